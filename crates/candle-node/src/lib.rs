@@ -1,0 +1,1 @@
+//! The native door to the candle runner: convert, call, convert.

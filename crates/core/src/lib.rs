@@ -1,0 +1,1 @@
+//! Scheduling and KV-block allocation as a state machine over integers.

@@ -1,0 +1,1 @@
+//! Transformer architectures over a small Backend trait.

@@ -1,0 +1,1 @@
+//! The native door to core, sampler and text: convert, call, convert.

@@ -1,0 +1,1 @@
+//! Logits rows to tokens; the caller passes the randomness.
