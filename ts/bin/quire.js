@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// The `quire` command: a fixed file, so that package managers can link it before the sources are compiled.
+import { main } from '../dist/cli/main.js'
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,193 @@
+// The engine's configuration: parsed once from what the user asked, checked, frozen, and handed on in slices.
+// Whatever depends on the loaded model (the model length, the number of blocks) is decided later, by the engine.
+
+import { isAbsolute, resolve } from 'node:path'
+import { InvalidArgumentError } from '../errors.js'
+import { bundledModelDirectory } from './bundled-model.js'
+import { check, type Choice } from './check.js'
+
+export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
+export type SchedulingPolicyOption = 'fcfs' | 'priority'
+export type LogprobsMode = 'raw_logprobs' | 'raw_logits' | 'processed_logprobs' | 'processed_logits'
+
+/** What `LLM.create` takes. Every field has a default. */
+export interface EngineOptions {
+  /** A directory in Hugging Face's layout. Default: the bundled tiny model. */
+  readonly model?: string
+  /** A directory with another tokenizer. Default: the model's. */
+  readonly tokenizer?: string
+  /** False: no tokenizer is loaded; prompts are token ids and outputs have no text. Default true. */
+  readonly loadTokenizer?: boolean
+  /** A Jinja chat template that replaces the model's own. */
+  readonly chatTemplate?: string
+  /** Plugin to run on. Default: QUIRE_FRAMEWORK, else the best that is available. */
+  readonly framework?: string
+  /** `cpu`, `cuda:1`, ... Default: the plugin's first device. */
+  readonly device?: string
+  /** Type to compute in. Default 'auto': the checkpoint's, where the device has it. */
+  readonly dtype?: DTypeOption
+  /** Compute threads on a CPU device. Default: all cores. */
+  readonly threads?: number
+  /** Prompt and output tokens of one sequence. Default: the model's own limit. */
+  readonly maxModelLen?: number
+  /** KV slots per block. Default 16. */
+  readonly blockSize?: number
+  /** KV blocks, the null block included; overrides the sizing from free memory. */
+  readonly numBlocks?: number
+  /** Bytes for the KV cache; overrides the sizing from free memory. */
+  readonly kvCacheMemoryBytes?: number
+  /** Share of the memory that this process may fill, weights and activations included. Default 0.9. */
+  readonly memoryUtilization?: number
+  /** Sequences that run at once. Default 256. */
+  readonly maxNumSeqs?: number
+  /** Tokens in one step. Default 2048. */
+  readonly maxNumBatchedTokens?: number
+  /** Reuse the KV blocks of equal prompt beginnings. Default true. */
+  readonly enablePrefixCaching?: boolean
+  /** Let a long prompt be computed over several steps. Default true. */
+  readonly enableChunkedPrefill?: boolean
+  /** Most tokens of one prompt in one step; 0 = no limit. Default 0. */
+  readonly longPrefillTokenThreshold?: number
+  /** Default 'fcfs': first come, first served. */
+  readonly schedulingPolicy?: SchedulingPolicyOption
+  /** Seeds the requests that have no seed of their own. Default: unpredictable. */
+  readonly seed?: number
+  /** Most logprobs per token that a request may ask for; -1 = the vocabulary. Default 20. */
+  readonly maxLogprobs?: number
+  /** Default 'raw_logprobs'. */
+  readonly logprobsMode?: LogprobsMode
+  /** 'auto': defaults of generation_config.json apply; 'none': they do not. Default 'auto'. */
+  readonly generationConfig?: 'auto' | 'none'
+}
+
+export interface ModelConfig {
+  readonly path: string
+  readonly tokenizerPath: string | undefined
+  readonly chatTemplate: string | undefined
+  readonly dtype: DTypeOption
+  readonly maxModelLen: number | undefined
+  readonly generationConfig: 'auto' | 'none'
+  readonly seed: number | undefined
+  readonly maxLogprobs: number
+  readonly logprobsMode: LogprobsMode
+}
+
+export interface CacheConfig {
+  readonly blockSize: number
+  readonly numBlocks: number | undefined
+  readonly kvCacheMemoryBytes: number | undefined
+  readonly memoryUtilization: number
+  readonly enablePrefixCaching: boolean
+}
+
+export interface SchedulerConfig {
+  readonly maxNumSeqs: number
+  readonly maxNumBatchedTokens: number
+  readonly enableChunkedPrefill: boolean
+  readonly longPrefillTokenThreshold: number
+  readonly policy: SchedulingPolicyOption
+}
+
+export interface DeviceConfig {
+  readonly framework: string | undefined
+  readonly device: { readonly kind: string; readonly index: number } | undefined
+  readonly threads: number | undefined
+}
+
+export interface EngineConfig {
+  readonly model: ModelConfig
+  readonly cache: CacheConfig
+  readonly scheduler: SchedulerConfig
+  readonly device: DeviceConfig
+}
+
+const dtypes: Choice<DTypeOption> = ['auto', 'float32', 'bfloat16', 'float16']
+const policies: Choice<SchedulingPolicyOption> = ['fcfs', 'priority']
+const logprobsModes: Choice<LogprobsMode> = ['raw_logprobs', 'raw_logits', 'processed_logprobs', 'processed_logits']
+const deviceKinds = ['cpu', 'cuda', 'npu', 'metal', 'tpu', 'webgpu'] as const
+
+const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
+  model: true, tokenizer: true, loadTokenizer: true, chatTemplate: true, framework: true, device: true, dtype: true,
+  threads: true, maxModelLen: true, blockSize: true, numBlocks: true, kvCacheMemoryBytes: true, memoryUtilization: true,
+  maxNumSeqs: true, maxNumBatchedTokens: true, enablePrefixCaching: true, enableChunkedPrefill: true,
+  longPrefillTokenThreshold: true, schedulingPolicy: true, seed: true, maxLogprobs: true, logprobsMode: true,
+  generationConfig: true,
+}
+
+/** @throws InvalidArgumentError naming the option. */
+export function parseEngineOptions(options: EngineOptions, workingDirectory: string): EngineConfig {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(optionNames, name)) {
+      throw new InvalidArgumentError(name, `There is no option \`${name}\``, (options as Record<string, unknown>)[name])
+    }
+  }
+  const maxNumSeqs = check.integer('maxNumSeqs', options.maxNumSeqs ?? 256, 1, 65_536)
+  const maxNumBatchedTokens = check.integer('maxNumBatchedTokens', options.maxNumBatchedTokens ?? 2048, 1, 1 << 24)
+  if (maxNumBatchedTokens < maxNumSeqs && options.maxNumSeqs !== undefined) {
+    throw new InvalidArgumentError(
+      'maxNumBatchedTokens',
+      `maxNumBatchedTokens must be at least maxNumSeqs=${maxNumSeqs}, got ${maxNumBatchedTokens}.`,
+      maxNumBatchedTokens,
+    )
+  }
+  const path = options.model === undefined ? bundledModelDirectory() : toPath('model', options.model, workingDirectory)
+  const ownTokenizer = options.tokenizer === undefined ? path : toPath('tokenizer', options.tokenizer, workingDirectory)
+  return freeze({
+    model: {
+      path,
+      tokenizerPath: check.boolean('loadTokenizer', options.loadTokenizer ?? true) ? ownTokenizer : undefined,
+      chatTemplate: check.optional(check.string, 'chatTemplate', options.chatTemplate),
+      dtype: check.choice('dtype', options.dtype ?? 'auto', dtypes),
+      maxModelLen: optionalInteger('maxModelLen', options.maxModelLen, 2),
+      generationConfig: check.choice('generationConfig', options.generationConfig ?? 'auto', ['auto', 'none']),
+      seed: options.seed === undefined ? undefined : check.safeInteger('seed', options.seed),
+      maxLogprobs: check.integer('maxLogprobs', options.maxLogprobs ?? 20, -1, 1 << 24),
+      logprobsMode: check.choice('logprobsMode', options.logprobsMode ?? 'raw_logprobs', logprobsModes),
+    },
+    cache: {
+      blockSize: check.integer('blockSize', options.blockSize ?? 16, 1, 4096),
+      numBlocks: optionalInteger('numBlocks', options.numBlocks, 2),
+      kvCacheMemoryBytes: options.kvCacheMemoryBytes === undefined
+        ? undefined
+        : check.integer('kvCacheMemoryBytes', options.kvCacheMemoryBytes, 1, Number.MAX_SAFE_INTEGER),
+      memoryUtilization: check.number('memoryUtilization', options.memoryUtilization ?? 0.9, { above: 0, atMost: 1 }),
+      enablePrefixCaching: check.boolean('enablePrefixCaching', options.enablePrefixCaching ?? true),
+    },
+    scheduler: {
+      maxNumSeqs: Math.min(maxNumSeqs, maxNumBatchedTokens),
+      maxNumBatchedTokens,
+      enableChunkedPrefill: check.boolean('enableChunkedPrefill', options.enableChunkedPrefill ?? true),
+      longPrefillTokenThreshold: check.integer('longPrefillTokenThreshold', options.longPrefillTokenThreshold ?? 0, 0, 1 << 24),
+      policy: check.choice('schedulingPolicy', options.schedulingPolicy ?? 'fcfs', policies),
+    },
+    device: {
+      framework: check.optional(check.string, 'framework', options.framework),
+      device: options.device === undefined ? undefined : parseDevice(options.device),
+      threads: options.threads === undefined ? undefined : check.integer('threads', options.threads, 1, 1024),
+    },
+  })
+}
+
+function optionalInteger(name: string, value: number | undefined, least: number): number | undefined {
+  return value === undefined ? undefined : check.integer(name, value, least, 2 ** 31 - 1)
+}
+
+function toPath(name: string, value: unknown, workingDirectory: string): string {
+  const path = check.string(name, value)
+  if (path === '' || path.includes('\0')) throw new InvalidArgumentError(name, `${name} is not a path`, value)
+  return isAbsolute(path) ? path : resolve(workingDirectory, path)
+}
+
+function parseDevice(text: unknown): { kind: string; index: number } {
+  const match = /^([a-z]+)(?::(\d{1,4}))?$/.exec(check.string('device', text))
+  const kind = match?.[1] ?? ''
+  if (!(deviceKinds as readonly string[]).includes(kind)) {
+    throw new InvalidArgumentError('device', `device must be one of ${deviceKinds.join(', ')}, with an index as in cuda:1`, text)
+  }
+  return { kind, index: Number(match?.[2] ?? 0) }
+}
+
+function freeze(config: EngineConfig): EngineConfig {
+  for (const slice of Object.values(config)) Object.freeze(slice)
+  return Object.freeze(config)
+}

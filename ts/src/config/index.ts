@@ -1,0 +1,6 @@
+// Configuration: what the user asked for, checked and frozen.
+
+export * from './bundled-model.js'
+export * from './engine-config.js'
+export * from './model-files.js'
+export * from './sampling-params.js'

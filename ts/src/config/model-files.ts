@@ -1,0 +1,42 @@
+// The few facts of a model directory that are needed before a plugin is chosen. Everything else is the runner's to read.
+
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelError } from '../errors.js'
+
+/**
+ * The architecture that config.json names.
+ * @throws ModelError: `ERR_MODEL_NOT_FOUND` if there is no such directory or no config.json, `ERR_MODEL_INVALID` if it cannot be read.
+ */
+export async function readArchitecture(directory: string): Promise<string> {
+  const isDirectory = await stat(directory).then((found) => found.isDirectory(), () => false)
+  if (!isDirectory) {
+    throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model directory at '${directory}'.`, { details: { path: directory } })
+  }
+  const path = join(directory, 'config.json')
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new ModelError('ERR_MODEL_NOT_FOUND', `'${directory}' has no config.json: it is not a model directory.`, {
+      details: { path },
+      cause,
+    })
+  })
+  const config = parse(text, path)
+  const architecture = (config as { architectures?: unknown }).architectures
+  const name: unknown = Array.isArray(architecture) ? architecture[0] : undefined
+  if (typeof name !== 'string') {
+    throw new ModelError('ERR_MODEL_INVALID', `'${path}' names no architecture (a list \`architectures\` of strings).`, {
+      details: { path },
+    })
+  }
+  return name
+}
+
+function parse(text: string, path: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value
+  } catch (cause) {
+    throw new ModelError('ERR_MODEL_INVALID', `'${path}' is not valid JSON.`, { details: { path }, cause })
+  }
+  throw new ModelError('ERR_MODEL_INVALID', `'${path}' is not a JSON object.`, { details: { path } })
+}

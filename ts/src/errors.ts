@@ -1,0 +1,208 @@
+// Every error that Quire throws: a subclass of EngineError with a stable `code`. Match on `code`, never on text.
+
+/** Stable codes. A code is never renamed or reused. */
+export type ErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_PROMPT_EMPTY'
+  | 'ERR_PROMPT_TOO_LONG'
+  | 'ERR_TOKEN_OUT_OF_RANGE'
+  | 'ERR_MODEL_NOT_FOUND'
+  | 'ERR_MODEL_INVALID'
+  | 'ERR_MODEL_UNSUPPORTED'
+  | 'ERR_TOKENIZER'
+  | 'ERR_CHAT_TEMPLATE'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_NO_FRAMEWORK'
+  | 'ERR_PLUGIN'
+  | 'ERR_NATIVE_BINDING'
+  | 'ERR_NOT_SUPPORTED'
+  | 'ERR_RUNNER'
+  | 'ERR_ABORTED'
+  | 'ERR_CLOSED'
+  | 'ERR_INTERNAL'
+
+/** Facts of an error as plain data: what was given, what is allowed. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+export interface EngineErrorOptions {
+  readonly details?: ErrorDetails
+  readonly cause?: unknown
+}
+
+/** The base of all errors of Quire. */
+export class EngineError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, options: EngineErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = new.target.name
+    this.code = code
+    this.details = options.details ?? {}
+  }
+}
+
+/** An option or parameter that cannot be: `parameter` names it, `details.value` is what was given. */
+export class InvalidArgumentError extends EngineError {
+  readonly parameter: string
+
+  constructor(parameter: string, message: string, value?: unknown) {
+    super('ERR_INVALID_ARGUMENT', `${message} (parameter=${parameter}, value=${show(value)})`, {
+      details: { parameter, value },
+    })
+    this.parameter = parameter
+  }
+}
+
+/** The prompt is empty, too long, or holds ids that the model does not have. */
+export class PromptError extends EngineError {
+  constructor(
+    code: 'ERR_PROMPT_EMPTY' | 'ERR_PROMPT_TOO_LONG' | 'ERR_TOKEN_OUT_OF_RANGE',
+    message: string,
+    options?: EngineErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** A model directory that is missing, broken, or of an architecture or dtype that the runner does not know. */
+export class ModelError extends EngineError {
+  constructor(
+    code: 'ERR_MODEL_NOT_FOUND' | 'ERR_MODEL_INVALID' | 'ERR_MODEL_UNSUPPORTED',
+    message: string,
+    options?: EngineErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** tokenizer.json cannot be read, or a text cannot be tokenized. */
+export class TokenizerError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_TOKENIZER', message, options)
+  }
+}
+
+/** The chat template is missing, broken, or refuses the messages. */
+export class ChatTemplateError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_CHAT_TEMPLATE', message, options)
+  }
+}
+
+/** Weights or KV cache do not fit into memory. */
+export class OutOfMemoryError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_OUT_OF_MEMORY', message, options)
+  }
+}
+
+/** No plugin can serve the model here; the message has every candidate's reason. */
+export class NoFrameworkError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_NO_FRAMEWORK', message, options)
+  }
+}
+
+/** A plugin that breaks the contract, or two that cannot be told apart. */
+export class PluginError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_PLUGIN', message, options)
+  }
+}
+
+/** The native module for this platform is missing or cannot be loaded. */
+export class NativeBindingError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_NATIVE_BINDING', message, options)
+  }
+}
+
+/** A call that this framework or device does not have. */
+export class NotSupportedError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_NOT_SUPPORTED', message, options)
+  }
+}
+
+/** The model runner failed in a step; the requests of that step end with this error, others go on. */
+export class RunnerError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_RUNNER', message, options)
+  }
+}
+
+/** The caller's signal or `abort` ended the request. `cause` is the signal's reason. */
+export class RequestAbortedError extends EngineError {
+  constructor(message = 'The request was aborted.', options?: EngineErrorOptions) {
+    super('ERR_ABORTED', message, options)
+    this.name = 'AbortError'
+  }
+}
+
+/** The engine was closed before or during the call. */
+export class EngineClosedError extends EngineError {
+  constructor(message = 'The engine is closed.', options?: EngineErrorOptions) {
+    super('ERR_CLOSED', message, options)
+  }
+}
+
+/** A broken invariant: this is a bug in Quire or in a plugin. */
+export class InternalError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_INTERNAL', /this is a bug/i.test(message) ? message : `${message} (this is a bug)`, options)
+  }
+}
+
+/** What a native door returns instead of throwing: codes are lost by asynchronous napi calls. */
+export interface NativeFailure {
+  readonly code: string
+  readonly message: string
+  readonly details?: ErrorDetails
+}
+
+/** Builds the typed error that a native door reported; an unknown code is an InternalError. */
+export function errorFromNative(failure: NativeFailure): EngineError {
+  const { code, message } = failure
+  const options: EngineErrorOptions = failure.details === undefined ? {} : { details: failure.details }
+  switch (code) {
+    case 'ERR_INVALID_ARGUMENT': {
+      const { parameter, value } = (failure.details ?? {}) as { parameter?: unknown; value?: unknown }
+      return typeof parameter === 'string'
+        ? new InvalidArgumentError(parameter, message, value)
+        : new EngineError(code, message, options)
+    }
+    case 'ERR_PROMPT_EMPTY':
+    case 'ERR_PROMPT_TOO_LONG':
+    case 'ERR_TOKEN_OUT_OF_RANGE':
+      return new PromptError(code, message, options)
+    case 'ERR_MODEL_NOT_FOUND':
+    case 'ERR_MODEL_INVALID':
+    case 'ERR_MODEL_UNSUPPORTED':
+      return new ModelError(code, message, options)
+    case 'ERR_TOKENIZER':
+      return new TokenizerError(message, options)
+    case 'ERR_CHAT_TEMPLATE':
+      return new ChatTemplateError(message, options)
+    case 'ERR_OUT_OF_MEMORY':
+      return new OutOfMemoryError(message, options)
+    case 'ERR_NOT_SUPPORTED':
+      return new NotSupportedError(message, options)
+    case 'ERR_RUNNER':
+      return new RunnerError(message, options)
+    case 'ERR_CLOSED':
+      return new EngineClosedError(message, options)
+    default:
+      return new InternalError(message, options)
+  }
+}
+
+/** A value as an error message shows it: short, and never failing. */
+function show(value: unknown): string {
+  try {
+    const text = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? JSON.stringify(value) : String(value)
+    return text.length > 100 ? `${text.slice(0, 100)}...` : text
+  } catch {
+    return typeof value
+  }
+}

@@ -1,0 +1,20 @@
+// `quire-llm`: the public API.
+
+export { type EngineOptions, type OutputKind, type SamplingOptions, SamplingParams } from './config/index.js'
+export type {
+  CacheInfo,
+  CompletionOutput,
+  EngineStats,
+  RequestMetrics,
+  RequestOutput,
+  TokenLogprob,
+} from './engine/index.js'
+export * from './errors.js'
+export { type ChatOptions, type CreateOptions, type GenerateOptions, LLM } from './llm.js'
+export { framework } from './plugin/current-framework.js'
+export type { Device } from './plugin/device.js'
+export type { DType, DTypeName } from './plugin/dtype.js'
+export type { Framework, Tensor } from './plugin/framework.js'
+export type { ModelInfo } from './plugin/model-runner.js'
+export { registerPlugin } from './plugin/registry.js'
+export type { ChatMessage, Prompt } from './prompt.js'

@@ -1,0 +1,288 @@
+// The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
+
+import { type EngineOptions, parseEngineOptions, readArchitecture, type SamplingOptions, SamplingParams } from './config/index.js'
+import { type CacheInfo, Engine, type EngineStats, type RequestOutput, type RequestStream } from './engine/index.js'
+import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
+import type { Device } from './plugin/device.js'
+import type { ModelInfo } from './plugin/model-runner.js'
+import { selectPlugin } from './plugin/selection.js'
+import { ProgressBar } from './progress-bar.js'
+import { type ChatMessage, checkMessages, isSinglePrompt, type NormalPrompt, normalizePrompt, type Prompt } from './prompt.js'
+
+export interface CreateOptions extends EngineOptions {
+  /** Gets fractions from 0 to 1 while the weights are loaded. */
+  readonly onProgress?: (fraction: number) => void
+  /** Stops the creation between its stages. */
+  readonly signal?: AbortSignal
+}
+
+export interface GenerateOptions {
+  /** Aborts the call: its requests leave the engine within one step and the promise rejects with `ERR_ABORTED`. */
+  readonly signal?: AbortSignal
+  /** Lower runs first, under the scheduling policy 'priority'. Default 0. */
+  readonly priority?: number
+  /** A progress line on standard error. Default: for several prompts, if that is a terminal. */
+  readonly progress?: boolean
+}
+
+/** How messages become a prompt. */
+export interface ChatOptions extends GenerateOptions {
+  /** End the prompt with the beginning of the assistant's turn. Default true. */
+  readonly addGenerationPrompt?: boolean
+  /** Leave the last message open, to be continued. Default false. */
+  readonly continueFinalMessage?: boolean
+  /** Another template than the model's own. */
+  readonly chatTemplate?: string
+  /** Further variables of the template. */
+  readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>
+  /** Tools that the template may describe, in OpenAI's form. */
+  readonly tools?: readonly unknown[]
+  /** Documents that the template may quote. */
+  readonly documents?: readonly unknown[]
+}
+
+type Params = SamplingParams | SamplingOptions
+
+interface PreparedPrompt {
+  readonly ids: ArrayLike<number>
+  readonly text?: string
+  readonly cacheSalt?: string
+}
+
+/** A model, loaded: `await using llm = await LLM.create({ model })`. */
+export class LLM {
+  readonly #engine: Engine
+  #requests = 0
+
+  private constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /**
+   * Loads a model, sizes the KV cache and warms up.
+   * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
+   */
+  static async create(options: CreateOptions = {}): Promise<LLM> {
+    const { onProgress, signal, ...engineOptions } = options
+    throwIfAborted(signal)
+    const config = parseEngineOptions(engineOptions, process.cwd())
+    const architecture = await readArchitecture(config.model.path)
+    const { plugin, device } = await selectPlugin({
+      architecture,
+      env: process.env,
+      appDirectory: process.cwd(),
+      ...(config.device.framework !== undefined && { framework: config.device.framework }),
+      ...(config.device.device !== undefined && { device: config.device.device as Device }),
+    })
+    throwIfAborted(signal)
+    const opened = await plugin.open({ device, env: process.env })
+    const engine = await Engine.create(config, { ...opened, device }, onProgress)
+    if (signal?.aborted) {
+      await engine.close()
+      throwIfAborted(signal)
+    }
+    return new LLM(engine)
+  }
+
+  get modelInfo(): ModelInfo {
+    return this.#engine.modelInfo
+  }
+
+  /** Blocks and tokens of the KV cache. */
+  get cacheInfo(): CacheInfo {
+    return this.#engine.cacheInfo
+  }
+
+  /** What applies where a call gives no parameters: generation_config.json laid over the defaults. */
+  get defaultSamplingParams(): SamplingParams {
+    return this.#engine.defaultSamplingParams
+  }
+
+  stats(): EngineStats {
+    return this.#engine.stats()
+  }
+
+  /** Continues one prompt, or many at once; outputs come in the order of the prompts. */
+  generate(prompt: Prompt, params?: Params, options?: GenerateOptions): Promise<RequestOutput>
+  generate(prompts: readonly Prompt[], params?: Params | readonly Params[], options?: GenerateOptions): Promise<RequestOutput[]>
+  async generate(
+    prompts: Prompt | readonly Prompt[],
+    params?: Params | readonly Params[],
+    options: GenerateOptions = {},
+  ): Promise<RequestOutput | RequestOutput[]> {
+    if (isSinglePrompt(prompts)) return (await this.#run([normalizePrompt(prompts)], params, options))[0] as RequestOutput
+    return this.#run(prompts.map(normalizePrompt), params, options)
+  }
+
+  /** Answers one conversation, or many at once. */
+  chat(messages: readonly ChatMessage[], params?: Params, options?: ChatOptions): Promise<RequestOutput>
+  chat(
+    conversations: readonly (readonly ChatMessage[])[],
+    params?: Params | readonly Params[],
+    options?: ChatOptions,
+  ): Promise<RequestOutput[]>
+  async chat(
+    messages: readonly ChatMessage[] | readonly (readonly ChatMessage[])[],
+    params?: Params | readonly Params[],
+    options: ChatOptions = {},
+  ): Promise<RequestOutput | RequestOutput[]> {
+    const several = Array.isArray(messages) && messages.length > 0 && messages.every(Array.isArray)
+    const conversations = (several ? messages : [messages]) as readonly (readonly ChatMessage[])[]
+    const prompts = conversations.map((one): NormalPrompt => ({ kind: 'messages', messages: checkMessages(one) }))
+    const outputs = await this.#run(prompts, params, options)
+    return several ? outputs : (outputs[0] as RequestOutput)
+  }
+
+  /** Deltas of one continuation as they come. Breaking the loop, or the signal, frees the request within one step. */
+  async *stream(prompt: Prompt, params?: Params, options: ChatOptions = {}): AsyncGenerator<RequestOutput, void, undefined> {
+    throwIfAborted(options.signal)
+    const [prepared] = await this.#prepare([normalizePrompt(prompt)], options)
+    const [one] = this.#paramsFor(1, params)
+    yield* this.#add(prepared as PreparedPrompt, (one as SamplingParams).with({ outputKind: 'delta' }), options)
+  }
+
+  /** Token ids of a text. */
+  async tokenize(text: string, addSpecialTokens = true): Promise<number[]> {
+    const [ids] = await this.#engine.encode([text], addSpecialTokens)
+    return Array.from(ids as Int32Array)
+  }
+
+  /** Text of token ids. */
+  detokenize(ids: readonly number[] | Int32Array, skipSpecialTokens = true): string {
+    return this.#engine.decode(ids, skipSpecialTokens)
+  }
+
+  /** The prompt that a conversation becomes. */
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+    return this.#engine.renderChat(checkMessages(messages), options)
+  }
+
+  /** Forgets cached prompt beginnings. False while requests run. */
+  resetPrefixCache(): boolean {
+    return this.#engine.resetPrefixCache()
+  }
+
+  /** Aborts what runs and frees the model. Later calls throw `ERR_CLOSED`. */
+  close(): Promise<void> {
+    return this.#engine.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #run(
+    prompts: readonly NormalPrompt[],
+    params: Params | readonly Params[] | undefined,
+    options: ChatOptions,
+  ): Promise<RequestOutput[]> {
+    throwIfAborted(options.signal)
+    const perPrompt = this.#paramsFor(prompts.length, params)
+    const prepared = await this.#prepare(prompts, options)
+    throwIfAborted(options.signal)
+    const streams = this.#addAll(prepared, perPrompt, options)
+    const progress = options.progress ?? prompts.length > 1 ? new ProgressBar(process.stderr, prompts.length, performance.now.bind(performance)) : undefined
+    const results = await Promise.allSettled(
+      streams.map(async (stream) => {
+        const output = await stream.final()
+        progress?.advance(output.promptTokenIds.length, output.outputs.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0))
+        return output
+      }),
+    )
+    progress?.finish()
+    return outputsOf(results)
+  }
+
+  /** All or none: if one prompt is refused, those before it are taken back. */
+  #addAll(prompts: readonly PreparedPrompt[], params: readonly SamplingParams[], options: GenerateOptions): RequestStream[] {
+    const streams: RequestStream[] = []
+    try {
+      for (const [index, prompt] of prompts.entries()) {
+        streams.push(this.#add(prompt, (params[index] as SamplingParams).with({ outputKind: 'final' }), options))
+      }
+    } catch (error) {
+      for (const stream of streams) {
+        stream.final().catch(() => {})
+        this.#engine.abort(stream.requestId)
+      }
+      throw error
+    }
+    return streams
+  }
+
+  #add(prompt: PreparedPrompt, params: SamplingParams, { signal, priority }: GenerateOptions): RequestStream {
+    this.#requests += 1
+    return this.#engine.add({
+      requestId: `request-${this.#requests}`,
+      promptTokenIds: prompt.ids,
+      params,
+      ...(prompt.text !== undefined && { prompt: prompt.text }),
+      ...(prompt.cacheSalt !== undefined && { cacheSalt: prompt.cacheSalt }),
+      ...(priority !== undefined && { priority }),
+      ...(signal !== undefined && { signal }),
+    })
+  }
+
+  #paramsFor(count: number, params: Params | readonly Params[] | undefined): readonly SamplingParams[] {
+    if (!Array.isArray(params)) {
+      const one = params === undefined ? this.defaultSamplingParams : toParams(params as Params)
+      return Array.from({ length: count }, () => one)
+    }
+    if (params.length !== count) {
+      throw new InvalidArgumentError('params', `There are ${count} prompts but ${params.length} sampling parameters.`, params.length)
+    }
+    return params.map(toParams)
+  }
+
+  /** Renders conversations, then tokenizes all texts in one call. */
+  async #prepare(prompts: readonly NormalPrompt[], options: ChatOptions): Promise<PreparedPrompt[]> {
+    const texts = prompts.map((prompt) => {
+      if (prompt.kind === 'messages') return this.#engine.renderChat(prompt.messages, options)
+      return prompt.text
+    })
+    const plain = await this.#encode(prompts, texts, 'text', true)
+    const chats = await this.#encode(prompts, texts, 'messages', false)
+    return prompts.map((prompt, index) => ({
+      ids: prompt.kind === 'ids' ? prompt.ids : ((plain.get(index) ?? chats.get(index)) as Int32Array),
+      ...(texts[index] !== undefined && { text: texts[index] }),
+      ...(prompt.cacheSalt !== undefined && { cacheSalt: prompt.cacheSalt }),
+    }))
+  }
+
+  /** Ids of the prompts of one kind, by index. A template writes the special tokens itself. */
+  async #encode(
+    prompts: readonly NormalPrompt[],
+    texts: readonly (string | undefined)[],
+    kind: 'text' | 'messages',
+    addSpecialTokens: boolean,
+  ): Promise<ReadonlyMap<number, Int32Array>> {
+    const indices = [...prompts.keys()].filter((index) => prompts[index]?.kind === kind)
+    if (indices.length === 0) return new Map()
+    const ids = await this.#engine.encode(indices.map((index) => texts[index] as string), addSpecialTokens)
+    return new Map(indices.map((index, at) => [index, ids[at] as Int32Array]))
+  }
+}
+
+function toParams(params: Params): SamplingParams {
+  return params instanceof SamplingParams ? params : new SamplingParams(params)
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
+}
+
+/** @throws the first error; what the other prompts gave is in its `details`, so that nothing is lost. */
+function outputsOf(results: readonly PromiseSettledResult<RequestOutput>[]): RequestOutput[] {
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed === undefined) return results.map((result) => (result as PromiseFulfilledResult<RequestOutput>).value)
+  const error: unknown = failed.reason
+  if (results.length === 1 || !(error instanceof EngineError)) throw error
+  throw new EngineError(error.code, error.message, {
+    cause: error,
+    details: {
+      ...error.details,
+      outputs: results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)),
+      errors: results.map((result) => (result.status === 'rejected' ? (result.reason as unknown) : undefined)),
+    },
+  })
+}

@@ -1,0 +1,42 @@
+// What a plugin package exports: who it is, whether it can run here, and how to open it.
+
+import type { Device } from './device.js'
+import type { Framework } from './framework.js'
+import type { ModelRunner, RunnerCapabilities, Target } from './model-runner.js'
+
+/** Version of this contract. A plugin states the one that it was written for. */
+export const SPEC_VERSION = 1
+
+export interface Probe {
+  readonly available: boolean
+  /** Version of the framework, where it is available. */
+  readonly version?: string
+  readonly devices: readonly Device[]
+  /** Why it is not available; or a note on what was found. */
+  readonly reason?: string
+}
+
+export interface OpenOptions {
+  /** The device asked for; absent = the plugin's first. */
+  readonly device?: Device
+  /** The environment, as an argument: a plugin reads its variables from here. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** An opened framework: the adapter of this rank, and a way to make runners on it. */
+export interface OpenedFramework {
+  readonly framework: Framework
+  createRunner(target: Target): Promise<ModelRunner>
+}
+
+export interface FrameworkPlugin {
+  readonly specVersion: typeof SPEC_VERSION
+  readonly name: string
+  /** Higher wins; the embedded default is 0. */
+  readonly priority: number
+  /** What its runners can do, known without opening it. */
+  readonly capabilities: RunnerCapabilities
+  /** Cheap: imports nothing heavy, never throws. */
+  probe(): Promise<Probe>
+  open(options: OpenOptions): Promise<OpenedFramework>
+}

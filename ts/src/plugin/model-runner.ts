@@ -1,0 +1,128 @@
+// What runs a model on one device: weights, KV cache and forward. It does not schedule and knows no request.
+
+import type { Device, DeviceKind } from './device.js'
+import type { DTypeName } from './dtype.js'
+import type { Tensor } from './framework.js'
+import type { InputBatch } from './input-batch.js'
+
+export interface RunnerCapabilities {
+  readonly devices: readonly DeviceKind[]
+  readonly dtypes: readonly DTypeName[]
+  /** Names as `architectures` of config.json has them. */
+  readonly architectures: readonly string[]
+  /** Names of weight formats beside plain floating point; empty if none. */
+  readonly quantizations: readonly string[]
+  /** Block sizes that attention can page with; 'any' for every size from 1. */
+  readonly blockSizes: readonly number[] | 'any'
+  /** True if `execute` samples rows that need the sampling columns alone (no flag `hostSampling`). */
+  readonly deviceSampling: boolean
+}
+
+/** Where a model is: a directory in Hugging Face's layout. */
+export interface ModelSource {
+  readonly path: string
+}
+
+/** Sampling defaults of generation_config.json; absent fields were absent there. */
+export interface GenerationDefaults {
+  readonly temperature?: number
+  readonly topP?: number
+  readonly topK?: number
+  readonly minP?: number
+  readonly repetitionPenalty?: number
+  readonly maxNewTokens?: number
+}
+
+/** What the engine must know of a loaded model. */
+export interface ModelInfo {
+  readonly architecture: string
+  readonly modelType: string
+  readonly vocabSize: number
+  readonly maxPositionEmbeddings: number
+  readonly hiddenSize: number
+  readonly numLayers: number
+  readonly numHeads: number
+  readonly numKvHeads: number
+  readonly headDim: number
+  /** The type that it computes in. */
+  readonly dtype: DTypeName
+  readonly weightsBytes: number
+  readonly numParameters: number
+  /** Stop ids of generation_config.json, else config.json; the first is the primary one. */
+  readonly eosTokenIds: readonly number[]
+  /** Window in tokens if every layer slides, else null. */
+  readonly slidingWindow: number | null
+  readonly generationDefaults: GenerationDefaults
+}
+
+/** The KV cache of one layer, as the runner wants it. */
+export interface KvCacheLayerSpec {
+  readonly dtype: DTypeName
+  /** Bytes of one block of this layer, K and V together. */
+  readonly bytesPerBlock: number
+  /** Bytes to which a block entry is rounded up where the device asks for it; 0 = none. */
+  readonly alignment: number
+  /** Shape for `numBlocks` blocks, e.g. `[2, numBlocks, kvHeads, blockSize, headDim]`. */
+  shape(numBlocks: number): readonly number[]
+}
+
+export interface KvCacheSpec {
+  readonly blockSize: number
+  readonly layers: readonly KvCacheLayerSpec[]
+}
+
+/** The largest batch that the engine will ever send. */
+export interface BatchLimits {
+  readonly maxNumSeqs: number
+  readonly maxNumBatchedTokens: number
+  readonly maxModelLen: number
+  /** Rows of logits in one step. */
+  readonly maxLogitsRows: number
+  readonly blockSize: number
+}
+
+/** Memory that the runner needs beside the KV cache, in bytes. */
+export interface MemoryProfile {
+  readonly weightsBytes: number
+  /** Peak of activations and scratch at the given limits; not yet allocated when `profile` returns. */
+  readonly activationBytes: number
+}
+
+/**
+ * What a step gave: the logits buffer is filled, or the runner has sampled.
+ * `counts[row]` tokens for each row of the batch, laid end to end in `tokenIds` (0 for a row that does not sample).
+ */
+export type ModelOutput =
+  | { readonly kind: 'logits' }
+  | { readonly kind: 'tokens'; readonly counts: Int32Array; readonly tokenIds: Int32Array }
+
+/** Where and how to run. */
+export interface Target {
+  readonly device: Device
+  readonly dtype: 'auto' | DTypeName
+  readonly rank: number
+  readonly worldSize: number
+  /** KV slots per block. */
+  readonly blockSize: number
+  /** Compute threads on a CPU device; absent = all cores that this process may use. */
+  readonly threads?: number
+}
+
+/** One model on one device of one rank. Calls come one at a time, in the order of this interface. */
+export interface ModelRunner {
+  readonly capabilities: RunnerCapabilities
+  /** @throws ModelError, OutOfMemoryError. `onProgress` gets fractions from 0 to 1. */
+  loadModel(source: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo>
+  kvCacheSpec(): KvCacheSpec
+  profile(limits: BatchLimits): Promise<MemoryProfile>
+  /** One tensor per layer, allocated by the neutral worker through `Framework`. */
+  bindKvCache(layers: readonly Tensor[]): void
+  warmup(): Promise<void>
+  /**
+   * Runs one step. Both arrays belong to the runner until the promise settles.
+   * @param logits `[batch.numLogits, vocabSize]`, row-major; may be longer.
+   * @throws any error: the engine fails the requests of this step with it as the cause and goes on.
+   */
+  execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput>
+  close(): Promise<void>
+}
