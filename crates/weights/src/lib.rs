@@ -1,1 +1,26 @@
 //! Model files: safetensors, config.json and generation_config.json, checked before use.
+//! Knows bytes, names and shapes; must not know what a layer computes.
+
+mod config_class;
+mod config_document;
+mod dtype;
+mod error;
+mod generation_config;
+mod json;
+mod mapped_file;
+mod model_config;
+mod model_directory;
+mod rope_config;
+mod safetensors;
+mod shard_index;
+mod tensor_header;
+
+pub use config_class::{ConfigClass, FieldNames, SlidingWindowRule};
+pub use config_document::ConfigDocument;
+pub use dtype::DType;
+pub use error::{HeaderProblem, WeightsError};
+pub use generation_config::GenerationConfig;
+pub use model_config::ModelConfig;
+pub use model_directory::ModelDirectory;
+pub use rope_config::{RopeConfig, RopeScaling};
+pub use safetensors::{SafeTensors, TensorView};

@@ -1,0 +1,93 @@
+//! What the configuration class of one architecture adds to the bare JSON: the names of its fields and the values that
+//! they have when absent. The tables themselves stand with the architectures.
+
+/// The names under which an architecture's `config.json` stores what all of them have.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldNames {
+    /// Width of the hidden states.
+    pub hidden_size: &'static str,
+    /// Width of the feed-forward layer.
+    pub intermediate_size: &'static str,
+    /// Number of layers.
+    pub num_hidden_layers: &'static str,
+    /// Number of query heads.
+    pub num_attention_heads: &'static str,
+    /// Number of key and value heads; `None` = the class has no such field.
+    pub num_key_value_heads: Option<&'static str>,
+    /// Size of a head; `None` = the class has no such field.
+    pub head_dim: Option<&'static str>,
+    /// Longest sequence of training.
+    pub max_position_embeddings: &'static str,
+    /// Feed-forward activation.
+    pub activation: &'static str,
+    /// Epsilon of the norms.
+    pub norm_epsilon: &'static str,
+}
+
+impl FieldNames {
+    /// The names of the Llama family.
+    pub const LLAMA: FieldNames = FieldNames {
+        hidden_size: "hidden_size",
+        intermediate_size: "intermediate_size",
+        num_hidden_layers: "num_hidden_layers",
+        num_attention_heads: "num_attention_heads",
+        num_key_value_heads: Some("num_key_value_heads"),
+        head_dim: Some("head_dim"),
+        max_position_embeddings: "max_position_embeddings",
+        activation: "hidden_act",
+        norm_epsilon: "rms_norm_eps",
+    };
+}
+
+/// Which layers attend to a window only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlidingWindowRule {
+    /// The class knows no window.
+    Never,
+    /// `sliding_window` holds for every layer; the number is its value when absent (null always means none).
+    EveryLayer(Option<usize>),
+    /// `use_sliding_window`, `sliding_window` (4096 when absent), `max_window_layers` (28 when absent) and `layer_types`
+    /// decide layer by layer.
+    PerLayer,
+}
+
+/// The configuration class of one architecture in transformers: names and defaults.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigClass {
+    /// `model_type` in `config.json`.
+    pub model_type: &'static str,
+    /// Names of the fields.
+    pub names: FieldNames,
+    /// Number of tokens in the vocabulary; this and what follows are the values of absent fields.
+    pub vocab_size: usize,
+    /// Width of the hidden states.
+    pub hidden_size: usize,
+    /// Width of the feed-forward layer; `None` = four times the hidden size, also when the field is null.
+    pub intermediate_size: Option<usize>,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of query heads.
+    pub num_attention_heads: usize,
+    /// Number of key and value heads when the field is absent; `None` = as many as query heads, also when it is null.
+    pub num_key_value_heads: Option<usize>,
+    /// Size of a head when the field is absent; `None` = hidden size / heads, also when it is null.
+    pub head_dim: Option<usize>,
+    /// Longest sequence of training.
+    pub max_position_embeddings: usize,
+    /// Feed-forward activation.
+    pub activation: &'static str,
+    /// Epsilon of the norms.
+    pub norm_epsilon: f64,
+    /// Whether the output matrix is the embedding.
+    pub tie_word_embeddings: bool,
+    /// First token of a sequence.
+    pub bos_token_id: Option<i32>,
+    /// Token that ends a sequence.
+    pub eos_token_id: Option<i32>,
+    /// Token that fills up.
+    pub pad_token_id: Option<i32>,
+    /// Whether positions are rotary.
+    pub rotary: bool,
+    /// Which layers attend to a window only.
+    pub sliding_window: SlidingWindowRule,
+}
