@@ -276,7 +276,7 @@ function outputsOf(results: readonly PromiseSettledResult<RequestOutput>[]): Req
   const failed = results.find((result) => result.status === 'rejected')
   if (failed === undefined) return results.map((result) => (result as PromiseFulfilledResult<RequestOutput>).value)
   const error: unknown = failed.reason
-  if (results.length === 1 || !(error instanceof EngineError)) throw error
+  if (results.length === 1 || !(error instanceof EngineError) || error instanceof RequestAbortedError) throw error
   throw new EngineError(error.code, error.message, {
     cause: error,
     details: {

@@ -14,6 +14,8 @@ export interface Probe {
   readonly devices: readonly Device[]
   /** Why it is not available; or a note on what was found. */
   readonly reason?: string
+  /** What a person may want to know: CPU features found, kernels chosen, driver versions. */
+  readonly facts?: Readonly<Record<string, string>>
 }
 
 export interface OpenOptions {

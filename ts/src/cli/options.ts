@@ -1,0 +1,120 @@
+// The options that commands share: one table row per option says its name, kind, help, and which engine option or sampling
+// parameter it sets. Help texts and parsing both come from the rows.
+
+import { parseArgs } from 'node:util'
+import type { EngineOptions, SamplingOptions } from '../config/index.js'
+import { UsageError } from './usage-error.js'
+
+type Kind = 'text' | 'texts' | 'number' | 'flag'
+
+export interface OptionRow {
+  readonly name: string
+  readonly kind: Kind
+  /** What stands for the value in the help. */
+  readonly value?: string
+  readonly help: string
+  readonly engine?: keyof EngineOptions
+  readonly sampling?: keyof SamplingOptions
+  /** A flag that switches its option off: `--no-x`. */
+  readonly negates?: boolean
+}
+
+export const engineRows: readonly OptionRow[] = [
+  { name: 'model', kind: 'text', value: 'DIR', help: "model directory in Hugging Face's layout (default: the bundled tiny model)", engine: 'model' },
+  { name: 'tokenizer', kind: 'text', value: 'DIR', help: "directory of another tokenizer (default: the model's)", engine: 'tokenizer' },
+  { name: 'framework', kind: 'text', value: 'NAME', help: 'framework plugin (default: QUIRE_FRAMEWORK, else the best available)', engine: 'framework' },
+  { name: 'device', kind: 'text', value: 'NAME', help: "cpu, cuda:0, ... (default: the plugin's first)", engine: 'device' },
+  { name: 'dtype', kind: 'text', value: 'TYPE', help: 'auto, float32, bfloat16 or float16 (default: auto)', engine: 'dtype' },
+  { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
+  { name: 'max-model-len', kind: 'number', value: 'N', help: "prompt and output tokens of a sequence (default: the model's)", engine: 'maxModelLen' },
+  { name: 'block-size', kind: 'number', value: 'N', help: 'KV slots per block (default: 16)', engine: 'blockSize' },
+  { name: 'num-blocks', kind: 'number', value: 'N', help: 'KV blocks (default: as memory allows)', engine: 'numBlocks' },
+  { name: 'kv-cache-memory', kind: 'number', value: 'BYTES', help: 'bytes for the KV cache (default: as memory allows)', engine: 'kvCacheMemoryBytes' },
+  { name: 'memory-utilization', kind: 'number', value: 'SHARE', help: 'share of memory that may be filled (default: 0.9)', engine: 'memoryUtilization' },
+  { name: 'max-num-seqs', kind: 'number', value: 'N', help: 'sequences that run at once (default: 256)', engine: 'maxNumSeqs' },
+  { name: 'max-num-batched-tokens', kind: 'number', value: 'N', help: 'tokens in one step (default: 2048)', engine: 'maxNumBatchedTokens' },
+  { name: 'no-enable-prefix-caching', kind: 'flag', help: 'compute equal prompt beginnings again', engine: 'enablePrefixCaching', negates: true },
+]
+
+export const samplingRows: readonly OptionRow[] = [
+  { name: 'max-tokens', kind: 'number', value: 'N', help: 'most tokens to generate (default: 256)', sampling: 'maxTokens' },
+  { name: 'min-tokens', kind: 'number', value: 'N', help: 'least tokens before a stop', sampling: 'minTokens' },
+  { name: 'temperature', kind: 'number', value: 'T', help: "0 = greedy (default: the model's, else 1)", sampling: 'temperature' },
+  { name: 'top-p', kind: 'number', value: 'P', help: 'keep the likeliest ids that sum to P', sampling: 'topP' },
+  { name: 'top-k', kind: 'number', value: 'K', help: 'keep the K likeliest ids', sampling: 'topK' },
+  { name: 'min-p', kind: 'number', value: 'P', help: 'drop ids below this share of the likeliest', sampling: 'minP' },
+  { name: 'repetition-penalty', kind: 'number', value: 'R', help: 'above 1 discourages repetition', sampling: 'repetitionPenalty' },
+  { name: 'presence-penalty', kind: 'number', value: 'R', help: 'subtracted once for ids already there', sampling: 'presencePenalty' },
+  { name: 'frequency-penalty', kind: 'number', value: 'R', help: 'subtracted for each time an id is there', sampling: 'frequencyPenalty' },
+  { name: 'seed', kind: 'number', value: 'N', help: 'makes the draw repeatable', sampling: 'seed' },
+  { name: 'stop', kind: 'texts', value: 'TEXT', help: 'ends the output (repeatable)', sampling: 'stop' },
+  { name: 'n', kind: 'number', value: 'N', help: 'continuations of each prompt', sampling: 'n' },
+  { name: 'logprobs', kind: 'number', value: 'N', help: 'logprobs of the N likeliest ids per token (with --json)', sampling: 'logprobs' },
+  { name: 'ignore-eos', kind: 'flag', help: "go on after the model's end of sequence", sampling: 'ignoreEos' },
+]
+
+/** What a command line says. */
+export interface ParsedOptions {
+  readonly engine: EngineOptions
+  readonly sampling: SamplingOptions
+  /** Values of rows that set neither. */
+  readonly own: Readonly<Record<string, string | readonly string[] | number | boolean>>
+}
+
+/** @throws UsageError naming the option. */
+export function parseOptions(args: readonly string[], rows: readonly OptionRow[]): ParsedOptions {
+  const values = parse(args, rows)
+  const engine: Record<string, unknown> = {}
+  const sampling: Record<string, unknown> = {}
+  const own: Record<string, string | readonly string[] | number | boolean> = {}
+  for (const row of rows) {
+    const given = values[row.name]
+    if (given === undefined) continue
+    const value = convert(row, given)
+    if (row.engine !== undefined) engine[row.engine] = value
+    else if (row.sampling !== undefined) sampling[row.sampling] = value
+    else own[row.name] = value
+  }
+  return { engine, sampling, own }
+}
+
+/** One line per option, aligned. */
+export function helpOf(rows: readonly OptionRow[]): string {
+  const names = rows.map(({ name, value }) => `--${name}${value === undefined ? '' : ` ${value}`}`)
+  const width = Math.max(...names.map((name) => name.length))
+  return rows.map(({ help }, index) => `  ${(names[index] as string).padEnd(width)}  ${help}`).join('\n')
+}
+
+function parse(args: readonly string[], rows: readonly OptionRow[]): Record<string, string | boolean | (string | boolean)[] | undefined> {
+  const options = Object.fromEntries(
+    rows.map(({ name, kind }) => [name, { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: kind === 'texts' }]),
+  )
+  try {
+    return parseArgs({ args: joinNegativeNumbers(args, rows), options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+/** `--seed -1` is a value, not another option. */
+function joinNegativeNumbers(args: readonly string[], rows: readonly OptionRow[]): string[] {
+  const numeric = new Set(rows.filter(({ kind }) => kind === 'number').map(({ name }) => `--${name}`))
+  const joined: string[] = []
+  for (const arg of args) {
+    const previous = joined.at(-1)
+    if (previous !== undefined && numeric.has(previous) && /^-[\d.]/.test(arg)) joined[joined.length - 1] = `${previous}=${arg}`
+    else joined.push(arg)
+  }
+  return joined
+}
+
+function convert(row: OptionRow, given: string | boolean | (string | boolean)[]): string | readonly string[] | number | boolean {
+  if (row.kind === 'texts') return given as string[]
+  if (row.kind === 'flag') return row.negates === true ? given !== true : given === true
+  if (row.kind === 'text') return given as string
+  const value = Number(given)
+  if ((given as string).trim() === '' || Number.isNaN(value)) {
+    throw new UsageError(`--${row.name} needs a number, got '${String(given)}'.`)
+  }
+  return value
+}
