@@ -1,1 +1,24 @@
-//! Transformer architectures over a small Backend trait.
+//! Transformer architectures over a small [`Backend`] trait. An architecture sees tensors, weights and attention metadata;
+//! it must not know requests, schedules or sampling.
+#![forbid(unsafe_code)]
+
+mod arch;
+mod backend;
+mod causal_model;
+mod error;
+mod forward_input;
+mod kv_cache;
+mod layers;
+mod reference;
+mod registry;
+mod weight_loader;
+
+pub use backend::{AttentionSpec, Backend, MatrixPart, StoredOrder};
+pub use causal_model::CausalModel;
+pub use error::ModelError;
+pub use forward_input::ForwardInput;
+pub use kv_cache::KvCache;
+pub use layers::{Activation, HeadNorms, Linear, Norm, RopeAngles};
+pub use reference::ReferenceBackend;
+pub use registry::{architectures, load, read_config};
+pub use weight_loader::WeightLoader;

@@ -20,8 +20,8 @@ pub struct FieldNames {
     pub max_position_embeddings: &'static str,
     /// Feed-forward activation.
     pub activation: &'static str,
-    /// Epsilon of the norms.
-    pub norm_epsilon: &'static str,
+    /// Epsilon of the norms; `None` = the class has no such field.
+    pub norm_epsilon: Option<&'static str>,
 }
 
 impl FieldNames {
@@ -35,7 +35,7 @@ impl FieldNames {
         head_dim: Some("head_dim"),
         max_position_embeddings: "max_position_embeddings",
         activation: "hidden_act",
-        norm_epsilon: "rms_norm_eps",
+        norm_epsilon: Some("rms_norm_eps"),
     };
 }
 

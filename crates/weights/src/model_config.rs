@@ -88,11 +88,9 @@ impl ModelConfig {
         if num_attention_heads * head_dim > MAX_WIDTH {
             return Err(document.invalid_text("head_dim", head_dim.to_string(), "heads x head_dim of at most 1048576"));
         }
-        let norm_epsilon = match document.number(names.norm_epsilon)? {
-            Some(epsilon) if epsilon < 0.0 => {
-                return Err(document.invalid_text(names.norm_epsilon, epsilon.to_string(), "a number not below 0"));
-            }
-            epsilon => epsilon.unwrap_or(class.norm_epsilon),
+        let norm_epsilon = match names.norm_epsilon {
+            Some(name) => fields.epsilon(name, class.norm_epsilon)?,
+            None => class.norm_epsilon,
         };
         Ok(ModelConfig {
             architecture: document.architecture()?.unwrap_or_default().to_string(),
@@ -153,6 +151,14 @@ impl Fields<'_> {
     ) -> Result<usize, WeightsError> {
         let absent = if self.document.is_null(field) { derived } else { default.unwrap_or(derived) };
         self.within(field, self.document.count(field)?.unwrap_or(absent), limit)
+    }
+
+    fn epsilon(&self, field: &str, default: f64) -> Result<f64, WeightsError> {
+        let epsilon = self.document.number(field)?.unwrap_or(default);
+        if epsilon >= 0.0 {
+            return Ok(epsilon);
+        }
+        Err(self.document.invalid_text(field, epsilon.to_string(), "a number not below 0"))
     }
 
     fn within(&self, field: &str, size: usize, limit: usize) -> Result<usize, WeightsError> {

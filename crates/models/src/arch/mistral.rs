@@ -1,0 +1,33 @@
+//! Mistral: Llama without biases, every layer with a sliding window. <https://arxiv.org/abs/2310.06825>
+
+use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
+
+use super::llama_family::LlamaFamily;
+use crate::{Backend, CausalModel, ModelError, WeightLoader};
+
+/// `MistralConfig`.
+pub(crate) const CLASS: ConfigClass = ConfigClass {
+    model_type: "mistral",
+    names: FieldNames::LLAMA,
+    vocab_size: 32_000,
+    hidden_size: 4_096,
+    intermediate_size: Some(14_336),
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: Some(8),
+    head_dim: None,
+    max_position_embeddings: 131_072,
+    activation: "silu",
+    norm_epsilon: 1e-6,
+    tie_word_embeddings: false,
+    bos_token_id: Some(1),
+    eos_token_id: Some(2),
+    pad_token_id: None,
+    rotary: true,
+    sliding_window: SlidingWindowRule::EveryLayer(Some(4_096)),
+};
+
+/// The family without any bias.
+pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
+    LlamaFamily { qkv_bias: false, output_bias: false, mlp_bias: false, head_norms: false }.build(loader)
+}

@@ -1,0 +1,10 @@
+//! The architectures: each one the defaults of its configuration class and how its tensors make up a model.
+
+pub(crate) mod gpt2;
+pub(crate) mod llama;
+mod llama_family;
+pub(crate) mod mistral;
+pub(crate) mod opt;
+pub(crate) mod qwen2;
+pub(crate) mod qwen3;
+pub(crate) mod starcoder2;

@@ -1,0 +1,105 @@
+//! The seam between architectures and devices: the dozen operations that a transformer is made of. A backend owns its
+//! memory and fuses what it likes; it must not know architectures.
+
+use quire_weights::TensorView;
+
+use crate::{Activation, ForwardInput, Linear, ModelError, Norm, RopeAngles};
+
+/// How a checkpoint orders a weight matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredOrder {
+    /// `[outputs, inputs]`, as torch's `Linear` and embeddings.
+    OutputMajor,
+    /// `[inputs, outputs]`, as GPT-2's `Conv1D`.
+    InputMajor,
+}
+
+/// One stored matrix of those stacked into a weight; its shape has been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixPart<'a> {
+    /// Bytes and format.
+    pub view: TensorView<'a>,
+    /// Order of the two dimensions.
+    pub order: StoredOrder,
+    /// Output features.
+    pub outputs: usize,
+    /// Input features.
+    pub inputs: usize,
+}
+
+/// One layer's attention, but for the data.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionSpec<'a, B: Backend> {
+    /// Query heads.
+    pub num_heads: usize,
+    /// Key and value heads; divides `num_heads`.
+    pub num_kv_heads: usize,
+    /// Size of a head.
+    pub head_dim: usize,
+    /// What dot products are multiplied by.
+    pub scale: f32,
+    /// How many positions back a token sees, itself included; `None` = all.
+    pub sliding_window: Option<usize>,
+    /// RMS norms of each query and key head before rotation: query, key, epsilon.
+    pub head_norms: Option<(&'a B::Vector, &'a B::Vector, f32)>,
+    /// Rotation of queries and keys.
+    pub rope: Option<&'a B::Rope>,
+}
+
+/// A device that models run on. Tensors are `[tokens, features]` activations in f32 precision or better.
+pub trait Backend: Send + Sync + Sized {
+    /// A weight matrix `[outputs, inputs]`, in the backend's own layout.
+    type Matrix: Send + Sync;
+    /// A vector of weights.
+    type Vector: Send + Sync;
+    /// Rotary angles in the backend's own layout.
+    type Rope: Send + Sync;
+    /// Activations, `[tokens, features]`.
+    type Tensor;
+    /// Keys and values of one layer.
+    type KvCache;
+
+    /// Loads a matrix from parts stacked along the output features (fused projections).
+    fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<Self::Matrix, ModelError>;
+    /// Loads a vector from parts laid end to end.
+    fn vector(&self, parts: &[TensorView<'_>]) -> Result<Self::Vector, ModelError>;
+    /// Prepares rotary angles.
+    fn rope(&self, angles: RopeAngles) -> Result<Self::Rope, ModelError>;
+
+    /// Rows of `table` by index; `offset` is added to each. `[tokens, inputs]`
+    fn embed(&self, table: &Self::Matrix, indices: &[i32], offset: i32) -> Result<Self::Tensor, ModelError>;
+    /// Rows of `x` by index. `[indices, features]`
+    fn select_rows(&self, x: &Self::Tensor, indices: &[i32]) -> Result<Self::Tensor, ModelError>;
+    /// Another tensor with the same numbers.
+    fn copy(&self, x: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
+    /// `x W^T + b`. `[tokens, outputs]`
+    fn linear(&self, x: &Self::Tensor, weight: &Linear<Self>) -> Result<Self::Tensor, ModelError>;
+    /// `residual + x W^T + b`, in place of `residual`.
+    fn add_linear(
+        &self,
+        residual: &mut Self::Tensor,
+        x: &Self::Tensor,
+        weight: &Linear<Self>,
+    ) -> Result<(), ModelError>;
+    /// `x + y`, in place of `x`.
+    fn add(&self, x: &mut Self::Tensor, y: &Self::Tensor) -> Result<(), ModelError>;
+    /// The norm of each row.
+    fn norm(&self, x: &Self::Tensor, norm: &Norm<Self>) -> Result<Self::Tensor, ModelError>;
+    /// The activation of each element, in place.
+    fn activate(&self, x: &mut Self::Tensor, activation: Activation) -> Result<(), ModelError>;
+    /// `silu(left half) * right half` of each row. `[tokens, features / 2]`
+    fn silu_mul(&self, gate_up: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
+    /// Normalises and rotates, writes all keys and values to the cache, then attends.
+    ///
+    /// `qkv` is `[tokens, (num_heads + 2 num_kv_heads) * head_dim]`, queries, keys, values; the result
+    /// `[tokens, num_heads * head_dim]`. A row may read what another row of the same step wrote.
+    fn attention(
+        &self,
+        qkv: Self::Tensor,
+        spec: &AttentionSpec<'_, Self>,
+        input: &ForwardInput<'_>,
+        cache: &Self::KvCache,
+    ) -> Result<Self::Tensor, ModelError>;
+    /// `x W^T` into `out`, `[tokens, outputs]`, in host memory.
+    fn logits(&self, x: &Self::Tensor, head: &Self::Matrix, out: &mut [f32]) -> Result<(), ModelError>;
+}

@@ -1,0 +1,58 @@
+//! The activation functions, by the names that configurations give them.
+
+use crate::ModelError;
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * Phi(x)`, through the error function.
+    Gelu,
+    /// The approximation of GELU through tanh.
+    GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+/// Every accepted name; those after one another with the same function are synonyms.
+const NAMES: &[(&str, Activation)] = &[
+    ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
+    ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu_fast", Activation::GeluTanh),
+    ("gelu_accurate", Activation::GeluTanh),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_python_tanh", Activation::GeluTanh),
+    ("relu", Activation::Relu),
+];
+
+impl Activation {
+    /// The function that a configuration calls `name`.
+    ///
+    /// # Errors
+    /// [`ModelError::UnsupportedActivation`] with the names that are known.
+    pub fn from_name(name: &str) -> Result<Activation, ModelError> {
+        let known = NAMES.iter().find(|(known, _)| *known == name);
+        known.map(|(_, activation)| *activation).ok_or_else(|| ModelError::UnsupportedActivation {
+            activation: name.to_string(),
+            supported: NAMES.iter().map(|(name, _)| *name).collect(),
+        })
+    }
+
+    /// Checks that a gated feed-forward layer, which is computed with SiLU, is meant to be.
+    ///
+    /// # Errors
+    /// [`ModelError::UnsupportedActivation`] for any other function.
+    pub fn expect_silu(name: &str) -> Result<(), ModelError> {
+        match Activation::from_name(name) {
+            Ok(Activation::Silu) => Ok(()),
+            _ => Err(ModelError::UnsupportedActivation {
+                activation: name.to_string(),
+                supported: vec!["silu", "swish"],
+            }),
+        }
+    }
+}

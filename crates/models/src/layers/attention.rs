@@ -1,0 +1,68 @@
+//! The attention layer: fused projections around the backend's paged attention.
+
+use std::sync::Arc;
+
+use crate::{AttentionSpec, Backend, ForwardInput, Linear, ModelError};
+
+/// RMS norms of each query and key head.
+pub struct HeadNorms<B: Backend> {
+    /// `[head_dim]`
+    pub query: B::Vector,
+    /// `[head_dim]`
+    pub key: B::Vector,
+    /// Added to the mean square.
+    pub epsilon: f32,
+}
+
+/// Numbers and size of the heads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLayout {
+    pub(crate) num_heads: usize,
+    pub(crate) num_kv_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl HeadLayout {
+    /// The usual factor of the dot products.
+    pub(crate) fn inverse_root(&self) -> f32 {
+        (self.head_dim as f64).powf(-0.5) as f32
+    }
+}
+
+/// One layer's attention.
+pub(crate) struct Attention<B: Backend> {
+    pub(crate) heads: HeadLayout,
+    pub(crate) scale: f32,
+    pub(crate) sliding_window: Option<usize>,
+    /// Query, key and value projections, stacked.
+    pub(crate) qkv: Linear<B>,
+    pub(crate) output: Linear<B>,
+    pub(crate) head_norms: Option<HeadNorms<B>>,
+    /// One table serves all layers.
+    pub(crate) rope: Option<Arc<B::Rope>>,
+}
+
+impl<B: Backend> Attention<B> {
+    /// Adds the layer's output for `x` to `residual`; both are `[tokens, hidden]`.
+    pub(crate) fn add_to(
+        &self,
+        backend: &B,
+        residual: &mut B::Tensor,
+        x: &B::Tensor,
+        input: &ForwardInput<'_>,
+        cache: &B::KvCache,
+    ) -> Result<(), ModelError> {
+        let spec = AttentionSpec {
+            num_heads: self.heads.num_heads,
+            num_kv_heads: self.heads.num_kv_heads,
+            head_dim: self.heads.head_dim,
+            scale: self.scale,
+            sliding_window: self.sliding_window,
+            head_norms: self.head_norms.as_ref().map(|norms| (&norms.query, &norms.key, norms.epsilon)),
+            rope: self.rope.as_deref(),
+        };
+        let qkv = backend.linear(x, &self.qkv)?; // [tokens, (heads + 2 kv_heads) * head_dim]
+        let attended = backend.attention(qkv, &spec, input, cache)?; // [tokens, heads * head_dim]
+        backend.add_linear(residual, &attended, &self.output)
+    }
+}

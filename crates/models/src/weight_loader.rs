@@ -1,0 +1,181 @@
+//! From names in a checkpoint to weights on a backend, shapes checked against the configuration first.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quire_weights::{DType, ModelConfig, SafeTensors, TensorView};
+
+use crate::layers::HeadLayout;
+use crate::{Activation, Backend, Linear, MatrixPart, ModelError, Norm, RopeAngles, StoredOrder};
+
+/// Looks up, checks and loads the weights of one model.
+pub struct WeightLoader<'a, B: Backend> {
+    pub(crate) backend: &'a B,
+    pub(crate) config: &'a ModelConfig,
+    tensors: &'a SafeTensors,
+    progress: &'a dyn Fn(f64),
+    bytes_done: AtomicU64,
+}
+
+impl<'a, B: Backend> WeightLoader<'a, B> {
+    /// A loader that calls `progress` with the share of the checkpoint's bytes that are loaded.
+    pub fn new(
+        backend: &'a B,
+        config: &'a ModelConfig,
+        tensors: &'a SafeTensors,
+        progress: &'a dyn Fn(f64),
+    ) -> WeightLoader<'a, B> {
+        WeightLoader { backend, config, tensors, progress, bytes_done: AtomicU64::new(0) }
+    }
+
+    /// `prefix` with a dot if the checkpoint's names carry it, else nothing: models saved without their head lack it.
+    pub(crate) fn base(&self, prefix: &str) -> String {
+        let dotted = format!("{prefix}.");
+        if self.tensors.names().any(|name| name.starts_with(&dotted)) { dotted } else { String::new() }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.tensors.contains(name)
+    }
+
+    pub(crate) fn same_bytes(&self, one: &str, other: &str) -> Result<bool, ModelError> {
+        let (one, other) = (self.tensors.get(one)?, self.tensors.get(other)?);
+        Ok(one.dtype == other.dtype && one.shape == other.shape && one.bytes == other.bytes)
+    }
+
+    /// `prefix.weight` `[outputs, inputs]` and, with `bias`, `prefix.bias` `[outputs]`.
+    pub(crate) fn linear(
+        &self,
+        prefix: &str,
+        outputs: usize,
+        inputs: usize,
+        bias: bool,
+    ) -> Result<Linear<B>, ModelError> {
+        self.stacked(&[(prefix.to_string(), outputs)], inputs, bias)
+    }
+
+    /// Several linear maps of the same input as one, in the order given: (prefix, outputs) each.
+    pub(crate) fn stacked(
+        &self,
+        parts: &[(String, usize)],
+        inputs: usize,
+        bias: bool,
+    ) -> Result<Linear<B>, ModelError> {
+        let weights = parts
+            .iter()
+            .map(|(prefix, outputs)| {
+                let view = self.tensor(&format!("{prefix}.weight"), &[*outputs, inputs])?;
+                Ok(MatrixPart { view, order: StoredOrder::OutputMajor, outputs: *outputs, inputs })
+            })
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        let biases = match bias {
+            false => None,
+            true => Some(
+                parts
+                    .iter()
+                    .map(|(prefix, outputs)| self.tensor(&format!("{prefix}.bias"), &[*outputs]))
+                    .collect::<Result<Vec<_>, ModelError>>()?,
+            ),
+        };
+        let weight = self.backend.matrix(&weights)?;
+        let bias = biases.as_deref().map(|biases| self.backend.vector(biases)).transpose()?;
+        self.report(weights.iter().map(|part| part.view.bytes.len()).sum());
+        Ok(Linear { weight, bias })
+    }
+
+    /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]` and `prefix.bias` `[outputs]`.
+    pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
+        let view = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
+        let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
+        let weight = self.backend.matrix(&[MatrixPart { view, order: StoredOrder::InputMajor, outputs, inputs }])?;
+        self.report(view.bytes.len());
+        Ok(Linear { weight, bias: Some(self.backend.vector(&[bias])?) })
+    }
+
+    /// The tensor `name` as a matrix whose rows are looked up.
+    pub(crate) fn embedding(&self, name: &str, [rows, width]: [usize; 2]) -> Result<B::Matrix, ModelError> {
+        let view = self.tensor(name, &[rows, width])?;
+        let part = MatrixPart { view, order: StoredOrder::OutputMajor, outputs: rows, inputs: width };
+        let matrix = self.backend.matrix(&[part])?;
+        self.report(view.bytes.len());
+        Ok(matrix)
+    }
+
+    /// The vector `name`.
+    pub(crate) fn vector(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
+        self.backend.vector(&[self.tensor(name, &[length])?])
+    }
+
+    /// A vector of equal numbers that no checkpoint stores.
+    pub(crate) fn constant(&self, value: f32, length: usize) -> Result<B::Vector, ModelError> {
+        let bytes = value.to_le_bytes().repeat(length);
+        self.backend.vector(&[TensorView { dtype: DType::F32, shape: &[length], bytes: &bytes }])
+    }
+
+    /// `prefix.weight` as an RMS norm.
+    pub(crate) fn rms_norm(&self, prefix: &str) -> Result<Norm<B>, ModelError> {
+        let weight = self.vector(&format!("{prefix}.weight"), self.config.hidden_size)?;
+        Ok(Norm::Rms { weight, epsilon: self.config.norm_epsilon })
+    }
+
+    /// `prefix.weight` and `prefix.bias` as a layer norm.
+    pub(crate) fn layer_norm(&self, prefix: &str) -> Result<Norm<B>, ModelError> {
+        Ok(Norm::Layer {
+            weight: self.vector(&format!("{prefix}.weight"), self.config.hidden_size)?,
+            bias: self.vector(&format!("{prefix}.bias"), self.config.hidden_size)?,
+            epsilon: self.config.norm_epsilon,
+        })
+    }
+
+    /// The heads that the configuration describes.
+    pub(crate) fn heads(&self) -> HeadLayout {
+        HeadLayout {
+            num_heads: self.config.num_attention_heads,
+            num_kv_heads: self.config.num_key_value_heads,
+            head_dim: self.config.head_dim,
+        }
+    }
+
+    /// The rotary angles that the configuration describes, over whole heads.
+    pub(crate) fn rope(&self) -> Result<Option<B::Rope>, ModelError> {
+        let Some(rope) = &self.config.rope else { return Ok(None) };
+        if !self.config.head_dim.is_multiple_of(2) {
+            return Err(ModelError::UnsupportedConfig {
+                field: "head_dim",
+                found: self.config.head_dim.to_string(),
+                expected: "rotary positions need an even head size",
+            });
+        }
+        if rope.partial_rotary_factor != 1.0 {
+            return Err(ModelError::UnsupportedConfig {
+                field: "partial_rotary_factor",
+                found: rope.partial_rotary_factor.to_string(),
+                expected: "this architecture rotates whole heads",
+            });
+        }
+        let angles = RopeAngles::new(rope, self.config.head_dim, self.config.max_position_embeddings);
+        self.backend.rope(angles).map(Some)
+    }
+
+    /// The activation that the configuration names.
+    pub(crate) fn activation(&self) -> Result<Activation, ModelError> {
+        Activation::from_name(&self.config.activation)
+    }
+
+    fn tensor(&self, name: &str, expected: &[usize]) -> Result<TensorView<'a>, ModelError> {
+        let view = self.tensors.get(name)?;
+        if view.shape == expected {
+            return Ok(view);
+        }
+        Err(ModelError::WrongShape {
+            tensor: name.to_string(),
+            expected: expected.to_vec(),
+            found: view.shape.to_vec(),
+        })
+    }
+
+    fn report(&self, bytes: usize) {
+        let done = self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let total = self.tensors.total_bytes().max(1);
+        (self.progress)((done as f64 / total as f64).min(1.0));
+    }
+}
