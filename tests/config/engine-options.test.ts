@@ -26,7 +26,7 @@ const refused: readonly [CreateOptions, string][] = [
 ]
 
 for (const [options, parameter] of refused) {
-  test(`refused: ${JSON.stringify(options, (_key, value) => (Number.isNaN(value) ? 'NaN' : value))}`, async (t) => {
+  test(`refused: ${JSON.stringify(options, (_key, value) => (Number.isNaN(value) ? 'NaN' : value))}`, async t => {
     const error = await t.throwsAsync(LLM.create(options), { instanceOf: InvalidArgumentError })
     t.is(error?.parameter, parameter)
   })
@@ -42,7 +42,12 @@ const brokenModels: readonly [string, () => string, string, RegExp][] = [
   ['no such directory', () => '/nowhere/at/all', 'ERR_MODEL_NOT_FOUND', /no model directory/],
   ['a directory without config.json', () => folderWith({}), 'ERR_MODEL_NOT_FOUND', /no config\.json/],
   ['a config.json that is not JSON', () => folderWith({ 'config.json': '{' }), 'ERR_MODEL_INVALID', /not valid JSON/],
-  ['a config.json without architectures', () => folderWith({ 'config.json': '{}' }), 'ERR_MODEL_INVALID', /names no architecture/],
+  [
+    'a config.json without architectures',
+    () => folderWith({ 'config.json': '{}' }),
+    'ERR_MODEL_INVALID',
+    /names no architecture/,
+  ],
   [
     'an architecture that nobody knows',
     () => folderWith({ 'config.json': '{"architectures":["MartianForCausalLM"]}' }),
@@ -52,7 +57,7 @@ const brokenModels: readonly [string, () => string, string, RegExp][] = [
 ]
 
 for (const [name, make, code, message] of brokenModels) {
-  test(`model refused: ${name}`, async (t) => {
+  test(`model refused: ${name}`, async t => {
     await t.throwsAsync(LLM.create({ model: make() }), { code, message })
   })
 }

@@ -48,14 +48,14 @@ const refused: readonly [SamplingOptions, string, RegExp][] = [
 ]
 
 for (const [options, parameter, message] of refused) {
-  test(`refused: ${JSON.stringify(options, (_key, value) => (typeof value === 'bigint' || Number.isNaN(value) ? String(value) : value))}`, (t) => {
+  test(`refused: ${JSON.stringify(options, (_key, value) => (typeof value === 'bigint' || Number.isNaN(value) ? String(value) : value))}`, t => {
     const error = t.throws(() => new SamplingParams(options), { instanceOf: InvalidArgumentError, message })
     t.is(error?.code, 'ERR_INVALID_ARGUMENT')
     t.is(error?.parameter, parameter)
   })
 }
 
-test('defaults are those of the field', (t) => {
+test('defaults are those of the field', t => {
   const params = new SamplingParams()
   t.like(params, { n: 1, temperature: 1, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxTokens: 16, minTokens: 0 })
   t.is(params.seed, undefined)
@@ -63,13 +63,13 @@ test('defaults are those of the field', (t) => {
   t.false(params.skipReadingPrefixCache)
 })
 
-test('greedy switches the truncations off', (t) => {
+test('greedy switches the truncations off', t => {
   const params = new SamplingParams({ temperature: 1e-6, topP: 0.5, topK: 3, minP: 0.2 })
   t.true(params.greedy)
   t.like(params, { temperature: 0, topP: 1, topK: 0, minP: 0 })
 })
 
-test('normal forms', (t) => {
+test('normal forms', t => {
   t.is(new SamplingParams({ temperature: 0.001 }).temperature, 0.01)
   t.is(new SamplingParams({ topK: -1 }).topK, 0)
   t.is(new SamplingParams({ seed: -1 }).seed, undefined)
@@ -81,7 +81,7 @@ test('normal forms', (t) => {
   t.true(new SamplingParams({ promptLogprobs: 0 }).skipReadingPrefixCache)
 })
 
-test('with() replaces some and keeps the rest', (t) => {
+test('with() replaces some and keeps the rest', t => {
   const params = new SamplingParams({ temperature: 0.5, seed: 3, maxTokens: null, logitBias: { 1: 2 }, logprobs: 0 })
   t.deepEqual({ ...params.with({ topK: 4 }) }, { ...params, topK: 4 })
 })

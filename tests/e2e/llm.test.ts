@@ -6,10 +6,10 @@ import { LLM, type RequestOutput, SamplingParams } from 'quire-llm'
 const test = anyTest as TestFn<{ llm: LLM }>
 const greedy = new SamplingParams({ temperature: 0, maxTokens: 24 })
 
-test.before(async (t) => {
+test.before(async t => {
   t.context.llm = await LLM.create()
 })
-test.after.always(async (t) => {
+test.after.always(async t => {
   await t.context.llm?.close()
 })
 
@@ -17,11 +17,17 @@ function textOf(output: RequestOutput | undefined): string {
   return output?.outputs[0]?.text ?? ''
 }
 
-test('a text, its ids and one of them with a salt continue alike', async (t) => {
+test('a text, its ids and one of them with a salt continue alike', async t => {
   const { llm } = t.context
   const ids = await llm.tokenize('Once upon a time')
   const outputs = await llm.generate(
-    ['Once upon a time', ids, Int32Array.from(ids), { prompt: 'Once upon a time', cacheSalt: 'mine' }, { promptTokenIds: ids }],
+    [
+      'Once upon a time',
+      ids,
+      Int32Array.from(ids),
+      { prompt: 'Once upon a time', cacheSalt: 'mine' },
+      { promptTokenIds: ids },
+    ],
     greedy,
   )
   t.true(textOf(outputs[0]).length > 0)
@@ -33,14 +39,14 @@ test('a text, its ids and one of them with a salt continue alike', async (t) => 
   t.is(outputs[0]?.prompt, 'Once upon a time')
 })
 
-test('one prompt gives one output, no prompts give none', async (t) => {
+test('one prompt gives one output, no prompts give none', async t => {
   const { llm } = t.context
   const output = await llm.generate('One day', greedy)
   t.deepEqual(output.outputs.length, 1)
   t.deepEqual(await llm.generate([], greedy), [])
 })
 
-test('messages become a prompt by the chat template', async (t) => {
+test('messages become a prompt by the chat template', async t => {
   const { llm } = t.context
   const messages = [{ role: 'user', content: 'Hello!' }]
   const rendered = llm.applyChatTemplate(messages)
@@ -54,18 +60,18 @@ test('messages become a prompt by the chat template', async (t) => {
   t.is(textOf(second), textOf(chat))
 })
 
-test('single calls made together run together', async (t) => {
+test('single calls made together run together', async t => {
   const { llm } = t.context
   const prompts = ['Once upon a time', 'One day', 'There was a', 'The little dog']
   const together = llm.generate(prompts, greedy)
   const before = llm.stats().numSteps
-  const outputs = await Promise.all(prompts.map((prompt) => llm.generate(prompt, { temperature: 0, maxTokens: 24 })))
+  const outputs = await Promise.all(prompts.map(prompt => llm.generate(prompt, { temperature: 0, maxTokens: 24 })))
   const steps = llm.stats().numSteps - before
   t.deepEqual(outputs.map(textOf), (await together).map(textOf))
   t.true(steps < 4 * 24, `${steps} steps for four times 24 tokens: they did not share steps`)
 })
 
-test('a seed makes a draw repeatable, whatever runs beside it', async (t) => {
+test('a seed makes a draw repeatable, whatever runs beside it', async t => {
   const { llm } = t.context
   const params = new SamplingParams({ temperature: 1, seed: 42, maxTokens: 24 })
   const alone = await llm.generate('Once upon a time', params)
@@ -78,17 +84,20 @@ test('a seed makes a draw repeatable, whatever runs beside it', async (t) => {
   t.not(textOf(other), textOf(alone))
 })
 
-test('n continuations are child draws of seed, seed + 1, ...', async (t) => {
+test('n continuations are child draws of seed, seed + 1, ...', async t => {
   const { llm } = t.context
   const params = new SamplingParams({ temperature: 1, seed: 5, maxTokens: 16 })
   const { outputs } = await llm.generate('Once upon a time', params.with({ n: 3 }))
-  t.deepEqual(outputs.map((output) => output.index), [0, 1, 2])
+  t.deepEqual(
+    outputs.map(output => output.index),
+    [0, 1, 2],
+  )
   for (const { index, text } of outputs) {
     t.is(text, textOf(await llm.generate('Once upon a time', params.with({ seed: 5 + index }))))
   }
 })
 
-test('a stop string ends the text before it, or behind it', async (t) => {
+test('a stop string ends the text before it, or behind it', async t => {
   const { llm } = t.context
   const whole = textOf(await llm.generate('Once upon a time', greedy))
   const stop = whole.slice(9, 14)
@@ -100,7 +109,7 @@ test('a stop string ends the text before it, or behind it', async (t) => {
   t.is(textOf(kept), whole.slice(0, whole.indexOf(stop) + stop.length))
 })
 
-test('a stop id ends the output and stays in the ids', async (t) => {
+test('a stop id ends the output and stays in the ids', async t => {
   const { llm } = t.context
   const ids = (await llm.generate('Once upon a time', greedy)).outputs[0]?.tokenIds ?? []
   const stop = ids[6] as number
@@ -109,7 +118,7 @@ test('a stop id ends the output and stays in the ids', async (t) => {
   t.is(outputs[0]?.stopReason, stop)
 })
 
-test('a story ends by itself; ignoreEos goes on', async (t) => {
+test('a story ends by itself; ignoreEos goes on', async t => {
   const { llm } = t.context
   const story = await llm.generate('Once upon a time', { temperature: 0, maxTokens: null })
   t.is(story.outputs[0]?.finishReason, 'stop')
@@ -120,13 +129,13 @@ test('a story ends by itself; ignoreEos goes on', async (t) => {
   t.is(longer.outputs[0]?.finishReason, 'length')
 })
 
-test('minTokens holds the end back', async (t) => {
+test('minTokens holds the end back', async t => {
   const { llm } = t.context
   const { outputs } = await llm.generate('Once upon a time', { temperature: 0, minTokens: 200, maxTokens: 200 })
   t.is(outputs[0]?.tokenIds.length, 200)
 })
 
-test('deltas of a stream join to the whole text', async (t) => {
+test('deltas of a stream join to the whole text', async t => {
   const { llm } = t.context
   let text = ''
   let ids: number[] = []
@@ -139,7 +148,7 @@ test('deltas of a stream join to the whole text', async (t) => {
   t.deepEqual(ids, Array.from(whole.outputs[0]?.tokenIds ?? []))
 })
 
-test.serial('breaking a stream frees its request', async (t) => {
+test.serial('breaking a stream frees its request', async t => {
   const { llm } = t.context
   for await (const _ of llm.stream('Once upon a time', { maxTokens: 400, ignoreEos: true })) break
   await llm.generate('One day', { maxTokens: 2, temperature: 0 })
@@ -147,11 +156,15 @@ test.serial('breaking a stream frees its request', async (t) => {
   t.is(llm.stats().numFreeBlocks, llm.cacheInfo.numBlocks - 1)
 })
 
-test.serial('a signal rejects with its reason and frees the request', async (t) => {
+test.serial('a signal rejects with its reason and frees the request', async t => {
   const { llm } = t.context
   const reason = new Error('changed my mind')
   const controller = new AbortController()
-  const running = llm.generate(['Once upon a time', 'One day'], { maxTokens: 400, ignoreEos: true }, { signal: controller.signal })
+  const running = llm.generate(
+    ['Once upon a time', 'One day'],
+    { maxTokens: 400, ignoreEos: true },
+    { signal: controller.signal },
+  )
   setTimeout(() => controller.abort(reason), 5)
   const error = await t.throwsAsync(running, { code: 'ERR_ABORTED', name: 'AbortError' })
   t.is(error?.cause, reason)
@@ -160,7 +173,7 @@ test.serial('a signal rejects with its reason and frees the request', async (t) 
   await t.throwsAsync(llm.generate('One day', greedy, { signal: AbortSignal.abort(reason) }), { code: 'ERR_ABORTED' })
 })
 
-test('logprobs: the chosen id, then the likeliest, with ranks that agree', async (t) => {
+test('logprobs: the chosen id, then the likeliest, with ranks that agree', async t => {
   const { llm } = t.context
   const { outputs } = await llm.generate('Once upon a time', greedy.with({ logprobs: 3 }))
   const [completion] = outputs
@@ -175,37 +188,46 @@ test('logprobs: the chosen id, then the likeliest, with ranks that agree', async
   t.true(Math.abs(sum - (completion?.cumulativeLogprob ?? 0)) < 1e-4)
 })
 
-test('a list of parameters must be as long as the prompts', async (t) => {
-  await t.throwsAsync(t.context.llm.generate(['a', 'b'], [greedy]), { code: 'ERR_INVALID_ARGUMENT', message: /2 prompts but 1/ })
+test('a list of parameters must be as long as the prompts', async t => {
+  await t.throwsAsync(t.context.llm.generate(['a', 'b'], [greedy]), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /2 prompts but 1/,
+  })
 })
 
-test('metrics are in order', async (t) => {
+test('metrics are in order', async t => {
   const { metrics } = await t.context.llm.generate('Once upon a time', greedy)
   t.true(metrics.arrivalMs <= metrics.firstScheduledMs)
   t.true(metrics.firstScheduledMs <= metrics.firstTokenMs)
   t.true(metrics.firstTokenMs <= metrics.lastTokenMs)
 })
 
-test('a thousand prompts at once, in order', async (t) => {
+test('a thousand prompts at once, in order', async t => {
   const { llm } = t.context
   const prompts = Array.from({ length: 1000 }, (_, index) => `Once upon a time ${index}`)
   const outputs = await llm.generate(prompts, { temperature: 0, maxTokens: 3 }, { progress: false })
-  t.deepEqual(outputs.map((output) => output.prompt), prompts)
+  t.deepEqual(
+    outputs.map(output => output.prompt),
+    prompts,
+  )
 })
 
-test('closing aborts what runs; later calls are refused', async (t) => {
+test('closing aborts what runs; later calls are refused', async t => {
   const llm = await LLM.create()
   const running = llm.generate('Once upon a time', { maxTokens: 400, ignoreEos: true })
   const refused = t.throwsAsync(running, { code: 'ERR_CLOSED' })
-  await new Promise((resolve) => setTimeout(resolve, 5))
+  await new Promise(resolve => setTimeout(resolve, 5))
   await llm.close()
   await refused
   await t.throwsAsync(llm.generate('One day'), { code: 'ERR_CLOSED' })
   await llm.close()
 })
 
-test('two engines live side by side', async (t) => {
+test('two engines live side by side', async t => {
   await using other = await LLM.create({ maxModelLen: 128, blockSize: 8 })
-  const [mine, theirs] = await Promise.all([t.context.llm.generate('One day', greedy), other.generate('One day', greedy)])
+  const [mine, theirs] = await Promise.all([
+    t.context.llm.generate('One day', greedy),
+    other.generate('One day', greedy),
+  ])
   t.is(textOf(mine), textOf(theirs))
 })

@@ -16,7 +16,7 @@ interface Variation {
 
 /** Blocks for about one and a half sequences, so that several at once must preempt each other. */
 function scarceBlocks({ cases, maxModelLen }: GoldenModel): number {
-  const longest = Math.max(...cases.map((one) => one.prompt_token_ids.length + one.output_token_ids.length))
+  const longest = Math.max(...cases.map(one => one.prompt_token_ids.length + one.output_token_ids.length))
   return Math.ceil((Math.min(longest, maxModelLen) * 1.5) / 8) + 2
 }
 
@@ -34,7 +34,7 @@ const variations: readonly Variation[] = [
   { name: 'two threads', options: () => ({ threads: 2 }) },
   {
     name: 'preempted',
-    options: (model) => ({ blockSize: 8, numBlocks: scarceBlocks(model), maxModelLen: shortest(model) }),
+    options: model => ({ blockSize: 8, numBlocks: scarceBlocks(model), maxModelLen: shortest(model) }),
     copies: () => 2,
   },
   { name: 'avx512 kernels', options: () => ({}), kernels: 'avx512' },
@@ -45,14 +45,17 @@ const variations: readonly Variation[] = [
 
 /** The least model length that holds every golden continuation. */
 function shortest({ cases, maxModelLen }: GoldenModel): number {
-  return Math.min(maxModelLen, Math.max(...cases.map((one) => one.prompt_token_ids.length + one.output_token_ids.length)) + 1)
+  return Math.min(
+    maxModelLen,
+    Math.max(...cases.map(one => one.prompt_token_ids.length + one.output_token_ids.length)) + 1,
+  )
 }
 
 if (sharedModels === undefined) test.skip(`company of golden models: ${withoutSharedModels}`, () => {})
 
 for (const model of goldenModels()) {
   for (const { name, options, kernels, copies } of variations) {
-    test.serial(`${model.name}: ${name}`, async (t) => {
+    test.serial(`${model.name}: ${name}`, async t => {
       try {
         await withKernels(kernels, async () => {
           assertGoldenTokens(t, model, await continueAll(model, options(model), copies?.(model)))
@@ -65,7 +68,7 @@ for (const model of goldenModels()) {
     })
   }
 
-  test.serial(`${model.name}: prompts one by one`, async (t) => {
+  test.serial(`${model.name}: prompts one by one`, async t => {
     await using llm = await LLM.create({ model: model.path, dtype: 'float32' })
     const outputs = []
     for (const one of model.cases) outputs.push(await llm.generate(one.prompt_token_ids, greedyParams(model, one)))
@@ -75,5 +78,10 @@ for (const model of goldenModels()) {
 
 function unavailableHere(error: unknown, kernels: ForcedKernels): boolean {
   const { code, details } = error as { code?: string; details?: { parameter?: string } }
-  return kernels !== undefined && kernels !== 'scalar' && code === 'ERR_INVALID_ARGUMENT' && details?.parameter === 'QUIRE_CPU'
+  return (
+    kernels !== undefined &&
+    kernels !== 'scalar' &&
+    code === 'ERR_INVALID_ARGUMENT' &&
+    details?.parameter === 'QUIRE_CPU'
+  )
 }

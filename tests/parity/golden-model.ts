@@ -36,9 +36,9 @@ const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** The folder of shared models, or undefined. */
 export const sharedModels: string | undefined = [process.env.QUIRE_SHARED, join(repository, '../shared')]
-  .filter((path) => path !== undefined && path !== '')
-  .map((path) => join(path as string, 'models'))
-  .find((path) => existsSync(path))
+  .filter(path => path !== undefined && path !== '')
+  .map(path => join(path as string, 'models'))
+  .find(path => existsSync(path))
 
 /** Why tests over shared models are skipped, where they are. */
 export const withoutSharedModels = 'the folder of shared models is not here (QUIRE_SHARED names it)'
@@ -47,7 +47,7 @@ export const withoutSharedModels = 'the folder of shared models is not here (QUI
 export function goldenModels(): readonly GoldenModel[] {
   if (sharedModels === undefined) return []
   return readdirSync(sharedModels)
-    .map((name) => ({ name, path: join(sharedModels as string, name) }))
+    .map(name => ({ name, path: join(sharedModels as string, name) }))
     .filter(({ path }) => existsSync(join(path, 'golden.json')) && existsSync(join(path, 'model.safetensors')))
     .map(({ name, path }) => {
       const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as {
@@ -61,5 +61,5 @@ export function goldenModels(): readonly GoldenModel[] {
 
 /** True if bfloat16 gives the same tokens for all prompts of the model, as its makers measured with transformers. */
 export function keepsTokensInBfloat16({ cases }: GoldenModel): boolean {
-  return cases.every((one) => one.equal_prefix_tokens.bfloat16 === one.output_token_ids.length)
+  return cases.every(one => one.equal_prefix_tokens.bfloat16 === one.output_token_ids.length)
 }

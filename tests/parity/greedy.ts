@@ -28,8 +28,8 @@ export async function continueAll(model: GoldenModel, options: CreateOptions, co
   await using llm = await LLM.create({ model: model.path, dtype: 'float32', ...options })
   const cases = Array.from({ length: copies }, () => model.cases).flat()
   return llm.generate(
-    cases.map((one) => one.prompt_token_ids),
-    cases.map((one) => greedyParams(model, one)),
+    cases.map(one => one.prompt_token_ids),
+    cases.map(one => greedyParams(model, one)),
     { progress: false },
   )
 }

@@ -35,11 +35,17 @@ const reason = reasonToSkip()
 const chats = reason === undefined ? (JSON.parse(readFileSync(golden, 'utf8')) as { cases: GoldenChat[] }).cases : []
 if (reason !== undefined) test.skip(`SmolLM2-135M-Instruct: ${reason}`, () => {})
 else {
-  test.serial('SmolLM2-135M-Instruct: rendered chats, ids and logprobs in float32', async (t) => {
+  test.serial('SmolLM2-135M-Instruct: rendered chats, ids and logprobs in float32', async t => {
     await using llm = await LLM.create({ model, dtype: 'float32', maxModelLen: 2048 })
     for (const chat of chats) t.is(llm.applyChatTemplate(chat.messages), chat.rendered)
-    const params = chats.map((chat) => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens, logprobs: 5, promptLogprobs: 0 }))
-    const outputs = await llm.chat(chats.map((chat) => chat.messages), params, { progress: false })
+    const params = chats.map(
+      chat => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens, logprobs: 5, promptLogprobs: 0 }),
+    )
+    const outputs = await llm.chat(
+      chats.map(chat => chat.messages),
+      params,
+      { progress: false },
+    )
     for (const [index, output] of outputs.entries()) {
       const chat = chats[index] as GoldenChat
       const [completion] = output.outputs
@@ -49,7 +55,10 @@ else {
       t.is(completion?.finishReason, chat.finish_reason)
       for (const [position, expected] of chat.logprobs_first_48.entries()) {
         const got = completion?.logprobs?.[position]?.logprob ?? Number.NaN
-        t.true(Math.abs(got - expected.logprob) <= 1e-3, `conversation ${index}, output ${position}: ${got} is not ${expected.logprob}`)
+        t.true(
+          Math.abs(got - expected.logprob) <= 1e-3,
+          `conversation ${index}, output ${position}: ${got} is not ${expected.logprob}`,
+        )
       }
       for (const [position, expected] of chat.prompt_logprobs_first_64.entries()) {
         if (expected === null) continue
@@ -59,12 +68,12 @@ else {
     }
   })
 
-  test.serial('SmolLM2-135M-Instruct: 32 conversations at once', async (t) => {
+  test.serial('SmolLM2-135M-Instruct: 32 conversations at once', async t => {
     await using llm = await LLM.create({ model, dtype: 'float32', maxModelLen: 2048 })
     const many = Array.from({ length: 32 }, (_, index) => chats[index % chats.length] as GoldenChat)
     const outputs = await llm.chat(
-      many.map((chat) => chat.messages),
-      many.map((chat) => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens })),
+      many.map(chat => chat.messages),
+      many.map(chat => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens })),
       { progress: false },
     )
     for (const [index, output] of outputs.entries()) {

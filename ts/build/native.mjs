@@ -1,0 +1,73 @@
+// Builds the two native addons with cargo and the napi CLI. The one place that names them.
+import { join } from 'node:path'
+import { execute, mustExecute, outputOf } from './execute.mjs'
+import { npmProgram, targetDirectory } from './repository.mjs'
+import { unlessFresh } from './stamp.mjs'
+import { StepError } from './step-error.mjs'
+
+/** @type {readonly { crate: string, package: string, folder: string }[]} crate, its Cargo name, the npm package it ships in */
+export const ADDONS = [
+  { crate: 'crates/node', package: 'quire-node', folder: 'ts' },
+  { crate: 'crates/candle-node', package: 'quire-candle-node', folder: 'plugins/candle-cpu' },
+]
+
+/** Both addons in every cargo call: the same set of packages keeps cargo's features, and so its cache, the same. */
+const packageFlags = ADDONS.flatMap(addon => ['-p', addon.package])
+
+const profileFlags = profile => (profile === 'release' ? ['--release'] : ['--profile', profile])
+
+/**
+ * Compiles the crates without needing any npm package, so that it can run while npm installs.
+ * @param {string} profile 'release' (builds fast) or 'dist' (for publishing)
+ */
+export function compileCrates(profile) {
+  return freshly('compiled', profile, [], () =>
+    mustExecute(
+      'Compiling the Rust crates',
+      'cargo',
+      ['build', '--locked', ...profileFlags(profile), ...packageFlags],
+      {
+        output: 'stderr',
+      },
+    ),
+  )
+}
+
+/** Puts each addon, its loader and its types (generated from the Rust sources) into its npm package. */
+export function packAddons(profile) {
+  const outputs = ADDONS.flatMap(addon => ['native.js', 'native.d.ts'].map(file => join(addon.folder, 'native', file)))
+  return freshly('packed', profile, outputs, async () => {
+    for (const addon of ADDONS) await packAddon(addon, profile)
+  })
+}
+
+async function packAddon(addon, profile) {
+  const others = ADDONS.filter(other => other !== addon).flatMap(other => ['-p', other.package])
+  const napiArguments = [
+    'build',
+    '--platform',
+    '--esm',
+    ...['-c', join(addon.folder, 'napi.json')],
+    ...['--manifest-path', join(addon.crate, 'Cargo.toml')],
+    ...['--target-dir', targetDirectory],
+    ...['-p', addon.package],
+    ...['-o', join(addon.folder, 'native')],
+    ...['--js', 'native.js', '--dts', 'native.d.ts'],
+    ...profileFlags(profile),
+    ...['--', '--locked', ...others],
+  ]
+  const lines = []
+  const code = await execute(npmProgram('napi'), napiArguments, { onLine: line => lines.push(line) })
+  if (code !== 0)
+    throw new StepError(`${lines.join('\n')}\nBuilding ${addon.package} failed (napi exited with code ${code}).`)
+}
+
+async function freshly(what, profile, outputs, make) {
+  return unlessFresh({
+    stamp: join(targetDirectory, 'quire-build', `native-${what}`),
+    inputs: ['crates', 'Cargo.toml', 'Cargo.lock', ...ADDONS.map(addon => join(addon.folder, 'napi.json'))],
+    outputs,
+    facts: [profile, process.platform, process.arch, (await outputOf('rustc', ['--version'])) ?? ''],
+    make,
+  })
+}
