@@ -1,0 +1,172 @@
+//! What happens when a step returns: tokens are appended, sequences end, blocks that the step held on to go back.
+
+use super::{EngineCore, SampledTokens};
+use crate::errors::UpdateError;
+use crate::scheduler_output::{ScheduledSequence, SchedulerOutput};
+use crate::sequence::SequenceStatus;
+use crate::step_output::FinishReason;
+
+impl EngineCore {
+    /// Whether a result belongs to the oldest step in flight.
+    pub(super) fn check_result(&self, step_id: u32, sampled: SampledTokens<'_>) -> Result<(), UpdateError> {
+        let step = match self.in_flight.front() {
+            Some(step) if step.step_word() == step_id => step,
+            front => {
+                let expected = front.map(SchedulerOutput::step_word);
+                return Err(UpdateError::WrongStep { given: step_id, expected });
+            }
+        };
+        if sampled.counts.len() != step.sequences.len() {
+            let (given, expected) = (sampled.counts.len(), step.sequences.len());
+            return Err(UpdateError::WrongNumRows { given, expected });
+        }
+        let mut expected = 0;
+        for (row, (scheduled, &given)) in step.sequences.iter().zip(sampled.counts).enumerate() {
+            let (least, allowed) = if scheduled.samples { (1, 1 + scheduled.num_draft_tokens) } else { (0, 0) };
+            if given < least || given as u32 > allowed {
+                let sequence_id = scheduled.sequence_id;
+                return Err(UpdateError::WrongTokenCount { row, sequence_id, given, allowed });
+            }
+            expected += given as usize;
+        }
+        if sampled.token_ids.len() != expected {
+            return Err(UpdateError::WrongNumTokens { given: sampled.token_ids.len(), expected });
+        }
+        if let Some(index) = sampled.token_ids.iter().position(|token_id| *token_id < 0) {
+            return Err(UpdateError::NegativeTokenId { index, token_id: sampled.token_ids[index] });
+        }
+        Ok(())
+    }
+
+    /// Takes the checked result of the oldest step in flight.
+    pub(super) fn take_result(&mut self, sampled: SampledTokens<'_>) {
+        let step = self.in_flight.pop_front().expect("a checked result has a step: this is a bug");
+        self.output.clear();
+        let mut token_ids = sampled.token_ids;
+        let mut any_ended = false;
+        for (row, &count) in step.sequences.iter().zip(sampled.counts) {
+            let (new_token_ids, rest) = token_ids.split_at(count as usize);
+            token_ids = rest;
+            any_ended |= self.take_row(row, step.step_id, new_token_ids);
+        }
+        if any_ended {
+            self.drop_ended_from_running();
+        }
+        self.spare.push(step);
+    }
+
+    /// Takes one row of a result; true if its sequence ended by it.
+    fn take_row(&mut self, row: &ScheduledSequence, step_id: u64, new_token_ids: &[i32]) -> bool {
+        let sequence = self.sequences.get_mut(row.slot);
+        sequence.num_in_flight -= 1;
+        if sequence.status == SequenceStatus::Finished {
+            self.settle(row.slot);
+            return false;
+        }
+        if sequence.epoch == row.epoch {
+            let num_rejected = if row.samples { 1 + row.num_draft_tokens - new_token_ids.len() as u32 } else { 0 };
+            sequence.num_output_placeholders -= u32::from(row.samples);
+            sequence.num_computed_tokens -= num_rejected;
+            sequence.num_settled_tokens = row.num_computed_tokens + row.num_tokens - num_rejected;
+            if row.num_draft_tokens > 0 {
+                let totals = &mut self.counters.totals;
+                totals.num_draft_tokens += u64::from(row.num_draft_tokens);
+                totals.num_accepted_draft_tokens += u64::from(row.num_draft_tokens - num_rejected);
+            }
+        }
+        let discarded = sequence.discard_through.is_some_and(|last| step_id <= last);
+        let mut finish = None;
+        if !new_token_ids.is_empty() && !discarded {
+            let mut num_taken = 0;
+            while finish.is_none() && num_taken < new_token_ids.len() {
+                finish = sequence.append(new_token_ids[num_taken]);
+                num_taken += 1;
+            }
+            self.counters.totals.num_generated_tokens += num_taken as u64;
+            let num_cached_tokens = sequence.num_cached_tokens.unwrap_or(0);
+            self.output.push(row.sequence_id, &new_token_ids[..num_taken], finish, num_cached_tokens);
+        }
+        if finish.is_some() {
+            self.end(row.slot);
+        } else {
+            self.settle(row.slot);
+        }
+        finish.is_some()
+    }
+
+    /// Gives up the step at `index` of those in flight.
+    pub(super) fn take_failure(&mut self, index: usize) {
+        let step = self.in_flight.remove(index).expect("the step to give up is in flight: this is a bug");
+        self.output.clear();
+        for row in &step.sequences {
+            let sequence = self.sequences.get_mut(row.slot);
+            sequence.num_in_flight -= 1;
+            if sequence.status == SequenceStatus::Finished {
+                self.settle(row.slot);
+                continue;
+            }
+            let num_cached_tokens = sequence.num_cached_tokens.unwrap_or(0);
+            self.output.push(row.sequence_id, &[], Some((FinishReason::Error, None)), num_cached_tokens);
+            self.end(row.slot);
+        }
+        self.drop_ended_from_running();
+        // Blocks registered since then may never be filled. Whoever found them in the cache is computed again.
+        let last_step_id = self.last_step_id;
+        for position in (0..self.scheduler.running.len()).rev() {
+            let slot = self.scheduler.running[position];
+            if self.kv.holds_blocks_since(self.sequences.get(slot), step.step_id) {
+                self.scheduler.running.remove(position);
+                let sequence = self.sequences.get_mut(slot);
+                sequence.discard_through = Some(last_step_id);
+                sequence.num_prompt_logits = 0;
+                self.scheduler.start_over(slot, &mut self.sequences, &mut self.kv);
+                self.counters.totals.num_preemptions += 1;
+            }
+        }
+        self.kv.pool.unregister_since(step.step_id);
+        self.spare.push(step);
+    }
+
+    /// Ends a sequence. If it ran, the caller takes it out of `running`.
+    pub(super) fn end(&mut self, slot: u32) {
+        let sequence = self.sequences.get_mut(slot);
+        let waited = sequence.is_waiting();
+        if !waited {
+            self.scheduler.vacate_row(sequence);
+        }
+        sequence.status = SequenceStatus::Finished;
+        sequence.draft_token_ids.clear();
+        if sequence.num_in_flight > 0 && !sequence.release_pending {
+            sequence.release_pending = true;
+            self.scheduler.num_release_pending += 1;
+        }
+        if waited {
+            self.scheduler.waiting.forget(|entry| self.sequences.waits(entry));
+        }
+        self.num_unfinished -= 1;
+        self.settle(slot);
+    }
+
+    /// Gives back what a sequence no longer needs, as soon as no step in flight computes it.
+    fn settle(&mut self, slot: u32) {
+        let sequence = self.sequences.get_mut(slot);
+        if sequence.num_in_flight > 0 {
+            return;
+        }
+        let finished = sequence.status == SequenceStatus::Finished;
+        if std::mem::take(&mut sequence.release_pending) {
+            self.scheduler.num_release_pending -= 1;
+            self.kv.release(sequence);
+        } else if finished {
+            self.kv.release(sequence);
+        }
+        if finished {
+            self.sequences.remove(slot);
+        }
+    }
+
+    fn drop_ended_from_running(&mut self) {
+        let sequences = &self.sequences;
+        self.scheduler.running.retain(|slot| sequences.runs(*slot));
+    }
+}
