@@ -1,0 +1,77 @@
+// `npm test`: sets up and builds as `npm start` does, then runs every test of the project and sums up over all runners. The
+// last line is `N passed, N failed, N skipped`.
+import { build } from '../ts/build/build.mjs'
+import { execute } from '../ts/build/execute.mjs'
+import { inRoot, npmProgram } from '../ts/build/repository.mjs'
+import { runMain } from '../ts/build/step-error.mjs'
+import { CargoTally } from './tally/cargo-tally.mjs'
+import { TapTally } from './tally/tap-tally.mjs'
+
+/** The code with which fetch-models says that the package index is out of reach. */
+const OUT_OF_REACH = 75
+
+await runMain(async () => {
+  await build()
+  const { environment, tally } = await fetchModels()
+  const runners = [
+    { name: 'fetch-models', tally },
+    { name: 'cargo test', tally: await runCargo(environment) },
+    { name: 'architecture', tally: await runAva(['tests/architecture/**/*.test.ts'], environment) },
+    { name: 'ava', tally: await runAva(['tests/**/*.test.ts', '!tests/architecture/**'], environment) },
+  ]
+  return report(runners)
+})
+
+/** Environment variables that tell the tests where the real models are, or why they are not here. */
+async function fetchModels() {
+  const lines = []
+  const code = await execute(process.env.PYTHON ?? 'python3', [inRoot('tests/fetch-models/fetch.py')], {
+    onLine: line => lines.push(line),
+  }).catch(error => {
+    lines.push(error.message)
+    return OUT_OF_REACH
+  })
+  const reason = lines.at(-1) ?? 'fetch-models said nothing'
+  const environment =
+    code === 0 ? { QUIRE_TEST_MODELS: inRoot('.cache', 'models') } : { QUIRE_TEST_MODELS_SKIPPED: reason }
+  const broken = code !== 0 && code !== OUT_OF_REACH
+  if (broken) console.log(lines.join('\n'))
+  const tally = { passed: 0, failed: broken ? 1 : 0, skipped: 0, skippedTests: [], failedTests: broken ? [reason] : [] }
+  return { environment, tally }
+}
+
+async function runCargo(environment) {
+  const tally = new CargoTally()
+  const cargoArguments = ['test', '--locked', '--release', '--workspace', '--no-fail-fast', '--', '--show-output']
+  const code = await execute('cargo', cargoArguments, { environment, onLine: line => show(line, tally) })
+  return tally.finish(code)
+}
+
+async function runAva(patterns, environment) {
+  const tally = new TapTally()
+  const code = await execute(npmProgram('ava'), ['--tap', ...patterns], {
+    environment,
+    onLine: line => show(line, tally),
+  })
+  return tally.finish(code)
+}
+
+function show(line, tally) {
+  tally.line(line)
+  console.log(line)
+}
+
+/** Prints what was skipped and why, what failed, one line per runner, and the sum. Returns the exit code. */
+function report(runners) {
+  const sum = { passed: 0, failed: 0, skipped: 0 }
+  for (const { name, tally } of runners) {
+    for (const skipped of tally.skippedTests) console.log(`${name}: skipped ${skipped}`)
+    for (const failed of tally.failedTests) console.log(`${name}: FAILED ${failed}`)
+  }
+  for (const { name, tally } of runners) {
+    console.log(`${name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`)
+    for (const key of Object.keys(sum)) sum[key] += tally[key]
+  }
+  console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)
+  return sum.failed > 0 || sum.passed === 0 ? 1 : 0
+}

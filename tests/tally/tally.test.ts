@@ -1,0 +1,90 @@
+// What the two counters make of the lines that the runners print.
+
+import test from 'ava'
+import { CargoTally } from './cargo-tally.mjs'
+import { TapTally } from './tap-tally.mjs'
+
+interface Row {
+  readonly name: string
+  readonly tally: CargoTally | TapTally
+  readonly lines: readonly string[]
+  readonly code: number
+  readonly expected: readonly [passed: number, failed: number, skipped: number]
+  readonly skippedTests?: readonly string[]
+}
+
+const rows: readonly Row[] = [
+  {
+    name: 'cargo: two binaries add up',
+    tally: new CargoTally(),
+    lines: [
+      'test a::one ... ok',
+      'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s',
+      'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s',
+    ],
+    code: 0,
+    expected: [3, 0, 0],
+  },
+  {
+    name: 'cargo: a test that skipped itself has not passed',
+    tally: new CargoTally(),
+    lines: [
+      'test tests::golden ... ok',
+      'test tests::other ... ok',
+      '---- tests::golden stdout ----',
+      'SKIPPED tests::golden: no models here: see README',
+      'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out',
+    ],
+    code: 0,
+    expected: [1, 0, 1],
+    skippedTests: ['tests::golden: no models here: see README'],
+  },
+  {
+    name: 'cargo: a skipped row counts beside its test',
+    tally: new CargoTally(),
+    lines: [
+      'test kernels ... ok',
+      'SKIPPED avx512: this processor lacks it',
+      'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out',
+    ],
+    code: 0,
+    expected: [1, 0, 1],
+  },
+  {
+    name: 'cargo: ignored and failed',
+    tally: new CargoTally(),
+    lines: [
+      'test slow ... ignored, takes an hour',
+      'test broken ... FAILED',
+      'test result: FAILED. 0 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out',
+    ],
+    code: 101,
+    expected: [0, 1, 1],
+    skippedTests: ['slow: takes an hour'],
+  },
+  { name: 'cargo: nothing compiled', tally: new CargoTally(), lines: ['error: oh'], code: 101, expected: [0, 1, 0] },
+  {
+    name: 'tap: passed, failed, skipped both ways',
+    tally: new TapTally(),
+    lines: [
+      'ok 1 - adds',
+      'ok 2 - needs a model',
+      '    # SKIPPED: not fetched',
+      'not ok 3 - breaks',
+      'ok 4 - needs a GPU: none here # SKIP',
+    ],
+    code: 1,
+    expected: [1, 1, 2],
+    skippedTests: ['needs a model: not fetched', 'needs a GPU: none here'],
+  },
+  { name: 'tap: a file that does not load', tally: new TapTally(), lines: ['ok 1 - a'], code: 1, expected: [1, 1, 0] },
+]
+
+for (const row of rows) {
+  test(row.name, t => {
+    for (const line of row.lines) row.tally.line(line)
+    const { passed, failed, skipped, skippedTests } = row.tally.finish(row.code)
+    t.deepEqual([passed, failed, skipped], [...row.expected])
+    if (row.skippedTests) t.deepEqual(skippedTests, [...row.skippedTests])
+  })
+}

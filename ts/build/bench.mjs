@@ -1,0 +1,28 @@
+// `npm run bench [-- micro|engine|peers ...]`: builds, then runs the benches of the named folders (all but peers when none is
+// named: peers installs other engines). Results are printed; what is worth keeping goes to benches/results.
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { build } from './build.mjs'
+import { mustExecute } from './execute.mjs'
+import { inRoot } from './repository.mjs'
+import { runMain, StepError } from './step-error.mjs'
+
+const KINDS = {
+  micro: () => mustExecute('cargo bench', 'cargo', ['bench', '--locked', '--workspace', '--benches']),
+  engine: () => runFolder('engine'),
+  peers: () => mustExecute('benches/peers', process.execPath, [inRoot('benches', 'peers', 'run.mjs')]),
+}
+
+async function runFolder(folder) {
+  const path = inRoot('benches', folder)
+  const files = existsSync(path) ? (await readdir(path)).filter(name => name.endsWith('.bench.mjs')).sort() : []
+  for (const file of files) await mustExecute(file, process.execPath, [inRoot('benches', folder, file)])
+}
+
+await runMain(async commandArguments => {
+  const kinds = commandArguments.length > 0 ? commandArguments : ['micro', 'engine']
+  const unknown = kinds.find(kind => !Object.hasOwn(KINDS, kind))
+  if (unknown) throw new StepError(`There are no benches of kind ${unknown}: name ${Object.keys(KINDS).join(', ')}.`)
+  await build()
+  for (const kind of kinds) await KINDS[kind]()
+})
