@@ -1,0 +1,16 @@
+//! Jinja as Python has it, over minijinja: operators, printing, methods and JSON as transformers' templates expect.
+//! Knows values and text; knows no tokenizer and no messages.
+
+mod environment;
+mod format_string;
+mod json_text;
+mod limits;
+mod methods;
+mod operators;
+mod python_text;
+mod rewrite;
+mod strftime;
+mod tag_lexer;
+
+pub(crate) use environment::{compile, render};
+pub(crate) use strftime::strftime;

@@ -1,0 +1,153 @@
+//! The operators that templates are rewritten to: Python's arithmetic on numbers, text and lists, within limits.
+
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::limits::{self, Cause};
+use super::{format_string, python_text};
+
+pub(super) const MATH: &str = "__quire_math";
+pub(super) const CONCAT: &str = "__quire_concat";
+
+/// `MATH(a, '+', b, '-', c)`: operators of one precedence, from left to right.
+pub(super) fn math(state: &State<'_, '_>, arguments: Rest<Value>) -> Result<Value, Error> {
+    let mut arguments = arguments.0.into_iter();
+    let mut left = arguments.next().unwrap_or_default();
+    while let (Some(operator), Some(right)) = (arguments.next(), arguments.next()) {
+        left = apply(state, operator.as_str().unwrap_or_default(), &left, &right)?;
+    }
+    Ok(left)
+}
+
+/// `CONCAT(a, b, c)`: the texts of all values.
+pub(super) fn concat(state: &State<'_, '_>, arguments: Rest<Value>) -> Result<Value, Error> {
+    let mut text = String::new();
+    for value in &arguments.0 {
+        text.push_str(&python_text::str(state, value)?);
+    }
+    Ok(Value::from(text))
+}
+
+enum Number {
+    Integer(i128),
+    Float(f64),
+}
+
+fn number(value: &Value) -> Option<Number> {
+    match value.kind() {
+        ValueKind::Bool => Some(Number::Integer(i128::from(value.is_true()))),
+        ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok().map(Number::Integer),
+        ValueKind::Number => f64::try_from(value.clone()).ok().map(Number::Float),
+        _ => None,
+    }
+}
+
+fn is_list(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+fn unsupported(operator: &str, left: &Value, right: &Value) -> Error {
+    let (left, right) = (left.kind(), right.kind());
+    Error::new(ErrorKind::InvalidOperation, format!("unsupported operands for {operator}: {left} and {right}"))
+}
+
+fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> Result<Value, Error> {
+    match (operator, left.as_str(), right.as_str()) {
+        ("+", Some(left), Some(right)) => {
+            limits::text(state, left.len().checked_add(right.len()))?;
+            return Ok(Value::from([left, right].concat()));
+        }
+        ("%", Some(_), _) => {
+            let is_tuple = is_list(right);
+            let values = if is_tuple { right.try_iter()?.collect() } else { vec![right.clone()] };
+            return format_string::format(state, left, &values);
+        }
+        ("*", Some(text), None) => return repeat_text(state, text, right),
+        ("*", None, Some(text)) => return repeat_text(state, text, left),
+        _ => {}
+    }
+    match (operator, is_list(left), is_list(right)) {
+        ("+", true, true) => {
+            let num_items = left.len().unwrap_or(0).checked_add(right.len().unwrap_or(0));
+            limits::items(state, num_items)?;
+            return Ok(left.try_iter()?.chain(right.try_iter()?).collect::<Vec<Value>>().into());
+        }
+        ("*", true, false) => return repeat_list(state, left, right),
+        ("*", false, true) => return repeat_list(state, right, left),
+        _ => {}
+    }
+    let (Some(a), Some(b)) = (number(left), number(right)) else { return Err(unsupported(operator, left, right)) };
+    arithmetic(operator, a, b).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, format!("{left} {operator} {right} is not a number that can be held"))
+    })
+}
+
+fn count(value: &Value) -> Option<usize> {
+    match number(value)? {
+        Number::Integer(count) => Some(usize::try_from(count.max(0)).unwrap_or(usize::MAX)),
+        Number::Float(_) => None,
+    }
+}
+
+fn repeat_text(state: &State<'_, '_>, text: &str, times: &Value) -> Result<Value, Error> {
+    let times = count(times).ok_or_else(|| unsupported("*", &Value::from(text), times))?;
+    limits::text(state, text.len().checked_mul(times))?;
+    Ok(Value::from(text.repeat(times)))
+}
+
+fn repeat_list(state: &State<'_, '_>, list: &Value, times: &Value) -> Result<Value, Error> {
+    let times = count(times).ok_or_else(|| unsupported("*", list, times))?;
+    let items: Vec<Value> = list.try_iter()?.collect();
+    limits::items(state, items.len().checked_mul(times))?;
+    Ok(std::iter::repeat_n(items, times).flatten().collect::<Vec<Value>>().into())
+}
+
+/// `None` on overflow and on division by zero.
+fn arithmetic(operator: &str, a: Number, b: Number) -> Option<Value> {
+    if let (Number::Integer(a), Number::Integer(b)) = (&a, &b) {
+        let (a, b) = (*a, *b);
+        let exact = match operator {
+            "+" => a.checked_add(b),
+            "-" => a.checked_sub(b),
+            "*" => a.checked_mul(b),
+            "//" => {
+                let quotient = a.checked_div(b)?;
+                let inexact = a.checked_rem(b)? != 0;
+                Some(if inexact && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
+            }
+            "%" => {
+                let rest = a.checked_rem(b)?;
+                Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+            }
+            "**" if b >= 0 => a.checked_pow(u32::try_from(b).ok()?),
+            _ => return float_arithmetic(operator, a as f64, b as f64),
+        }?;
+        return Some(i64::try_from(exact).map_or_else(|_| Value::from(exact), Value::from));
+    }
+    let float = |number: Number| match number {
+        Number::Integer(number) => number as f64,
+        Number::Float(number) => number,
+    };
+    float_arithmetic(operator, float(a), float(b))
+}
+
+fn float_arithmetic(operator: &str, a: f64, b: f64) -> Option<Value> {
+    if b == 0.0 && matches!(operator, "/" | "//" | "%") {
+        return None;
+    }
+    Some(Value::from(match operator {
+        "+" => a + b,
+        "-" => a - b,
+        "*" => a * b,
+        "/" => a / b,
+        "//" => (a / b).floor(),
+        "%" => a - b * (a / b).floor(),
+        "**" => a.powf(b),
+        _ => return None,
+    }))
+}
+
+/// A limit as an error, for callers that build text of their own.
+pub(super) fn too_long(what: &str) -> Error {
+    limits::error(Cause::Limit(format!("{what} is too long")))
+}

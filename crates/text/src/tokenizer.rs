@@ -1,0 +1,324 @@
+//! Text to token ids and back, over a Hugging Face `tokenizer.json`.
+//! Immutable and shared: a clone is a reference, so that thousands of streams can hold one.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokenizers::Tokenizer as HfTokenizer;
+
+use crate::decoder_plan::DecoderPlan;
+use crate::error::TextError;
+use crate::piece_table::PieceTable;
+use crate::special_tokens::{SpecialTokens, TokenizerFlags, parse_object};
+use crate::text_stream::TextStream;
+use crate::tokenizer_limits::{self, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES};
+use crate::truncation::TruncationSide;
+
+/// A tokenizer. Cheap to clone; safe to use from many threads.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hf: HfTokenizer,
+    plan: DecoderPlan,
+    pieces: PieceTable,
+    tokens: SpecialTokens,
+    flags: TokenizerFlags,
+    frame: Frame,
+    bos_id: Option<i32>,
+    eos_id: Option<i32>,
+    pad_id: Option<i32>,
+    unk_id: Option<i32>,
+}
+
+/// Who adds the special tokens around a text.
+#[derive(Debug)]
+enum Frame {
+    /// The post-processor of tokenizer.json.
+    PostProcessor,
+    /// We do, as `add_bos_token` and `add_eos_token` say.
+    Flags { before: Option<i32>, after: Option<i32> },
+}
+
+/// Runs code of the tokenizers library, which panics on some inputs; a panic becomes its message.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(format!("the tokenizers library panicked: {}", text.unwrap_or_else(|| "no message".to_owned())))
+    })
+}
+
+impl Tokenizer {
+    /// Builds a tokenizer from the bytes of `tokenizer.json` and, where the model has them, the texts of
+    /// `tokenizer_config.json` and `special_tokens_map.json`. Truncation and padding of the file are ignored, as
+    /// transformers does.
+    ///
+    /// # Errors
+    /// `TooLarge`, `InvalidTokenizer`, `InvalidConfig`.
+    pub fn from_json(
+        bytes: &[u8],
+        tokenizer_config: Option<&str>,
+        special_tokens_map: Option<&str>,
+    ) -> Result<Self, TextError> {
+        check_size("tokenizer.json", bytes.len() as u64, MAX_TOKENIZER_BYTES)?;
+        let config = parse_object("tokenizer_config.json", tokenizer_config.unwrap_or("{}"))?;
+        let map = parse_object("special_tokens_map.json", special_tokens_map.unwrap_or("{}"))?;
+        let invalid = |reason: String| TextError::InvalidTokenizer { reason };
+        let root: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        tokenizer_limits::check(&root)?;
+        let plan = DecoderPlan::read(root.get("decoder").unwrap_or(&serde_json::Value::Null));
+        drop(root);
+        let (hf, pieces) = guarded(|| {
+            let mut hf = HfTokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+            hf.with_padding(None);
+            hf.with_truncation(None).map_err(|error| error.to_string())?;
+            let pieces = PieceTable::build(&hf, &plan)?;
+            Ok((hf, pieces))
+        })
+        .map_err(invalid)?;
+        let tokens = SpecialTokens::read(&config, &map);
+        let flags = TokenizerFlags::read(&config);
+        let find = |text: &Option<String>| {
+            text.as_deref().and_then(|text| hf.token_to_id(text)).and_then(|id| i32::try_from(id).ok())
+        };
+        let (bos_id, eos_id) = (find(&tokens.bos), find(&tokens.eos));
+        let (pad_id, unk_id) = (find(&tokens.pad), find(&tokens.unk));
+        let frame = frame(&hf, &flags, bos_id, eos_id).map_err(invalid)?;
+        let inner = Inner { hf, plan, pieces, tokens, flags, frame, bos_id, eos_id, pad_id, unk_id };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Reads `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` of a model directory; only the
+    /// first must exist.
+    ///
+    /// # Errors
+    /// `Read`, and those of `from_json`.
+    pub fn from_directory(directory: &Path) -> Result<Self, TextError> {
+        let path = directory.join("tokenizer.json");
+        let bytes = read_limited(&path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| TextError::Read {
+            path: path.clone(),
+            reason: std::io::Error::from(std::io::ErrorKind::NotFound),
+        })?;
+        let config = read_text(&directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
+        let map = read_text(&directory.join("special_tokens_map.json"), MAX_CONFIG_BYTES)?;
+        Self::from_json(&bytes, config.as_deref(), map.as_deref())
+    }
+
+    /// The token ids of `text`. `add_special_tokens` is what completions want; a rendered chat template has its own.
+    ///
+    /// # Errors
+    /// `Encode`.
+    pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<i32>, TextError> {
+        let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
+        let encoding = guarded(|| self.inner.hf.encode_fast(text, by_post_processor).map_err(|e| e.to_string()))
+            .map_err(|reason| TextError::Encode { reason })?;
+        self.framed(encoding.get_ids(), add_special_tokens)
+    }
+
+    /// The token ids of many texts, on all cores.
+    ///
+    /// # Errors
+    /// `Encode`, for the first text that fails.
+    pub fn encode_batch(&self, texts: &[&str], add_special_tokens: bool) -> Result<Vec<Vec<i32>>, TextError> {
+        let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
+        let encodings =
+            guarded(|| self.inner.hf.encode_batch_fast(texts.to_vec(), by_post_processor).map_err(|e| e.to_string()))
+                .map_err(|reason| TextError::Encode { reason })?;
+        encodings.iter().map(|encoding| self.framed(encoding.get_ids(), add_special_tokens)).collect()
+    }
+
+    fn framed(&self, ids: &[u32], add_special_tokens: bool) -> Result<Vec<i32>, TextError> {
+        let mut token_ids = Vec::with_capacity(ids.len() + 2);
+        let (before, after) = match &self.inner.frame {
+            Frame::Flags { before, after } if add_special_tokens => (*before, *after),
+            _ => (None, None),
+        };
+        token_ids.extend(before);
+        for &id in ids {
+            let id = i32::try_from(id)
+                .map_err(|_| TextError::UnknownTokenId { token_id: i64::from(id), vocab_size: self.vocab_size() })?;
+            token_ids.push(id);
+        }
+        token_ids.extend(after);
+        Ok(token_ids)
+    }
+
+    /// The text of `ids` in one go. Ids without a piece (a padded vocabulary) have no text.
+    ///
+    /// # Errors
+    /// `UnknownTokenId` for a negative id, `Decode`.
+    pub fn decode(&self, ids: &[i32], skip_special_tokens: bool) -> Result<String, TextError> {
+        let ids = ids.iter().map(|&id| self.checked(id)).collect::<Result<Vec<u32>, TextError>>()?;
+        self.decode_checked(&ids, skip_special_tokens)
+    }
+
+    /// As `decode`, and then removes the spaces before punctuation where the configuration sets
+    /// `clean_up_tokenization_spaces`. Streams of text never do.
+    ///
+    /// # Errors
+    /// Those of `decode`.
+    pub fn decode_cleaned(&self, ids: &[i32], skip_special_tokens: bool) -> Result<String, TextError> {
+        let mut text = self.decode(ids, skip_special_tokens)?;
+        if self.inner.flags.clean_up_tokenization_spaces {
+            let pairs = [(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't")];
+            for (spaced, close) in pairs.into_iter().chain([(" 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")])
+            {
+                text = text.replace(spaced, close);
+            }
+        }
+        Ok(text)
+    }
+
+    pub(crate) fn decode_checked(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TextError> {
+        guarded(|| self.inner.hf.decode(ids, skip_special_tokens).map_err(|error| error.to_string()))
+            .map_err(|reason| TextError::Decode { reason })
+    }
+
+    pub(crate) fn checked(&self, token_id: i32) -> Result<u32, TextError> {
+        u32::try_from(token_id)
+            .map_err(|_| TextError::UnknownTokenId { token_id: i64::from(token_id), vocab_size: self.vocab_size() })
+    }
+
+    pub(crate) fn text_stream(&self, skip_special_tokens: bool) -> TextStream {
+        TextStream::new(self, skip_special_tokens)
+    }
+
+    pub(crate) fn plan(&self) -> &DecoderPlan {
+        &self.inner.plan
+    }
+
+    pub(crate) fn pieces(&self) -> &PieceTable {
+        &self.inner.pieces
+    }
+
+    /// The piece of an id as the vocabulary writes it (`Ġthe`, `▁the`, `<0x0A>`).
+    #[must_use]
+    pub fn id_to_piece(&self, token_id: i32) -> Option<String> {
+        self.inner.hf.id_to_token(u32::try_from(token_id).ok()?)
+    }
+
+    /// The id of a piece, added tokens included.
+    #[must_use]
+    pub fn piece_to_id(&self, piece: &str) -> Option<i32> {
+        i32::try_from(self.inner.hf.token_to_id(piece)?).ok()
+    }
+
+    /// The bytes that an id adds to a text in the middle of it; `None` for ids without a piece. The bytes of one id
+    /// need not be UTF-8.
+    #[must_use]
+    pub fn token_bytes(&self, token_id: i32) -> Option<&[u8]> {
+        self.inner.pieces.bytes(u32::try_from(token_id).ok()?)
+    }
+
+    /// True for the ids that `skip_special_tokens` drops.
+    #[must_use]
+    pub fn is_special(&self, token_id: i32) -> bool {
+        u32::try_from(token_id).is_ok_and(|id| self.inner.pieces.is_special(id))
+    }
+
+    /// One past the largest id. A model's vocabulary may be padded beyond it.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.inner.pieces.len()
+    }
+
+    /// The ids that `skip_special_tokens` drops, ascending.
+    #[must_use]
+    pub fn special_ids(&self) -> Vec<i32> {
+        (0..self.vocab_size() as u32).filter(|&id| self.inner.pieces.is_special(id)).map(|id| id as i32).collect()
+    }
+
+    /// The named special tokens.
+    #[must_use]
+    pub fn special_tokens(&self) -> &SpecialTokens {
+        &self.inner.tokens
+    }
+
+    /// The id of `bos_token`.
+    #[must_use]
+    pub fn bos_id(&self) -> Option<i32> {
+        self.inner.bos_id
+    }
+
+    /// The id of `eos_token`: the primary end of a text.
+    #[must_use]
+    pub fn eos_id(&self) -> Option<i32> {
+        self.inner.eos_id
+    }
+
+    /// The id of `pad_token`.
+    #[must_use]
+    pub fn pad_id(&self) -> Option<i32> {
+        self.inner.pad_id
+    }
+
+    /// The id of `unk_token`.
+    #[must_use]
+    pub fn unk_id(&self) -> Option<i32> {
+        self.inner.unk_id
+    }
+
+    /// The side that `truncation_side` names; right when it names none.
+    #[must_use]
+    pub fn truncation_side(&self) -> TruncationSide {
+        if self.inner.flags.truncation_left { TruncationSide::Left } else { TruncationSide::Right }
+    }
+}
+
+/// Explicit flags win over a post-processor that only adds `bos` or `eos`; one that adds anything else is left alone.
+fn frame(
+    hf: &HfTokenizer,
+    flags: &TokenizerFlags,
+    bos_id: Option<i32>,
+    eos_id: Option<i32>,
+) -> Result<Frame, String> {
+    if flags.add_bos_token.is_none() && flags.add_eos_token.is_none() {
+        return Ok(Frame::PostProcessor);
+    }
+    let added = guarded(|| hf.encode_fast("", true).map_err(|error| error.to_string()))?;
+    let added: Vec<Option<i32>> = added.get_ids().iter().map(|&id| i32::try_from(id).ok()).collect();
+    let (adds_bos, adds_eos) = match added.as_slice() {
+        [] => (false, false),
+        [one] if *one == bos_id => (true, false),
+        [one] if *one == eos_id => (false, true),
+        [first, last] if *first == bos_id && *last == eos_id => (true, true),
+        _ => return Ok(Frame::PostProcessor),
+    };
+    Ok(Frame::Flags {
+        before: bos_id.filter(|_| flags.add_bos_token.unwrap_or(adds_bos)),
+        after: eos_id.filter(|_| flags.add_eos_token.unwrap_or(adds_eos)),
+    })
+}
+
+fn check_size(file: &str, num_bytes: u64, limit_bytes: u64) -> Result<(), TextError> {
+    if num_bytes > limit_bytes {
+        return Err(TextError::TooLarge { file: file.to_owned(), num_bytes, limit_bytes });
+    }
+    Ok(())
+}
+
+/// The bytes of a file that may be absent.
+pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, TextError> {
+    let read_error = |reason| TextError::Read { path: path.to_owned(), reason };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(read_error(error)),
+        Ok(metadata) => check_size(&path.display().to_string(), metadata.len(), limit_bytes)?,
+    }
+    fs::read(path).map(Some).map_err(read_error)
+}
+
+/// The text of a file that may be absent.
+pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<Option<String>, TextError> {
+    let Some(bytes) = read_limited(path, limit_bytes)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|error| TextError::Read {
+        path: path.to_owned(),
+        reason: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+    })
+}
