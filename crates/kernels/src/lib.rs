@@ -1,1 +1,63 @@
-//! CPU kernels, their thread pool and aligned memory: the room where unsafe lives.
+//! CPU kernels, their thread pool and aligned memory: the room where unsafe lives. Knows rows of numbers and paged
+//! caches; knows no model, no request and no file.
+//!
+//! A [`Kernels`] is a table of functions for one instruction set, chosen at run time. Each kernel is written once over
+//! sixteen f32 [`lanes`] and built per instruction set inside a function with its target features; the scalar build is
+//! the twin that tests compare the others with. Work is shared out over a [`ThreadPool`] by outputs, never by parts of
+//! a sum, so results do not depend on threads, batch or chunking.
+#![expect(
+    unsafe_code,
+    reason = "vector instructions, memory shared by threads and huge pages have no safe form; every public function \
+              checks sizes and is safe"
+)]
+#![expect(
+    unsafe_op_in_unsafe_fn,
+    reason = "kernels are unsafe functions made of intrinsics and pointer arithmetic; their one contract (the \
+              instruction set is there, pointers are good for the sizes given) is stated where they are called"
+)]
+
+mod activation;
+mod aligned_buffer;
+mod arena;
+mod disjoint;
+mod element_type;
+mod elementwise;
+mod embedding;
+mod error;
+mod head_layout;
+mod isa;
+mod kernels;
+mod kv_cache;
+mod lanes;
+mod math;
+mod matmul;
+mod narrow;
+mod norm;
+mod packed_matrix;
+mod paged_attention;
+mod per_isa;
+mod reduce;
+mod rope;
+mod rows;
+mod shared_buffer;
+#[cfg(test)]
+mod testing;
+mod thread_pool;
+mod tile;
+
+pub use activation::Activation;
+pub use aligned_buffer::{AlignedBuffer, Element};
+pub use element_type::ElementType;
+pub use error::KernelsError;
+pub use head_layout::HeadLayout;
+pub use isa::Isa;
+pub use kernels::Kernels;
+pub use kv_cache::{KvLayout, WriteKv};
+pub use matmul::Matmul;
+pub use norm::{LayerNorm, RmsNorm};
+pub use packed_matrix::{MatrixOrder, MatrixSource, PANEL_OUTPUTS, PackedMatrix};
+pub use paged_attention::PagedAttention;
+pub use rope::Rope;
+pub use shared_buffer::SharedBuffer;
+pub use thread_pool::ThreadPool;
+pub use tile::Epilogue;

@@ -1,0 +1,96 @@
+//! Instruction sets that the kernels are built for, and which of them this CPU can run. Reads no environment.
+
+use std::{fmt, str::FromStr};
+
+use crate::KernelsError;
+
+/// An instruction set, widest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// AVX-512 F, BW, DQ, VL and BF16: bf16 products by `vdpbf16ps`.
+    Avx512Bf16,
+    /// AVX-512 F, BW, DQ and VL: bf16 weights are widened to f32.
+    Avx512,
+    /// AVX2, FMA and F16C.
+    Avx2,
+    /// 64-bit ARM's Advanced SIMD.
+    Neon,
+    /// Portable code.
+    Scalar,
+}
+
+impl Isa {
+    /// Every instruction set, widest first.
+    pub const ALL: [Isa; 5] = [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
+
+    /// The widest instruction set of this CPU.
+    pub fn detect() -> Isa {
+        Isa::available().next().unwrap_or(Isa::Scalar)
+    }
+
+    /// The instruction sets that this CPU can run, widest first; the last is always [`Isa::Scalar`].
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// Reads a name as [`fmt::Display`] writes it, in any case.
+    ///
+    /// # Errors
+    /// [`KernelsError::UnknownIsa`] for any other name.
+    pub fn parse(name: &str) -> Result<Isa, KernelsError> {
+        let lower = name.to_ascii_lowercase();
+        Isa::ALL
+            .into_iter()
+            .find(|isa| isa.name() == lower)
+            .ok_or_else(|| KernelsError::UnknownIsa { name: name.to_owned() })
+    }
+
+    /// The name: `avx512bf16`, `avx512`, `avx2`, `neon` or `scalar`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Avx512 => "avx512",
+            Isa::Avx2 => "avx2",
+            Isa::Neon => "neon",
+            Isa::Scalar => "scalar",
+        }
+    }
+
+    /// Whether this CPU and this build can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                Isa::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            Isa::Scalar => true,
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Isa {
+    type Err = KernelsError;
+
+    fn from_str(name: &str) -> Result<Isa, KernelsError> {
+        Isa::parse(name)
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,179 @@
+//! AVX2 lanes: two registers.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Lanes};
+
+/// Sixteen f32 in two ymm registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Lanes(__m256, __m256);
+
+/// The sum of eight lanes, by halves.
+#[inline(always)]
+pub(super) unsafe fn sum_256(lanes: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+/// The greatest of eight lanes.
+#[inline(always)]
+pub(super) unsafe fn largest_256(lanes: __m256) -> f32 {
+    let four = _mm_max_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+    let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+#[inline(always)]
+unsafe fn widen(source: *const u16) -> __m256 {
+    let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+}
+
+#[inline(always)]
+unsafe fn widen_pairs(source: *const u16) -> (__m256, __m256) {
+    let pairs = _mm256_loadu_si256(source.cast());
+    let even = _mm256_slli_epi32::<16>(pairs);
+    let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+    (_mm256_castsi256_ps(even), _mm256_castsi256_ps(odd))
+}
+
+#[inline(always)]
+unsafe fn power_of_two(exponent: __m256) -> __m256 {
+    let biased = _mm256_add_epi32(_mm256_cvtps_epi32(exponent), _mm256_set1_epi32(127));
+    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+}
+
+#[inline(always)]
+unsafe fn with_sign_of(magnitude: __m256, sign: __m256) -> __m256 {
+    let mask = _mm256_set1_ps(-0.0);
+    _mm256_or_ps(_mm256_andnot_ps(mask, magnitude), _mm256_and_ps(mask, sign))
+}
+
+#[inline(always)]
+unsafe fn select_below(value: __m256, limit: __m256, then: __m256, otherwise: __m256) -> __m256 {
+    _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(value, limit))
+}
+
+/// An 8 x 8 transposition.
+#[inline(always)]
+unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
+    let mut halves = [_mm256_setzero_ps(); 8];
+    for group in 0..2 {
+        let first = group * 4;
+        let (a, b, c, d) = (rows[first], rows[first + 1], rows[first + 2], rows[first + 3]);
+        let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        halves[group * 4] = _mm256_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low);
+        halves[group * 4 + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low);
+        halves[group * 4 + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high);
+        halves[group * 4 + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high);
+    }
+    let mut columns = [_mm256_setzero_ps(); 8];
+    for column in 0..4 {
+        columns[column] = _mm256_permute2f128_ps::<0x20>(halves[column], halves[4 + column]);
+        columns[column + 4] = _mm256_permute2f128_ps::<0x31>(halves[column], halves[4 + column]);
+    }
+    columns
+}
+
+impl Lanes for Avx2Lanes {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Avx2Lanes(_mm256_set1_ps(value), _mm256_set1_ps(value))
+    }
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        Avx2Lanes(_mm256_loadu_ps(source), _mm256_loadu_ps(source.add(8)))
+    }
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        _mm256_storeu_ps(target, self.0);
+        _mm256_storeu_ps(target.add(8), self.1);
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u16) -> Self {
+        Avx2Lanes(widen(source), widen(source.add(8)))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
+        let (even_low, odd_low) = widen_pairs(source);
+        let (even_high, odd_high) = widen_pairs(source.add(16));
+        (Avx2Lanes(even_low, even_high), Avx2Lanes(odd_low, odd_high))
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_sub_ps(self.0, other.0), _mm256_sub_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_mul_ps(self.0, other.0), _mm256_mul_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_div_ps(self.0, other.0), _mm256_div_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_max_ps(self.0, other.0), _mm256_max_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Avx2Lanes(_mm256_min_ps(self.0, other.0), _mm256_min_ps(self.1, other.1))
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Avx2Lanes(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1))
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        Avx2Lanes(_mm256_round_ps::<NEAREST>(self.0), _mm256_round_ps::<NEAREST>(self.1))
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        let sign = _mm256_set1_ps(-0.0);
+        Avx2Lanes(_mm256_andnot_ps(sign, self.0), _mm256_andnot_ps(sign, self.1))
+    }
+    #[inline(always)]
+    unsafe fn with_sign_of(self, sign: Self) -> Self {
+        Avx2Lanes(with_sign_of(self.0, sign.0), with_sign_of(self.1, sign.1))
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        Avx2Lanes(power_of_two(self.0), power_of_two(self.1))
+    }
+    #[inline(always)]
+    unsafe fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
+        Avx2Lanes(
+            select_below(self.0, limit.0, then.0, otherwise.0),
+            select_below(self.1, limit.1, then.1, otherwise.1),
+        )
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        sum_256(_mm256_add_ps(self.0, self.1))
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        largest_256(_mm256_max_ps(self.0, self.1))
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = rows;
+        let top_left = transpose_8([a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0]);
+        let top_right = transpose_8([a.1, b.1, c.1, d.1, e.1, f.1, g.1, h.1]);
+        let bottom_left = transpose_8([i.0, j.0, k.0, l.0, m.0, n.0, o.0, p.0]);
+        let bottom_right = transpose_8([i.1, j.1, k.1, l.1, m.1, n.1, o.1, p.1]);
+        let mut columns = [Avx2Lanes(_mm256_setzero_ps(), _mm256_setzero_ps()); LANES];
+        for column in 0..8 {
+            columns[column] = Avx2Lanes(top_left[column], bottom_left[column]);
+            columns[column + 8] = Avx2Lanes(top_right[column], bottom_right[column]);
+        }
+        columns
+    }
+}

@@ -1,0 +1,124 @@
+//! AVX-512 lanes: one register.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Lanes};
+
+/// Sixteen f32 in a zmm register.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Lanes(pub(crate) __m512);
+
+impl Lanes for Avx512Lanes {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Avx512Lanes(_mm512_set1_ps(value))
+    }
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        Avx512Lanes(_mm512_loadu_ps(source))
+    }
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        _mm512_storeu_ps(target, self.0);
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u16) -> Self {
+        let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+        Avx512Lanes(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
+        let pairs = _mm512_loadu_si512(source.cast());
+        let even = _mm512_slli_epi32::<16>(pairs);
+        let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+        (Avx512Lanes(_mm512_castsi512_ps(even)), Avx512Lanes(_mm512_castsi512_ps(odd)))
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_add_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_sub_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_mul_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_div_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_max_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Avx512Lanes(_mm512_min_ps(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Avx512Lanes(_mm512_fmadd_ps(self.0, factor.0, addend.0))
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        Avx512Lanes(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0))
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        Avx512Lanes(_mm512_abs_ps(self.0))
+    }
+    #[inline(always)]
+    unsafe fn with_sign_of(self, sign: Self) -> Self {
+        let mask = _mm512_set1_ps(-0.0);
+        Avx512Lanes(_mm512_or_ps(_mm512_andnot_ps(mask, self.0), _mm512_and_ps(mask, sign.0)))
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        let biased = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
+        Avx512Lanes(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased)))
+    }
+    #[inline(always)]
+    unsafe fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
+        let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, limit.0);
+        Avx512Lanes(_mm512_mask_blend_ps(below, otherwise.0, then.0))
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let high = _mm512_extractf32x8_ps::<1>(self.0);
+        super::avx2::sum_256(_mm256_add_ps(_mm512_castps512_ps256(self.0), high))
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        let high = _mm512_extractf32x8_ps::<1>(self.0);
+        super::avx2::largest_256(_mm256_max_ps(_mm512_castps512_ps256(self.0), high))
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        // Two rounds inside the 128-bit quarters of groups of four rows, then two rounds that move whole quarters.
+        let mut quarters = [_mm512_setzero_ps(); LANES];
+        for group in 0..4 {
+            let first = group * 4;
+            let (a, b, c, d) = (rows[first].0, rows[first + 1].0, rows[first + 2].0, rows[first + 3].0);
+            let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            quarters[group * 4] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low);
+            quarters[group * 4 + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low);
+            quarters[group * 4 + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high);
+            quarters[group * 4 + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high);
+        }
+        let mut columns = [Avx512Lanes(_mm512_setzero_ps()); LANES];
+        for column in 0..4 {
+            let (a, b) = (quarters[column], quarters[column + 4]);
+            let (c, d) = (quarters[column + 8], quarters[column + 12]);
+            let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (cd_even, cd_odd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            columns[column] = Avx512Lanes(_mm512_shuffle_f32x4::<0x88>(ab_even, cd_even));
+            columns[column + 4] = Avx512Lanes(_mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd));
+            columns[column + 8] = Avx512Lanes(_mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even));
+            columns[column + 12] = Avx512Lanes(_mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd));
+        }
+        columns
+    }
+}

@@ -1,0 +1,80 @@
+//! Sixteen f32 lanes under one name, so that a kernel is written once and built for every instruction set.
+//! Sixteen is one AVX-512 register and the width of a weight panel; narrower sets use several registers.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+pub(crate) mod scalar;
+
+/// Lanes of one vector.
+pub(crate) const LANES: usize = 16;
+
+/// Sixteen f32 values in registers.
+///
+/// # Safety
+/// Every function needs the instruction set of the implementing type, and pointers that are good for the lanes that it
+/// names, of any alignment. Bodies are inlined into a function that has the instruction set as a target feature.
+pub(crate) trait Lanes: Copy {
+    /// All lanes equal.
+    unsafe fn splat(value: f32) -> Self;
+    /// Sixteen consecutive f32.
+    unsafe fn load(source: *const f32) -> Self;
+    /// Stores sixteen consecutive f32.
+    unsafe fn store(self, target: *mut f32);
+    /// Sixteen consecutive bf16, widened.
+    unsafe fn load_bf16(source: *const u16) -> Self;
+    /// Thirty-two consecutive bf16, widened: the even ones and the odd ones.
+    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn div(self, other: Self) -> Self;
+    /// The greater; `other` where either is NaN.
+    unsafe fn max(self, other: Self) -> Self;
+    /// The smaller; `other` where either is NaN.
+    unsafe fn min(self, other: Self) -> Self;
+    /// `self * factor + addend`, with one rounding on every set but the scalar one.
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// To the nearest integer, ties to even.
+    unsafe fn round(self) -> Self;
+    unsafe fn abs(self) -> Self;
+    /// The magnitude of self with the sign of `sign`.
+    unsafe fn with_sign_of(self, sign: Self) -> Self;
+    /// 2 to the power of self, for integral lanes from -126 to 127.
+    unsafe fn power_of_two(self) -> Self;
+    /// Lane by lane `then` where self < limit, else `otherwise` (so also for NaN).
+    unsafe fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self;
+    /// The sum of all lanes, by halves: lanes 0..8 plus 8..16, then 0..4 plus 4..8, and so on.
+    unsafe fn sum(self) -> f32;
+    /// The greatest lane.
+    unsafe fn largest(self) -> f32;
+    /// Turns rows into columns.
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+
+    /// The first `count` of sixteen f32; the other lanes are `rest` and not read.
+    #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize, rest: f32) -> Self {
+        let mut lanes = [rest; LANES];
+        std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
+        Self::load(lanes.as_ptr())
+    }
+
+    /// Stores the first `count` lanes only.
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        let mut lanes = [0.0; LANES];
+        self.store(lanes.as_mut_ptr());
+        std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
+    }
+
+    /// The first `count` of sixteen bf16, widened; the other lanes are zero and not read.
+    #[inline(always)]
+    unsafe fn load_first_bf16(source: *const u16, count: usize) -> Self {
+        let mut lanes = [0_u16; LANES];
+        std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
+        Self::load_bf16(lanes.as_ptr())
+    }
+}

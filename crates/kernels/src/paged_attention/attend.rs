@@ -1,0 +1,238 @@
+//! One work item of attention: its queries against tile after tile of keys and values.
+
+use super::{
+    plan::Item,
+    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS},
+};
+use crate::{Epilogue, HeadLayout, Kernels, KvLayout, disjoint::Disjoint, lanes::LANES, tile::Tile};
+
+/// What the items of a batch have in common.
+pub(super) struct Attend<'a> {
+    pub(super) kernels: &'a Kernels,
+    pub(super) queries: &'a [f32],
+    pub(super) query_layout: HeadLayout,
+    pub(super) cache: &'a [u8],
+    pub(super) layout: KvLayout,
+    pub(super) scale: f32,
+    pub(super) sliding_window: Option<usize>,
+    pub(super) block_tables: &'a [i32],
+    pub(super) block_table_stride: usize,
+    /// Query heads that share a key-value head.
+    pub(super) group: usize,
+    pub(super) out: Disjoint<'a, f32>,
+}
+
+/// Scratch of one thread. A row is one query of one head; rows of an item are query by query, head by head.
+pub(super) struct Workspace<'a> {
+    /// Scaled queries, [rows, head_dim].
+    queries: &'a mut [f32],
+    /// A tile of keys, [TILE_KEYS / 16, head_dim, 16].
+    keys: &'a mut [f32],
+    /// A tile of values, [head_dim / 16, TILE_KEYS, 16].
+    values: &'a mut [f32],
+    /// Scores, then weights, [rows, TILE_KEYS].
+    scores: &'a mut [f32],
+    /// Weighted values so far, [rows, head_dim rounded up to 16].
+    sums: &'a mut [f32],
+    /// Greatest score so far, [rows].
+    largest: &'a mut [f32],
+    /// Sum of weights so far, [rows].
+    weights: &'a mut [f32],
+    /// What keys outside of the visible range read, [head_dim].
+    zeros: &'a mut [f32],
+}
+
+impl<'a> Workspace<'a> {
+    fn sizes(max_rows: usize, head_dim: usize) -> [usize; 8] {
+        let padded = head_dim.next_multiple_of(LANES);
+        [
+            max_rows * head_dim,
+            TILE_KEYS * head_dim,
+            TILE_KEYS * padded,
+            max_rows * TILE_KEYS,
+            max_rows * padded,
+            max_rows,
+            max_rows,
+            head_dim,
+        ]
+        .map(|size| size.next_multiple_of(LANES))
+    }
+
+    /// Size for items of at most `max_rows` rows.
+    pub(super) fn num_floats(max_rows: usize, head_dim: usize) -> usize {
+        Workspace::sizes(max_rows, head_dim).into_iter().sum()
+    }
+
+    /// Divides up `memory` of [`Workspace::num_floats`].
+    pub(super) fn new(memory: &'a mut [f32], max_rows: usize, head_dim: usize) -> Self {
+        let mut rest = memory;
+        let [queries, keys, values, scores, sums, largest, weights, zeros] =
+            Workspace::sizes(max_rows, head_dim).map(|size| {
+                let (part, tail) = std::mem::take(&mut rest).split_at_mut(size);
+                rest = tail;
+                part
+            });
+        zeros.fill(0.0);
+        Workspace { queries, keys, values, scores, sums, largest, weights, zeros }
+    }
+}
+
+impl Attend<'_> {
+    /// Computes an item's outputs.
+    pub(super) fn run(&self, item: &[i32; 5], workspace: &mut Workspace<'_>) {
+        let item = Item::read(item);
+        let (first_position, num_queries) = (item.first_position as usize, item.num_queries as usize);
+        let head_dim = self.layout.head_dim;
+        let padded = head_dim.next_multiple_of(LANES);
+        let rows = num_queries * self.group;
+        self.load_queries(&item, workspace);
+        workspace.sums[..rows * padded].fill(0.0);
+        workspace.largest[..rows].fill(f32::NEG_INFINITY);
+        workspace.weights[..rows].fill(0.0);
+
+        let first_visible = self.first_visible(first_position);
+        let end = first_position + num_queries;
+        for tile_start in (first_visible / TILE_KEYS * TILE_KEYS..end).step_by(TILE_KEYS) {
+            let visible = first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
+            self.attend_tile(&item, tile_start, visible, rows, workspace);
+        }
+        self.store(&item, workspace);
+    }
+
+    /// The first position that a query sees.
+    fn first_visible(&self, position: usize) -> usize {
+        self.sliding_window.map_or(0, |window| (position + 1).saturating_sub(window))
+    }
+
+    fn load_queries(&self, item: &Item, workspace: &mut Workspace<'_>) {
+        let head_dim = self.layout.head_dim;
+        let first_head = item.kv_head as usize * self.group;
+        for (row, target) in workspace.queries[..item.num_queries as usize * self.group * head_dim]
+            .chunks_exact_mut(head_dim)
+            .enumerate()
+        {
+            let token = item.first_token as usize + row / self.group;
+            let source = &self.queries[self.query_layout.head(token, first_head + row % self.group)];
+            // SAFETY: the lengths agree, and the instruction set is this CPU's.
+            unsafe { (self.kernels.attention.scale_to)(source, self.scale, target) };
+        }
+    }
+
+    fn attend_tile(
+        &self,
+        item: &Item,
+        tile_start: usize,
+        visible: std::ops::Range<usize>,
+        rows: usize,
+        workspace: &mut Workspace<'_>,
+    ) {
+        let head_dim = self.layout.head_dim;
+        let padded = head_dim.next_multiple_of(LANES);
+        let num_visible = visible.end - tile_start;
+        let num_keys = num_visible.next_multiple_of(LANES);
+        let attention = &self.kernels.attention;
+        let mut tile = CachedTile {
+            entries: [workspace.zeros.as_ptr().cast(); TILE_KEYS],
+            num_keys,
+            head_dim,
+            panels: workspace.keys.as_mut_ptr(),
+        };
+        self.find_entries(item, tile_start, &visible, &mut tile.entries);
+        // SAFETY: entries point at head_dim elements of the cache (checked against its size) or at zeros as long; the
+        // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
+        unsafe {
+            attention.load_keys(self.layout.dtype)(&tile);
+            let scores = Tile {
+                weights: workspace.keys.as_ptr().cast(),
+                panel_bytes: head_dim * LANES * 4,
+                x: workspace.queries.as_ptr().cast(),
+                x_stride_bytes: head_dim * 4,
+                num_inputs: head_dim,
+                bias: std::ptr::null(),
+                out: workspace.scores.as_mut_ptr(),
+                out_stride: TILE_KEYS,
+                columns: num_keys,
+                epilogue: Epilogue::Store,
+            };
+            self.kernels.f32_tiles.multiply(&scores, rows);
+            for row in 0..rows {
+                let position = item.first_position as usize + row / self.group;
+                let first = self.first_visible(position).clamp(tile_start, tile_start + num_keys) - tile_start;
+                let end = (position + 1).clamp(tile_start, tile_start + num_visible) - tile_start;
+                (attention.update_row)(&ScoreRow {
+                    scores: workspace.scores.as_mut_ptr().add(row * TILE_KEYS),
+                    num_keys,
+                    first,
+                    end: end.max(first),
+                    largest: &mut workspace.largest[row],
+                    sum: &mut workspace.weights[row],
+                    values: workspace.sums.as_mut_ptr().add(row * padded),
+                    num_values: padded,
+                });
+            }
+            let value_offset = self.layout.value_offset();
+            for entry in &mut tile.entries[visible.start - tile_start..num_visible] {
+                *entry = entry.add(value_offset);
+            }
+            tile.num_keys = num_visible;
+            tile.panels = workspace.values.as_mut_ptr();
+            attention.load_values(self.layout.dtype)(&tile);
+            let weighted = Tile {
+                weights: workspace.values.as_ptr().cast(),
+                panel_bytes: TILE_KEYS * LANES * 4,
+                x: workspace.scores.as_ptr().cast(),
+                x_stride_bytes: TILE_KEYS * 4,
+                num_inputs: num_visible,
+                bias: std::ptr::null(),
+                out: workspace.sums.as_mut_ptr(),
+                out_stride: padded,
+                columns: padded,
+                epilogue: Epilogue::Add,
+            };
+            self.kernels.f32_tiles.multiply(&weighted, rows);
+        }
+    }
+
+    /// Addresses of the visible keys of a tile. Invisible ones keep what they are: zeros, so that whatever another
+    /// sequence left in a block cannot reach a sum.
+    fn find_entries(
+        &self,
+        item: &Item,
+        tile_start: usize,
+        visible: &std::ops::Range<usize>,
+        entries: &mut [*const u8; TILE_KEYS],
+    ) {
+        let block_size = self.layout.block_size;
+        let table = &self.block_tables[item.sequence as usize * self.block_table_stride..][..self.block_table_stride];
+        let stride_bytes = self.layout.slot_stride * self.layout.dtype.size_bytes();
+        let mut position = visible.start;
+        while position < visible.end {
+            let block = usize::try_from(table[position / block_size]).expect("a negative block; this is a bug");
+            let offset = position % block_size;
+            let count = (block_size - offset).min(visible.end - position);
+            let start = self.layout.key_offset(block, item.kv_head as usize, offset);
+            let first = self.cache[start..].as_ptr();
+            for (index, entry) in entries[position - tile_start..][..count].iter_mut().enumerate() {
+                *entry = first.wrapping_add(index * stride_bytes);
+            }
+            position += count;
+        }
+    }
+
+    fn store(&self, item: &Item, workspace: &Workspace<'_>) {
+        let head_dim = self.layout.head_dim;
+        let padded = head_dim.next_multiple_of(LANES);
+        let num_heads = self.query_layout.num_heads;
+        let first_head = item.kv_head as usize * self.group;
+        for row in 0..item.num_queries as usize * self.group {
+            let token = item.first_token as usize + row / self.group;
+            let start = (token * num_heads + first_head + row % self.group) * head_dim;
+            let sums = &workspace.sums[row * padded..][..head_dim];
+            // SAFETY: each token and head belongs to one item; lengths agree; the instruction set is this CPU's.
+            unsafe {
+                let target = self.out.range(start..start + head_dim);
+                (self.kernels.attention.scale_to)(sums, 1.0 / workspace.weights[row], target);
+            }
+        }
+    }
+}

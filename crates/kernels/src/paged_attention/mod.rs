@@ -1,0 +1,103 @@
+//! Attention over a paged cache, for ragged batches that mix prompt chunks and single decode tokens.
+//!
+//! A work item is one key-value head and a few queries of one sequence, with all query heads that share the key-value
+//! head. It walks over tiles of 64 absolute key positions with an online softmax (Milakov and Gimelshein,
+//! arXiv:1805.02867; Dao et al., arXiv:2205.14135). Tiles begin at multiples of 64 whatever the chunk, the block size or
+//! the window, and each query's sums run over its keys in ascending order, so a query's result depends on nothing but
+//! the query and its keys.
+
+mod attend;
+mod plan;
+mod tile_kernels;
+
+pub(crate) use tile_kernels::AttentionKernels;
+
+use crate::{HeadLayout, Kernels, KernelsError, KvLayout, SharedBuffer, ThreadPool, disjoint::Disjoint};
+use attend::{Attend, Workspace};
+use plan::Plan;
+
+/// Causal attention of a batch's new tokens over their sequences' cached keys and values (their own included).
+#[derive(Debug)]
+pub struct PagedAttention<'a> {
+    /// Rows that hold the queries where `query_layout` says; one row per new token.
+    pub queries: &'a [f32],
+    /// The queries' heads; a multiple of the cache's heads. Head h reads key-value head h / (heads / kv heads).
+    pub query_layout: HeadLayout,
+    /// The cache, with the new tokens' keys and values already in it.
+    pub cache: &'a SharedBuffer,
+    /// The cache's layout.
+    pub layout: KvLayout,
+    /// Factor on the scores, mostly 1 / sqrt(head_dim).
+    pub scale: f32,
+    /// How many positions a query sees, its own included; None for all before it.
+    pub sliding_window: Option<usize>,
+    /// First new token of each sequence, and the number of tokens at the end: [sequences + 1].
+    pub query_start_loc: &'a [i32],
+    /// Tokens of each sequence, new ones included: [sequences].
+    pub seq_lens: &'a [i32],
+    /// Blocks of each sequence in order: [sequences, block_table_stride].
+    pub block_tables: &'a [i32],
+    /// Entries of one sequence in `block_tables`.
+    pub block_table_stride: usize,
+    /// [tokens, heads * head_dim].
+    pub out: &'a mut [f32],
+}
+
+impl Kernels {
+    /// `out = softmax(scale * q k^T) v` for every new token and head, over the positions that it may see.
+    ///
+    /// Panics when sizes disagree or a block table names a block outside of the cache.
+    ///
+    /// # Errors
+    /// [`KernelsError::OutOfMemory`] when there is no room for scratch memory.
+    pub fn paged_attention(&self, pool: &ThreadPool, attention: PagedAttention<'_>) -> Result<(), KernelsError> {
+        let PagedAttention { queries, query_layout, cache, layout, scale, sliding_window, .. } = attention;
+        layout.check(cache.len_bytes());
+        let num_tokens = query_layout.num_tokens(queries.len());
+        let group = query_layout.num_heads / layout.num_kv_heads.max(1);
+        assert!(
+            group * layout.num_kv_heads == query_layout.num_heads && query_layout.head_dim == layout.head_dim,
+            "{query_layout:?} does not fit {layout:?}; this is a bug"
+        );
+        assert_eq!(
+            attention.out.len(),
+            num_tokens * query_layout.num_heads * layout.head_dim,
+            "paged_attention: out is not [tokens, heads * head_dim]; this is a bug"
+        );
+        assert!(sliding_window != Some(0), "a window of no positions; this is a bug");
+        let mut plan_memory = self.arena.take(Plan::size_bytes(&attention, group))?;
+        let plan = Plan::new(&attention, num_tokens, group, plan_memory.elements_mut());
+        if plan.items().is_empty() || layout.head_dim == 0 {
+            return Ok(());
+        }
+        let workspace_floats = Workspace::num_floats(plan.max_rows(), layout.head_dim);
+        let mut workspaces = self.arena.take(workspace_floats * pool.threads() * 4)?;
+        let workspaces = Disjoint::new(workspaces.elements_mut::<f32>());
+        let cache = cache.read();
+        let attend = Attend {
+            kernels: self,
+            queries,
+            query_layout,
+            cache: cache.bytes(),
+            layout,
+            scale,
+            sliding_window,
+            block_tables: attention.block_tables,
+            block_table_stride: attention.block_table_stride,
+            group,
+            out: Disjoint::new(attention.out),
+        };
+        pool.run_indexed(plan.items().len(), 1, &|worker, items| {
+            // SAFETY: workers of a region have distinct indices, so their workspaces do not overlap.
+            let memory = unsafe { workspaces.range(worker * workspace_floats..(worker + 1) * workspace_floats) };
+            let mut workspace = Workspace::new(memory, plan.max_rows(), layout.head_dim);
+            for item in &plan.items()[items] {
+                attend.run(item, &mut workspace);
+            }
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Cuts a batch into work items of similar size and puts the longest first, so that threads finish together.
+
+use super::PagedAttention;
+
+/// Rows (queries times grouped heads) that one item aims at: enough to pay for turning a tile of keys.
+const ITEM_ROWS: usize = 128;
+
+/// One key-value head and some queries of one sequence.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Item {
+    /// Index of the sequence in the batch.
+    pub(super) sequence: i32,
+    /// The key-value head.
+    pub(super) kv_head: i32,
+    /// Token of the first query in the batch.
+    pub(super) first_token: i32,
+    /// Its position in the sequence.
+    pub(super) first_position: i32,
+    /// Consecutive queries.
+    pub(super) num_queries: i32,
+}
+
+const ITEM_WORDS: usize = size_of::<Item>() / size_of::<i32>();
+
+/// The items of a batch, longest first.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    items: &'a [[i32; ITEM_WORDS]],
+    max_rows: usize,
+}
+
+/// The items of a plan, as stored.
+pub(super) type Items<'a> = &'a [[i32; ITEM_WORDS]];
+
+impl Item {
+    /// Reads an item of [`Plan::items`].
+    pub(super) fn read(words: &[i32; ITEM_WORDS]) -> Item {
+        let [sequence, kv_head, first_token, first_position, num_queries] = *words;
+        Item { sequence, kv_head, first_token, first_position, num_queries }
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Memory for the items of a batch.
+    pub(super) fn size_bytes(attention: &PagedAttention<'_>, group: usize) -> usize {
+        let block = queries_per_item(group);
+        let num_tokens = attention.query_start_loc.last().map_or(0, |&last| usize::try_from(last).unwrap_or(0));
+        (num_tokens / block + attention.seq_lens.len()) * attention.layout.num_kv_heads * size_of::<Item>()
+    }
+
+    /// Plans a batch into `memory` and checks its tables' sizes.
+    pub(super) fn new(
+        attention: &PagedAttention<'_>,
+        num_tokens: usize,
+        group: usize,
+        memory: &'a mut [i32],
+    ) -> Plan<'a> {
+        let PagedAttention { query_start_loc, seq_lens, layout, block_table_stride, .. } = *attention;
+        assert_eq!(query_start_loc.len(), seq_lens.len() + 1, "query_start_loc is not [sequences + 1]; this is a bug");
+        assert!(
+            attention.block_tables.len() >= seq_lens.len() * block_table_stride,
+            "block_tables are not [sequences, stride]; this is a bug"
+        );
+        let block = queries_per_item(group);
+        let memory = memory.as_chunks_mut::<ITEM_WORDS>().0;
+        let (mut num_items, mut max_queries) = (0, 0);
+        for (sequence, (bounds, &seq_len)) in query_start_loc.windows(2).zip(seq_lens).enumerate() {
+            let (start, end) = (bounds[0], bounds[1]);
+            assert!(
+                0 <= start && start <= end && end as usize <= num_tokens && end - start <= seq_len,
+                "sequence {sequence}: tokens {start}..{end} of {num_tokens}, length {seq_len}; this is a bug"
+            );
+            assert!(
+                seq_len as usize <= block_table_stride * layout.block_size,
+                "sequence {sequence} of {seq_len} tokens is longer than its block table; this is a bug"
+            );
+            let mut first = start;
+            while first < end {
+                let num_queries = (end - first).min(block as i32);
+                max_queries = max_queries.max(num_queries as usize);
+                for kv_head in 0..layout.num_kv_heads {
+                    let first_position = seq_len - end + first;
+                    memory[num_items] = [sequence as i32, kv_head as i32, first, first_position, num_queries];
+                    num_items += 1;
+                }
+                first += num_queries;
+            }
+        }
+        let items = &mut memory[..num_items];
+        let window = attention.sliding_window.unwrap_or(usize::MAX);
+        items.sort_unstable_by_key(|words| {
+            let item = Item::read(words);
+            let keys = (item.first_position as usize + 1).min(window) + item.num_queries as usize;
+            // Turning a tile of keys costs about as much as attending to it with 16 rows.
+            let cost = keys * (item.num_queries as usize * group + 16);
+            (std::cmp::Reverse(cost), item.first_token, item.kv_head)
+        });
+        Plan { items, max_rows: max_queries * group }
+    }
+
+    /// The items, to be read by [`Item::read`].
+    pub(super) fn items(&self) -> Items<'a> {
+        self.items
+    }
+
+    /// The most rows of one item.
+    pub(super) fn max_rows(&self) -> usize {
+        self.max_rows
+    }
+}
+
+fn queries_per_item(group: usize) -> usize {
+    (ITEM_ROWS / group.max(1)).max(1)
+}

@@ -1,0 +1,202 @@
+//! Attention against its formula, and the promise that a query's result depends on nothing but its keys.
+
+use half::bf16;
+use proptest::prelude::*;
+
+use crate::{
+    ElementType, HeadLayout, Isa, Kernels, KvLayout, PagedAttention, SharedBuffer, ThreadPool, WriteKv,
+    testing::{assert_close, assert_same_bits, for_each_setup, numbers},
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    window: Option<usize>,
+    dtype: ElementType,
+}
+
+/// q, k and v of one sequence, [tokens, heads * head_dim] each.
+struct Sequence {
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    len: usize,
+}
+
+impl Sequence {
+    fn new(shape: Shape, len: usize, seed: u64) -> Self {
+        let (query, kv) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+        Sequence {
+            queries: numbers(len * query, seed),
+            keys: numbers(len * kv, seed + 100),
+            values: numbers(len * kv, seed + 200),
+            len,
+        }
+    }
+
+    /// Attention by its formula in f64, [len, heads * head_dim].
+    fn reference(&self, shape: Shape, scale: f32) -> Vec<f64> {
+        let stored = |value: f32| match shape.dtype {
+            ElementType::F32 => f64::from(value),
+            _ => bf16::from_f32(value).to_f64(),
+        };
+        let Shape { heads, kv_heads, head_dim, window, .. } = shape;
+        let mut out = Vec::new();
+        for token in 0..self.len {
+            for head in 0..heads {
+                let kv_head = head / (heads / kv_heads);
+                let query = &self.queries[(token * heads + head) * head_dim..][..head_dim];
+                let first = window.map_or(0, |window| (token + 1).saturating_sub(window));
+                let entry =
+                    |data: &[f32], key: usize, i: usize| stored(data[(key * kv_heads + kv_head) * head_dim + i]);
+                let weights: Vec<f64> = (first..=token)
+                    .map(|key| {
+                        let dot: f64 = (0..head_dim).map(|i| f64::from(query[i]) * entry(&self.keys, key, i)).sum();
+                        (dot * f64::from(scale)).exp()
+                    })
+                    .collect();
+                let sum: f64 = weights.iter().sum();
+                out.extend((0..head_dim).map(|i| {
+                    let weighted =
+                        weights.iter().zip(first..).map(|(weight, key)| weight * entry(&self.values, key, i));
+                    weighted.sum::<f64>() / sum
+                }));
+            }
+        }
+        out
+    }
+}
+
+/// Runs sequences through a cache of NaN-filled foreign blocks, in chunks of `chunk` tokens each per step.
+fn attend(
+    kernels: &Kernels,
+    pool: &ThreadPool,
+    shape: Shape,
+    sequences: &[Sequence],
+    block_size: usize,
+    chunk: usize,
+    scale: f32,
+) -> Vec<Vec<f32>> {
+    let Shape { heads, kv_heads, head_dim, dtype, .. } = shape;
+    let longest = sequences.iter().map(|sequence| sequence.len).max().unwrap_or(0);
+    let stride = longest.div_ceil(block_size) + 1;
+    let num_blocks = sequences.len() * stride + 1;
+    let layout = KvLayout { dtype, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride: head_dim };
+    let cache = SharedBuffer::zeroed(layout.size_bytes().expect("small")).expect("memory");
+    // Both element types read 0xff as NaN: what was never written must not matter.
+    cache.write().bytes_mut().fill(0xff);
+    // Blocks of the sequences are interleaved.
+    let block_tables: Vec<i32> = (0..sequences.len())
+        .flat_map(|sequence| (0..stride).map(move |block| (1 + block * sequences.len() + sequence) as i32))
+        .collect();
+    let query_width = heads * head_dim;
+    let kv_width = kv_heads * head_dim;
+    let row_stride = query_width + 2 * kv_width;
+    let query_layout = HeadLayout { offset: 0, row_stride, num_heads: heads, head_dim };
+    let key_layout = HeadLayout { offset: query_width, row_stride, num_heads: kv_heads, head_dim };
+    let value_layout = HeadLayout { offset: query_width + kv_width, ..key_layout };
+    let mut results: Vec<Vec<f32>> = sequences.iter().map(|_| Vec::new()).collect();
+    let mut done = 0;
+    while done < longest {
+        let (mut rows, mut query_start_loc, mut seq_lens, mut slots, mut tables, mut who) =
+            (Vec::new(), vec![0], Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, sequence) in sequences.iter().enumerate().filter(|(_, sequence)| sequence.len > done) {
+            let end = sequence.len.min(done + chunk);
+            let table = &block_tables[index * stride..(index + 1) * stride];
+            for token in done..end {
+                rows.extend_from_slice(&sequence.queries[token * query_width..][..query_width]);
+                rows.extend_from_slice(&sequence.keys[token * kv_width..][..kv_width]);
+                rows.extend_from_slice(&sequence.values[token * kv_width..][..kv_width]);
+                slots.push(table[token / block_size] * block_size as i32 + (token % block_size) as i32);
+            }
+            query_start_loc.push(slots.len() as i32);
+            seq_lens.push(end as i32);
+            tables.extend_from_slice(table);
+            who.push(index);
+        }
+        let write = WriteKv {
+            keys: &rows,
+            key_layout,
+            values: &rows,
+            value_layout,
+            slot_mapping: &slots,
+            layout,
+            cache: &cache,
+        };
+        kernels.write_kv(pool, write);
+        let mut out = vec![f32::NAN; slots.len() * query_width];
+        let attention = PagedAttention {
+            queries: &rows,
+            query_layout,
+            cache: &cache,
+            layout,
+            scale,
+            sliding_window: shape.window,
+            query_start_loc: &query_start_loc,
+            seq_lens: &seq_lens,
+            block_tables: &tables,
+            block_table_stride: stride,
+            out: &mut out,
+        };
+        kernels.paged_attention(pool, attention).expect("memory");
+        for (row, index) in who.into_iter().enumerate() {
+            let (start, end) = (query_start_loc[row] as usize, query_start_loc[row + 1] as usize);
+            results[index].extend_from_slice(&out[start * query_width..end * query_width]);
+        }
+        done += chunk;
+    }
+    results
+}
+
+const SHAPES: [Shape; 8] = [
+    Shape { heads: 1, kv_heads: 1, head_dim: 1, window: None, dtype: ElementType::F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 16, window: None, dtype: ElementType::F32 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, window: None, dtype: ElementType::Bf16 },
+    Shape { heads: 4, kv_heads: 4, head_dim: 17, window: Some(5), dtype: ElementType::F32 },
+    Shape { heads: 6, kv_heads: 1, head_dim: 80, window: Some(64), dtype: ElementType::Bf16 },
+    Shape { heads: 2, kv_heads: 1, head_dim: 3, window: Some(1), dtype: ElementType::Bf16 },
+    Shape { heads: 2, kv_heads: 2, head_dim: 128, window: Some(70), dtype: ElementType::F32 },
+    Shape { heads: 130, kv_heads: 1, head_dim: 8, window: None, dtype: ElementType::F32 },
+];
+
+#[test]
+fn attention_matches_its_formula() {
+    for_each_setup(|kernels, pool| {
+        for shape in SHAPES {
+            let scale = 1.0 / (shape.head_dim as f32).sqrt();
+            let sequences: Vec<Sequence> =
+                [1, 150, 17, 64].iter().zip(1..).map(|(&len, seed)| Sequence::new(shape, len, seed)).collect();
+            let actual = attend(kernels, pool, shape, &sequences, 16, 1000, scale);
+            for (sequence, actual) in sequences.iter().zip(actual) {
+                let what = format!("{} {shape:?} {} tokens", kernels.isa(), sequence.len);
+                assert_close(&actual, &sequence.reference(shape, scale), 5e-6, &what);
+            }
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_query_depends_on_nothing_but_its_keys(
+        shape_index in 0..SHAPES.len(),
+        lens in prop::collection::vec(1_usize..200, 1..5),
+        chunk in prop::sample::select(vec![1_usize, 7, 64, 1000]),
+        block_size in prop::sample::select(vec![1_usize, 3, 8, 16, 32, 100]),
+        threads in 1_usize..4,
+    ) {
+        let shape = SHAPES[shape_index];
+        let sequences: Vec<Sequence> =
+            lens.iter().zip(1..).map(|(&len, seed)| Sequence::new(shape, len, seed)).collect();
+        for isa in Isa::available() {
+            let kernels = Kernels::new(isa).expect("available");
+            let one_thread = ThreadPool::new(1).expect("threads");
+            let alone = attend(&kernels, &one_thread, shape, &sequences[..1], 16, 1000, 0.3);
+            let pool = ThreadPool::new(threads).expect("threads");
+            let together = attend(&kernels, &pool, shape, &sequences, block_size, chunk, 0.3);
+            assert_same_bits(&together[0], &alone[0], &format!("{isa} {shape:?}"));
+        }
+    }
+}

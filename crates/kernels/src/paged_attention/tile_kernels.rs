@@ -1,0 +1,199 @@
+//! The parts of attention that are not matrix products: bringing a tile of keys and values into panels, and the online
+//! softmax of a row of scores.
+
+use crate::{
+    ElementType, Isa,
+    lanes::{LANES, Lanes},
+    math::exp,
+    per_isa::per_isa,
+};
+
+/// Key positions of one tile; tiles begin at multiples of it.
+pub(super) const TILE_KEYS: usize = 64;
+
+/// A tile of cached keys or values: one address per key.
+pub(super) struct CachedTile {
+    /// Where each key's elements are.
+    pub(super) entries: [*const u8; TILE_KEYS],
+    /// How many of them to load; a multiple of 16 for keys.
+    pub(super) num_keys: usize,
+    /// Elements of each.
+    pub(super) head_dim: usize,
+    /// The panels to fill.
+    pub(super) panels: *mut f32,
+}
+
+/// One row of scores against a tile.
+pub(super) struct ScoreRow {
+    /// Scores; become weights.
+    pub(super) scores: *mut f32,
+    /// How many scores; a multiple of 16.
+    pub(super) num_keys: usize,
+    /// The keys that this row may see, `first..end`.
+    pub(super) first: usize,
+    pub(super) end: usize,
+    /// The row's greatest score so far.
+    pub(super) largest: *mut f32,
+    /// The row's sum of weights so far, relative to `largest`.
+    pub(super) sum: *mut f32,
+    /// The row's weighted values so far.
+    pub(super) values: *mut f32,
+    /// Their number, a multiple of 16.
+    pub(super) num_values: usize,
+}
+
+type LoadFn = unsafe fn(&CachedTile);
+
+#[derive(Debug)]
+pub(crate) struct AttentionKernels {
+    load_keys_f32: LoadFn,
+    load_keys_bf16: LoadFn,
+    load_values_f32: LoadFn,
+    load_values_bf16: LoadFn,
+    pub(super) update_row: unsafe fn(&ScoreRow),
+    pub(super) scale_to: unsafe fn(&[f32], f32, &mut [f32]),
+}
+
+impl AttentionKernels {
+    pub(crate) fn new(isa: Isa) -> Self {
+        AttentionKernels {
+            load_keys_f32: load_keys_f32(isa),
+            load_keys_bf16: load_keys_bf16(isa),
+            load_values_f32: load_values_f32(isa),
+            load_values_bf16: load_values_bf16(isa),
+            update_row: update_row(isa),
+            scale_to: scale_to(isa),
+        }
+    }
+
+    /// Loads keys as [keys / 16][head_dim][16].
+    pub(super) fn load_keys(&self, dtype: ElementType) -> LoadFn {
+        if dtype == ElementType::F32 { self.load_keys_f32 } else { self.load_keys_bf16 }
+    }
+
+    /// Loads values as [head_dim / 16][TILE_KEYS][16], padded with zeros.
+    pub(super) fn load_values(&self, dtype: ElementType) -> LoadFn {
+        if dtype == ElementType::F32 { self.load_values_f32 } else { self.load_values_bf16 }
+    }
+}
+
+/// An element type of the cache.
+trait Cached {
+    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L;
+    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L;
+}
+
+struct F32;
+struct Bf16;
+
+impl Cached for F32 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
+        L::load(entry.cast::<f32>().add(index))
+    }
+    #[inline(always)]
+    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L {
+        L::load_first(entry.cast::<f32>().add(index), count, 0.0)
+    }
+}
+
+impl Cached for Bf16 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
+        L::load_bf16(entry.cast::<u16>().add(index))
+    }
+    #[inline(always)]
+    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L {
+        L::load_first_bf16(entry.cast::<u16>().add(index), count)
+    }
+}
+
+per_isa!(load_keys_f32 = load_keys_lanes[F32](tile: &CachedTile));
+per_isa!(load_keys_bf16 = load_keys_lanes[Bf16](tile: &CachedTile));
+per_isa!(load_values_f32 = load_values_lanes[F32](tile: &CachedTile));
+per_isa!(load_values_bf16 = load_values_lanes[Bf16](tile: &CachedTile));
+per_isa!(update_row = update_row_lanes[](row: &ScoreRow));
+per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [f32]));
+
+#[inline(always)]
+unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
+    for first in (0..tile.num_keys).step_by(LANES) {
+        let panel = tile.panels.add(first * tile.head_dim);
+        let mut index = 0;
+        while index < tile.head_dim {
+            let count = (tile.head_dim - index).min(LANES);
+            let mut rows = [L::splat(0.0); LANES];
+            for (key, row) in rows.iter_mut().enumerate() {
+                let entry = tile.entries[first + key];
+                *row = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
+            }
+            for (offset, column) in L::transpose(rows).into_iter().take(count).enumerate() {
+                column.store(panel.add((index + offset) * LANES));
+            }
+            index += LANES;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
+    for (key, &entry) in tile.entries[..tile.num_keys].iter().enumerate() {
+        let mut index = 0;
+        while index < tile.head_dim {
+            let count = (tile.head_dim - index).min(LANES);
+            let values: L = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
+            values.store(tile.panels.add(index * TILE_KEYS + key * LANES));
+            index += LANES;
+        }
+    }
+}
+
+/// Turns scores into weights relative to the greatest score so far, and rescales what was summed before.
+#[inline(always)]
+unsafe fn update_row_lanes<L: Lanes>(row: &ScoreRow) {
+    for key in (0..row.first).chain(row.end..row.num_keys) {
+        *row.scores.add(key) = f32::NEG_INFINITY;
+    }
+    let before = *row.largest;
+    let mut greatest = L::splat(before);
+    for key in (0..row.num_keys).step_by(LANES) {
+        greatest = L::load(row.scores.add(key)).max(greatest);
+    }
+    let largest = greatest.largest();
+    if largest == f32::NEG_INFINITY {
+        // Nothing to see yet: the weights are zero, and infinities must not meet below.
+        for key in (0..row.num_keys).step_by(LANES) {
+            L::splat(0.0).store(row.scores.add(key));
+        }
+        return;
+    }
+    if largest != before {
+        // Before the first visible key, `before` is negative infinity and the factor 0.
+        let factor = exp(L::splat(before - largest));
+        let mut lanes = [0.0; LANES];
+        factor.store(lanes.as_mut_ptr());
+        *row.sum *= lanes[0];
+        for index in (0..row.num_values).step_by(LANES) {
+            let values = row.values.add(index);
+            L::load(values).mul(factor).store(values);
+        }
+        *row.largest = largest;
+    }
+    let shift = L::splat(largest);
+    let mut sum = L::splat(0.0);
+    for key in (0..row.num_keys).step_by(LANES) {
+        let scores = row.scores.add(key);
+        let weights = exp(L::load(scores).sub(shift));
+        weights.store(scores);
+        sum = sum.add(weights);
+    }
+    *row.sum += sum.sum();
+}
+
+/// `target = source * factor`, and no zero is negative.
+#[inline(always)]
+unsafe fn scale_to_lanes<L: Lanes>(source: &[f32], factor: f32, target: &mut [f32]) {
+    for (source, target) in source.iter().zip(target) {
+        *target = source * factor + 0.0;
+    }
+}

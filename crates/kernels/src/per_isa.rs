@@ -1,0 +1,40 @@
+//! The macro that builds a kernel, written once over [`Lanes`](crate::lanes::Lanes), for every instruction set.
+
+/// `per_isa!(name = body[generics](argument: Type, ...) -> Result);` defines `fn name(isa) -> unsafe fn(Type, ...)`:
+/// the instance of `body::<SomeLanes, generics>` for an instruction set, inside a function with its target features.
+macro_rules! per_isa {
+    ($(#[$meta:meta])* $name:ident = $body:ident [$($generic:tt)*] ($($argument:ident : $type:ty),* $(,)?) $(-> $result:ty)?) => {
+        $(#[$meta])*
+        pub(super) fn $name(isa: crate::Isa) -> unsafe fn($($type),*) $(-> $result)? {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            unsafe fn avx512($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::avx512::Avx512Lanes, $($generic)*>($($argument),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn avx2($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::avx2::Avx2Lanes, $($generic)*>($($argument),*)
+            }
+            #[cfg(target_arch = "aarch64")]
+            #[target_feature(enable = "neon")]
+            unsafe fn neon($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::neon::NeonLanes, $($generic)*>($($argument),*)
+            }
+            unsafe fn scalar($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::scalar::ScalarLanes, $($generic)*>($($argument),*)
+            }
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                crate::Isa::Avx512Bf16 | crate::Isa::Avx512 => avx512,
+                #[cfg(target_arch = "x86_64")]
+                crate::Isa::Avx2 => avx2,
+                #[cfg(target_arch = "aarch64")]
+                crate::Isa::Neon => neon,
+                _ => scalar,
+            }
+        }
+    };
+}
+
+pub(crate) use per_isa;

@@ -1,0 +1,47 @@
+//! What the unit tests share: seeded numbers, every setup, and comparison with a reference.
+
+use crate::{Isa, Kernels, ThreadPool};
+
+/// Lengths around the sixteen lanes: none, one, one past, many.
+pub(crate) const LENGTHS: [usize; 9] = [0, 1, 3, 15, 16, 17, 33, 250, 20_001];
+
+/// `count` numbers from -2 to 2, the same for the same seed.
+pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..count).map(|_| (next() >> 40) as f32 / (1 << 22) as f32 - 2.0).collect()
+}
+
+/// Runs a check with the kernels of every instruction set of this CPU, on one and on three threads.
+pub(crate) fn for_each_setup(check: impl Fn(&Kernels, &ThreadPool)) {
+    for isa in Isa::available() {
+        for threads in [1, 3] {
+            check(&Kernels::new(isa).expect("available"), &ThreadPool::new(threads).expect("threads"));
+        }
+    }
+}
+
+/// Asserts that each value is within `tolerance`, absolute below 1 and relative above.
+pub(crate) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (index, (&actual, &expected)) in actual.iter().zip(expected).enumerate() {
+        let error = (f64::from(actual) - expected).abs();
+        assert!(
+            error <= tolerance * expected.abs().max(1.0),
+            "{what}: element {index} is {actual}, not {expected} (off by {error:e})"
+        );
+    }
+}
+
+/// Asserts equality of every bit.
+pub(crate) fn assert_same_bits(actual: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        assert_eq!(actual.to_bits(), expected.to_bits(), "{what}: element {index} is {actual}, not {expected}");
+    }
+}

@@ -1,0 +1,304 @@
+//! Micro-kernels: a few rows of activations times a few panels of weights, with all sums in registers.
+//! Knows nothing of threads or of what the rows mean; matrix products and attention are both made of it.
+//!
+//! Every output is one chain of additions over the inputs in ascending order, whatever the tile's shape. That is why a
+//! row's result does not depend on how many rows came with it.
+
+use std::fmt;
+
+use crate::{
+    Isa,
+    lanes::{LANES, Lanes},
+};
+
+/// Rows of activations times panels of weights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tile {
+    /// The first panel.
+    pub(crate) weights: *const u8,
+    /// Bytes from one panel to the next.
+    pub(crate) panel_bytes: usize,
+    /// The first row: f32, or bf16 for [`TileTable::takes_bf16`].
+    pub(crate) x: *const u8,
+    /// Bytes from one row to the next.
+    pub(crate) x_stride_bytes: usize,
+    /// Length of every sum; bf16 rows hold one zero more when it is odd.
+    pub(crate) num_inputs: usize,
+    /// Added to every row; null for none.
+    pub(crate) bias: *const f32,
+    /// The first row of results.
+    pub(crate) out: *mut f32,
+    /// Elements from one row of results to the next.
+    pub(crate) out_stride: usize,
+    /// Columns from the first panel's first to the last that is wanted.
+    pub(crate) columns: usize,
+    /// What becomes of what was in `out`.
+    pub(crate) epilogue: Epilogue,
+}
+
+/// What a product does with the memory that it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// Overwrites it.
+    Store,
+    /// Adds to it: a residual connection.
+    Add,
+}
+
+type TileFn = unsafe fn(&Tile);
+
+/// The micro-kernels of one weight format on one instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct TileTable {
+    /// By rows - 1: the kernel for that many rows, and how many panels it takes at once.
+    wide: &'static [(TileFn, usize)],
+    /// By rows - 1: the kernel for that many rows and one panel.
+    narrow: &'static [TileFn],
+    /// Whether activations are bf16.
+    takes_bf16: bool,
+}
+
+impl fmt::Debug for TileTable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TileTable").field("max_rows", &self.max_rows()).finish_non_exhaustive()
+    }
+}
+
+/// `table!(kernel, takes_bf16; rows => panels, ...)`
+macro_rules! table {
+    ($kernel:ident, $takes_bf16:literal; $($rows:literal => $panels:literal),+) => {
+        TileTable {
+            wide: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
+            narrow: &[$($kernel::<$rows, 1> as TileFn),+],
+            takes_bf16: $takes_bf16,
+        }
+    };
+}
+
+impl TileTable {
+    /// Kernels for f32 weights.
+    pub(crate) fn f32(isa: Isa) -> Self {
+        match isa {
+            // 32 registers of 16 lanes: at most 16 sums, some weights, one activation.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 => {
+                table!(f32_avx512, false; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+            }
+            // 16 registers of 8 lanes: at most 12 sums.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => table!(f32_avx2, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            // 32 registers of 4 lanes: at most 24 sums.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => table!(f32_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            _ => table!(f32_scalar, false; 1 => 1, 2 => 1),
+        }
+    }
+
+    /// Kernels for bf16 weights.
+    pub(crate) fn bf16(isa: Isa) -> Self {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => {
+                table!(bf16_dot_avx512, true; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                table!(bf16_avx512, false; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => table!(bf16_avx2, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => table!(bf16_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            _ => table!(bf16_scalar, false; 1 => 1, 2 => 1),
+        }
+    }
+
+    /// The most rows of one tile.
+    pub(crate) fn max_rows(&self) -> usize {
+        self.wide.len()
+    }
+
+    /// Whether activations are bf16 rather than f32.
+    pub(crate) fn takes_bf16(&self) -> bool {
+        self.takes_bf16
+    }
+
+    /// Multiplies `num_rows` rows by all columns of `block`, whose own shape is one tile's or larger.
+    ///
+    /// A group of panels stays in the nearest caches while all full row blocks pass.
+    ///
+    /// # Safety
+    /// As [`TileFn`]s: the CPU has the instruction set, and all pointers are good for what `block` says.
+    pub(crate) unsafe fn multiply(&self, block: &Tile, num_rows: usize) {
+        let max_rows = self.max_rows();
+        let full_rows = num_rows / max_rows * max_rows;
+        if full_rows > 0 {
+            self.multiply_rows(block, 0, full_rows, max_rows);
+        }
+        if full_rows < num_rows {
+            self.multiply_rows(block, full_rows, num_rows, num_rows - full_rows);
+        }
+    }
+
+    /// Rows `first..end`, a multiple of `tile_rows` of them, by tiles of that many rows.
+    unsafe fn multiply_rows(&self, block: &Tile, first: usize, end: usize, tile_rows: usize) {
+        let (wide, wide_panels) = self.wide[tile_rows - 1];
+        let num_panels = block.columns.div_ceil(LANES);
+        let mut panel = 0;
+        while panel < num_panels {
+            let (kernel, panels) =
+                if panel + wide_panels <= num_panels { (wide, wide_panels) } else { (self.narrow[tile_rows - 1], 1) };
+            let column = panel * LANES;
+            let mut tile = Tile {
+                weights: block.weights.add(panel * block.panel_bytes),
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                columns: (block.columns - column).min(panels * LANES),
+                ..*block
+            };
+            for row in (first..end).step_by(tile_rows) {
+                tile.x = block.x.add(row * block.x_stride_bytes);
+                tile.out = block.out.add(row * block.out_stride + column);
+                kernel(&tile);
+            }
+            panel += panels;
+        }
+    }
+}
+
+/// Defines the instances of a micro-kernel for one instruction set.
+macro_rules! instance {
+    ($name:ident, $body:ident, $lanes:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $name<const M: usize, const N: usize>(tile: &Tile) {
+            $body::<$lanes, M, N>(tile);
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    pub(super) use crate::lanes::{avx2::Avx2Lanes, avx512::Avx512Lanes};
+}
+#[cfg(target_arch = "x86_64")]
+instance!(f32_avx512, f32_tile, x86::Avx512Lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+#[cfg(target_arch = "x86_64")]
+instance!(bf16_avx512, bf16_tile, x86::Avx512Lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+#[cfg(target_arch = "x86_64")]
+instance!(f32_avx2, f32_tile, x86::Avx2Lanes, "avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+instance!(bf16_avx2, bf16_tile, x86::Avx2Lanes, "avx2,fma,f16c");
+#[cfg(target_arch = "aarch64")]
+instance!(f32_neon, f32_tile, crate::lanes::neon::NeonLanes, "neon");
+#[cfg(target_arch = "aarch64")]
+instance!(bf16_neon, bf16_tile, crate::lanes::neon::NeonLanes, "neon");
+instance!(f32_scalar, f32_tile, crate::lanes::scalar::ScalarLanes);
+instance!(bf16_scalar, bf16_tile, crate::lanes::scalar::ScalarLanes);
+
+/// f32 weights: panels are [inputs][16].
+#[inline(always)]
+unsafe fn f32_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
+    let mut sums = [[L::splat(0.0); N]; M];
+    for input in 0..tile.num_inputs {
+        let mut weights = [L::splat(0.0); N];
+        for (panel, weights) in weights.iter_mut().enumerate() {
+            *weights = L::load(tile.weights.add(panel * tile.panel_bytes).cast::<f32>().add(input * LANES));
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let x = L::splat(*tile.x.add(row * tile.x_stride_bytes).cast::<f32>().add(input));
+            for panel in 0..N {
+                sums[panel] = x.mul_add(weights[panel], sums[panel]);
+            }
+        }
+    }
+    finish(tile, &sums);
+}
+
+/// bf16 weights widened: panels are [inputs / 2][16][2], activations f32.
+#[inline(always)]
+unsafe fn bf16_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
+    let mut sums = [[L::splat(0.0); N]; M];
+    for pair in 0..tile.num_inputs.div_ceil(2) {
+        let mut weights = [(L::splat(0.0), L::splat(0.0)); N];
+        for (panel, weights) in weights.iter_mut().enumerate() {
+            let start = tile.weights.add(panel * tile.panel_bytes).cast::<u16>();
+            *weights = L::load_bf16_pairs(start.add(pair * 2 * LANES));
+        }
+        // The last pair of an odd number of inputs has only its first half; its second has no activation to read.
+        let has_second = pair * 2 + 1 < tile.num_inputs;
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let x = tile.x.add(row * tile.x_stride_bytes).cast::<f32>().add(pair * 2);
+            let first = L::splat(*x);
+            for panel in 0..N {
+                sums[panel] = first.mul_add(weights[panel].0, sums[panel]);
+            }
+            if has_second {
+                let second = L::splat(*x.add(1));
+                for panel in 0..N {
+                    sums[panel] = second.mul_add(weights[panel].1, sums[panel]);
+                }
+            }
+        }
+    }
+    finish(tile, &sums);
+}
+
+/// bf16 weights and activations: `vdpbf16ps` adds the products of a pair to its f32 sum.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+unsafe fn bf16_dot_avx512<const M: usize, const N: usize>(tile: &Tile) {
+    use std::arch::x86_64::*;
+    use std::mem::transmute;
+
+    let mut sums = [[_mm512_setzero_ps(); N]; M];
+    for pair in 0..tile.num_inputs.div_ceil(2) {
+        let mut weights = [_mm512_setzero_si512(); N];
+        for (panel, weights) in weights.iter_mut().enumerate() {
+            *weights = _mm512_loadu_si512(tile.weights.add(panel * tile.panel_bytes + pair * 64).cast());
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let x = tile.x.add(row * tile.x_stride_bytes).cast::<i32>().add(pair).read_unaligned();
+            let x = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(x));
+            for panel in 0..N {
+                let weights = transmute::<__m512i, __m512bh>(weights[panel]);
+                sums[panel] = _mm512_dpbf16_ps(sums[panel], x, weights);
+            }
+        }
+    }
+    let mut lanes = [[x86::Avx512Lanes(_mm512_setzero_ps()); N]; M];
+    for row in 0..M {
+        for panel in 0..N {
+            lanes[row][panel] = x86::Avx512Lanes(sums[row][panel]);
+        }
+    }
+    finish(tile, &lanes);
+}
+
+/// Bias, epilogue and the edge of the last panel.
+#[inline(always)]
+unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, sums: &[[L; N]; M]) {
+    for panel in 0..N {
+        let column = panel * LANES;
+        let count = (tile.columns - column).min(LANES);
+        for (row, sums) in sums.iter().enumerate() {
+            let out = tile.out.add(row * tile.out_stride + column);
+            let mut value = sums[panel];
+            if count == LANES {
+                if !tile.bias.is_null() {
+                    value = value.add(L::load(tile.bias.add(column)));
+                }
+                if tile.epilogue == Epilogue::Add {
+                    value = L::load(out).add(value);
+                }
+                value.store(out);
+            } else {
+                if !tile.bias.is_null() {
+                    value = value.add(L::load_first(tile.bias.add(column), count, 0.0));
+                }
+                if tile.epilogue == Epilogue::Add {
+                    value = L::load_first(out, count, 0.0).add(value);
+                }
+                value.store_first(out, count);
+            }
+        }
+    }
+}
