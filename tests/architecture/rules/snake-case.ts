@@ -1,0 +1,33 @@
+// The wire's words are snake_case, ours are camelCase; they meet in one place.
+
+import { isPackageSource, type Rule, type SourceFile } from '../rule.js'
+import { codeOf, findings } from '../source-text.js'
+
+/**
+ * Files outside of the server that read or write a format whose keys are somebody else's, each with the reason. Keep it
+ * short: a new entry is a second place where a spelling changes.
+ */
+export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
+  'ts/src/config/model-files.ts': "reads config.json, in transformers' words",
+}
+
+export const snakeCaseAtTheWire: Rule = {
+  name: 'snake_case names live only in server/protocol/',
+  applies: path =>
+    isPackageSource(path) && !path.startsWith('ts/src/server/protocol/') && FOREIGN_FORMATS[path] === undefined,
+  violations: ({ text }) =>
+    findings(codeOf(text, 'blank'), /(?<![\w$])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w$])/g, match => match[0]),
+  caught: [
+    file('ts/src/engine/engine.ts', 'const body = { max_tokens: 5 }'),
+    file('ts/src/llm.ts', 'return response.finish_reason'),
+    file('plugins/torch/src/plugin.ts', 'interface A { token_ids: number[] }'),
+  ],
+  passes: [
+    file('ts/src/engine/engine.ts', "const maxTokens = 5 // max_tokens\nconst MAX_TOKENS = 'max_tokens'"),
+    file('ts/src/llm.ts', 'this.#finishReason'),
+  ],
+}
+
+function file(path: string, text: string): SourceFile {
+  return { path, text }
+}
