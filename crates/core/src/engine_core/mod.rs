@@ -158,16 +158,21 @@ impl EngineCore {
             return false;
         }
         let mut step = self.spare.pop().unwrap_or_default();
+        step.clear(self.last_step_id + 1);
         loop {
-            step.clear(self.last_step_id + 1);
+            let num_preempted = step.preempted.len();
             self.scheduler.schedule(&mut self.sequences, &mut self.kv, &mut self.counters, &mut step);
             if !step.sequences.is_empty() {
                 break;
             }
-            // The only one served may have been the one to yield: there is room now.
-            if step.preempted.is_empty() {
-                self.spare.push(step);
-                return false;
+            // The first in line may have been the one to yield: there is room for the others now, and if there are no
+            // others, for itself.
+            if step.preempted.len() == num_preempted {
+                if num_preempted == 0 {
+                    self.spare.push(step);
+                    return false;
+                }
+                step.clear(self.last_step_id + 1);
             }
         }
         self.last_step_id = step.step_id;
@@ -213,12 +218,13 @@ impl EngineCore {
     }
 
     /// Guesses for the tokens that come next, to be verified in the next step. Dropped (false) if the sequence is not
-    /// there, still lacks tokens of its prompt, or is in a step in flight, and if an id is negative.
+    /// there, has not generated or must be computed again, or is in a step in flight, and if an id is negative.
     pub fn set_draft_tokens(&mut self, id: SequenceId, token_ids: &[i32]) -> bool {
         let Some(slot) = self.sequences.slot_of(id) else { return false };
         let sequence = self.sequences.get_mut(slot);
-        let generates =
-            sequence.status == SequenceStatus::Running && sequence.num_computed_tokens + 1 == sequence.num_tokens();
+        let generates = sequence.status == SequenceStatus::Running
+            && sequence.num_tokens() > sequence.num_prompt_tokens
+            && sequence.num_computed_tokens + 1 == sequence.num_tokens();
         if !generates || sequence.num_in_flight > 0 || token_ids.iter().any(|token_id| *token_id < 0) {
             return false;
         }

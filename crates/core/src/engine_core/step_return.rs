@@ -119,6 +119,9 @@ impl EngineCore {
                 let sequence = self.sequences.get_mut(slot);
                 sequence.discard_through = Some(last_step_id);
                 sequence.num_prompt_logits = 0;
+                if sequence.num_tokens() == sequence.num_prompt_tokens {
+                    sequence.num_cached_tokens = None;
+                }
                 self.scheduler.start_over(slot, &mut self.sequences, &mut self.kv);
                 self.counters.totals.num_preemptions += 1;
             }
