@@ -63,6 +63,8 @@ pub trait Backend: Send + Sync + Sized {
     fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<Self::Matrix, ModelError>;
     /// Loads a vector from parts laid end to end.
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Self::Vector, ModelError>;
+    /// Bytes that a loaded matrix takes on the device.
+    fn matrix_bytes(&self, matrix: &Self::Matrix) -> usize;
     /// Prepares rotary angles.
     fn rope(&self, angles: RopeAngles) -> Result<Self::Rope, ModelError>;
 

@@ -1,8 +1,10 @@
 //! The keys and values of one layer in host memory, as both backends read them. Allocated and owned elsewhere.
 
 use quire_kernels::{ElementType, SharedBuffer};
+use quire_weights::DType;
 
-/// One layer's cache: `[2, num_blocks, num_kv_heads, block_size, head_dim]`, keys first, row-major.
+/// One layer's cache: `[2, num_blocks, num_kv_heads, block_size, slot_stride]`, keys first, row-major; the first
+/// `head_dim` elements of each slot are used.
 #[derive(Clone, Debug)]
 pub struct KvCache {
     /// The memory.
@@ -17,10 +19,12 @@ pub struct KvCache {
     pub num_kv_heads: usize,
     /// Size of a head.
     pub head_dim: usize,
+    /// Elements from one slot to the next; at least `head_dim`.
+    pub slot_stride: usize,
 }
 
 impl KvCache {
-    /// Bytes that a cache of these sizes takes; `None` when that is more than memory can be addressed with.
+    /// Bytes that a cache of these sizes, without padding, takes; `None` when that is more than can be addressed.
     pub fn size_bytes(
         dtype: ElementType,
         num_blocks: usize,
@@ -31,5 +35,14 @@ impl KvCache {
         [num_blocks, num_kv_heads, block_size, head_dim, dtype.size_bytes()]
             .into_iter()
             .try_fold(2_usize, usize::checked_mul)
+    }
+}
+
+/// The kernels' word for a stored format.
+pub(crate) fn element_type(dtype: DType) -> ElementType {
+    match dtype {
+        DType::F32 => ElementType::F32,
+        DType::F16 => ElementType::F16,
+        DType::Bf16 => ElementType::Bf16,
     }
 }

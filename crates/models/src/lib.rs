@@ -5,20 +5,24 @@
 mod arch;
 mod backend;
 mod causal_model;
+mod cpu;
 mod error;
 mod forward_input;
 mod kv_cache;
 mod layers;
 mod reference;
 mod registry;
+mod sequence_limit;
 mod weight_loader;
 
 pub use backend::{AttentionSpec, Backend, MatrixPart, StoredOrder};
 pub use causal_model::CausalModel;
+pub use cpu::{Activations, CpuBackend, RopeTable};
 pub use error::ModelError;
 pub use forward_input::ForwardInput;
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, Norm, RopeAngles};
 pub use reference::ReferenceBackend;
-pub use registry::{architectures, load, read_config};
+pub use registry::{LoadedModel, architectures, load, read_config};
+pub use sequence_limit::max_sequence_tokens;
 pub use weight_loader::WeightLoader;

@@ -7,6 +7,16 @@ use crate::{Backend, CausalModel, ModelError, ReferenceBackend, WeightLoader};
 
 type Build<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError>;
 
+/// A model that is ready to run.
+pub struct LoadedModel<B: Backend> {
+    /// Tokens in, logits out.
+    pub model: Box<dyn CausalModel<B>>,
+    /// Bytes that its weights take on the device.
+    pub weights_bytes: u64,
+    /// Numbers in its weights, shared ones counted once.
+    pub num_parameters: u64,
+}
+
 struct Architecture<B: Backend> {
     name: &'static str,
     class: &'static ConfigClass,
@@ -50,9 +60,13 @@ pub fn load<B: Backend + 'static>(
     config: &ModelConfig,
     tensors: &SafeTensors,
     progress: &dyn Fn(f64),
-) -> Result<Box<dyn CausalModel<B>>, ModelError> {
+) -> Result<LoadedModel<B>, ModelError> {
     let architecture = find::<B>(&config.document)?;
-    (architecture.build)(&WeightLoader::new(backend, config, tensors, progress))
+    let loader = WeightLoader::new(backend, config, tensors, progress);
+    let model = (architecture.build)(&loader)?;
+    let (weights_bytes, num_parameters) = loader.totals();
+    progress(1.0);
+    Ok(LoadedModel { model, weights_bytes, num_parameters })
 }
 
 /// By the first of `architectures`; a configuration without them, by `model_type`.

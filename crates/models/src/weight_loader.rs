@@ -13,7 +13,9 @@ pub struct WeightLoader<'a, B: Backend> {
     pub(crate) config: &'a ModelConfig,
     tensors: &'a SafeTensors,
     progress: &'a dyn Fn(f64),
-    bytes_done: AtomicU64,
+    stored_bytes: AtomicU64,
+    loaded_bytes: AtomicU64,
+    num_parameters: AtomicU64,
 }
 
 impl<'a, B: Backend> WeightLoader<'a, B> {
@@ -24,7 +26,15 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         tensors: &'a SafeTensors,
         progress: &'a dyn Fn(f64),
     ) -> WeightLoader<'a, B> {
-        WeightLoader { backend, config, tensors, progress, bytes_done: AtomicU64::new(0) }
+        WeightLoader {
+            backend,
+            config,
+            tensors,
+            progress,
+            stored_bytes: AtomicU64::new(0),
+            loaded_bytes: AtomicU64::new(0),
+            num_parameters: AtomicU64::new(0),
+        }
     }
 
     /// `prefix` with a dot if the checkpoint's names carry it, else nothing: models saved without their head lack it.
@@ -76,33 +86,31 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
                     .collect::<Result<Vec<_>, ModelError>>()?,
             ),
         };
-        let weight = self.backend.matrix(&weights)?;
-        let bias = biases.as_deref().map(|biases| self.backend.vector(biases)).transpose()?;
-        self.report(weights.iter().map(|part| part.view.bytes.len()).sum());
-        Ok(Linear { weight, bias })
+        let bias = match biases {
+            None => None,
+            Some(biases) => Some(self.load_vector(&biases)?),
+        };
+        Ok(Linear { weight: self.load_matrix(&weights)?, bias })
     }
 
     /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]` and `prefix.bias` `[outputs]`.
     pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
         let view = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
-        let weight = self.backend.matrix(&[MatrixPart { view, order: StoredOrder::InputMajor, outputs, inputs }])?;
-        self.report(view.bytes.len());
-        Ok(Linear { weight, bias: Some(self.backend.vector(&[bias])?) })
+        let weight = self.load_matrix(&[MatrixPart { view, order: StoredOrder::InputMajor, outputs, inputs }])?;
+        Ok(Linear { weight, bias: Some(self.load_vector(&[bias])?) })
     }
 
     /// The tensor `name` as a matrix whose rows are looked up.
     pub(crate) fn embedding(&self, name: &str, [rows, width]: [usize; 2]) -> Result<B::Matrix, ModelError> {
         let view = self.tensor(name, &[rows, width])?;
         let part = MatrixPart { view, order: StoredOrder::OutputMajor, outputs: rows, inputs: width };
-        let matrix = self.backend.matrix(&[part])?;
-        self.report(view.bytes.len());
-        Ok(matrix)
+        self.load_matrix(&[part])
     }
 
     /// The vector `name`.
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
-        self.backend.vector(&[self.tensor(name, &[length])?])
+        self.load_vector(&[self.tensor(name, &[length])?])
     }
 
     /// A vector of equal numbers that no checkpoint stores.
@@ -173,9 +181,34 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         })
     }
 
-    fn report(&self, bytes: usize) {
-        let done = self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+    fn load_matrix(&self, parts: &[MatrixPart<'_>]) -> Result<B::Matrix, ModelError> {
+        let matrix = self.backend.matrix(parts)?;
+        self.count(parts.iter().map(|part| part.view), self.backend.matrix_bytes(&matrix));
+        Ok(matrix)
+    }
+
+    fn load_vector(&self, parts: &[TensorView<'_>]) -> Result<B::Vector, ModelError> {
+        let vector = self.backend.vector(parts)?;
+        let length: usize = parts.iter().map(|part| part.shape.iter().product::<usize>()).sum();
+        self.count(parts.iter().copied(), length * size_of::<f32>());
+        Ok(vector)
+    }
+
+    fn count<'v>(&self, views: impl Iterator<Item = TensorView<'v>>, loaded_bytes: usize) {
+        let (mut stored_bytes, mut parameters) = (0, 0);
+        for view in views {
+            stored_bytes += view.bytes.len() as u64;
+            parameters += (view.bytes.len() / view.dtype.size_bytes()) as u64;
+        }
+        self.num_parameters.fetch_add(parameters, Ordering::Relaxed);
+        self.loaded_bytes.fetch_add(loaded_bytes as u64, Ordering::Relaxed);
+        let done = self.stored_bytes.fetch_add(stored_bytes, Ordering::Relaxed) + stored_bytes;
         let total = self.tensors.total_bytes().max(1);
         (self.progress)((done as f64 / total as f64).min(1.0));
+    }
+
+    /// Bytes on the device and numbers loaded so far.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.loaded_bytes.load(Ordering::Relaxed), self.num_parameters.load(Ordering::Relaxed))
     }
 }

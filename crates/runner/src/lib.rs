@@ -1,1 +1,28 @@
-//! The model runner for candle and the CPU: weights, KV cache and forward.
+//! The model runner for candle and the CPU: loads a model, owns its device and runs steps of it.
+//!
+//! It takes input batches as they come from the core and hands back logits or sampled tokens. It must not know requests,
+//! text or schedules; an [`InputBatchView`](quire_core::InputBatchView) is all that it hears of them.
+#![forbid(unsafe_code)]
+
+mod batch_check;
+mod candle_runner;
+mod error;
+mod host_dtype;
+mod host_tensor;
+mod kv_cache_spec;
+mod memory_profile;
+mod model_info;
+mod options;
+mod running_model;
+
+pub use candle_runner::{CandleRunner, ModelOutput};
+pub use error::RunnerError;
+pub use host_dtype::HostDType;
+pub use host_tensor::HostTensor;
+pub use kv_cache_spec::KvCacheSpec;
+pub use memory_profile::{BatchLimits, MemoryProfile};
+pub use model_info::ModelInfo;
+pub use options::{BackendKind, DTypeChoice, RunnerOptions};
+pub use quire_kernels::Isa;
+pub use quire_models::architectures;
+pub use quire_weights::GenerationConfig;

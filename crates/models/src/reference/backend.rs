@@ -1,11 +1,11 @@
 //! [`Backend`] on candle tensors.
 
 use candle_core::{D, DType, Device, Tensor};
-use quire_kernels::ElementType;
 use quire_weights::TensorView;
 
 use super::attention::attend;
 use super::cache::write_rows;
+use crate::kv_cache::element_type;
 use crate::{
     Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, MatrixPart, ModelError, Norm, RopeAngles,
     StoredOrder,
@@ -42,6 +42,10 @@ impl Backend for ReferenceBackend {
         let values: Vec<f32> = parts.iter().flat_map(widen).collect();
         let length = values.len();
         Ok(Tensor::from_vec(values, length, &Device::Cpu)?)
+    }
+
+    fn matrix_bytes(&self, matrix: &Tensor) -> usize {
+        matrix.elem_count() * size_of::<f32>()
     }
 
     fn rope(&self, angles: RopeAngles) -> Result<RopeAngles, ModelError> {
@@ -143,11 +147,7 @@ impl Backend for ReferenceBackend {
 
 /// The view's numbers in f32; exact.
 fn widen(view: &TensorView<'_>) -> Vec<f32> {
-    let dtype = match view.dtype {
-        quire_weights::DType::F32 => ElementType::F32,
-        quire_weights::DType::F16 => ElementType::F16,
-        quire_weights::DType::Bf16 => ElementType::Bf16,
-    };
+    let dtype = element_type(view.dtype);
     let mut values = vec![0.0; view.bytes.len() / dtype.size_bytes()];
     dtype.widen(view.bytes, &mut values);
     values

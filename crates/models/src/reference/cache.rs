@@ -48,8 +48,8 @@ pub(super) fn gather(cache: &KvCache, part: usize, blocks: &[i32], length: usize
     Ok(Tensor::from_vec(numbers, (cache.num_kv_heads, length, cache.head_dim), &Device::Cpu)?)
 }
 
-/// Index of a vector's first element in `[2, num_blocks, kv_heads, block_size, head_dim]`.
+/// Index of a vector's first element in `[2, num_blocks, kv_heads, block_size, slot_stride]`.
 fn first_element(cache: &KvCache, part: usize, block: usize, head: usize, offset: usize) -> usize {
     let vector = ((part * cache.num_blocks + block) * cache.num_kv_heads + head) * cache.block_size + offset;
-    vector * cache.head_dim
+    vector * cache.slot_stride
 }

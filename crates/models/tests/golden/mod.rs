@@ -155,14 +155,14 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
     ) -> PagedSession<B> {
         let directory = ModelDirectory::open(path).unwrap();
         let config = read_config(&directory.config).unwrap();
-        let model = load(&backend, &config, &directory.tensors, &|_| {}).unwrap();
+        let model = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model;
         let blocks_per_sequence = max_tokens.div_ceil(block_size);
         let num_blocks = 1 + blocks_per_sequence * num_sequences;
         let (num_kv_heads, head_dim) = (config.num_key_value_heads, config.head_dim);
         let bytes = KvCache::size_bytes(dtype, num_blocks, num_kv_heads, block_size, head_dim).unwrap();
         let cache = || {
             let buffer = SharedBuffer::zeroed(bytes).unwrap();
-            KvCache { buffer, dtype, num_blocks, block_size, num_kv_heads, head_dim }
+            KvCache { buffer, dtype, num_blocks, block_size, num_kv_heads, head_dim, slot_stride: head_dim }
         };
         let caches = (0..config.num_hidden_layers).map(|_| cache()).collect();
         let computed = vec![0; num_sequences];

@@ -1,0 +1,240 @@
+//! [`Backend`] on the CPU kernels.
+
+use std::sync::Arc;
+
+use quire_kernels::{
+    Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, KvLayout, LayerNorm, Matmul,
+    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WriteKv,
+};
+use quire_weights::TensorView;
+
+use super::activations::{Activations, Shelf};
+use super::rope_table::RopeTable;
+use crate::kv_cache::element_type;
+use crate::{
+    Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, MatrixPart, ModelError, Norm, RopeAngles,
+    StoredOrder,
+};
+
+/// The kernels of one instruction set on one thread pool. Activations are f32, weights f32 or bf16.
+///
+/// Results don't depend on the number of threads, on how sequences are batched or cut, or on the block size.
+#[derive(Clone, Debug)]
+pub struct CpuBackend {
+    kernels: Arc<Kernels>,
+    pool: Arc<ThreadPool>,
+    weights: ElementType,
+    shelf: Shelf,
+}
+
+impl CpuBackend {
+    /// A backend that packs weights as `weights`: f32 or bf16.
+    pub fn new(kernels: Arc<Kernels>, pool: Arc<ThreadPool>, weights: ElementType) -> CpuBackend {
+        CpuBackend { kernels, pool, weights, shelf: Shelf::default() }
+    }
+
+    fn multiply(
+        &self,
+        x: &Activations,
+        weights: &PackedMatrix,
+        bias: Option<&[f32]>,
+        out: &mut [f32],
+        epilogue: Epilogue,
+    ) -> Result<(), ModelError> {
+        let (num_rows, out_stride) = (x.rows(), weights.num_outputs());
+        let product = Matmul { x: x.values(), num_rows, weights, bias, out, out_stride, epilogue };
+        Ok(self.kernels.matmul(&self.pool, product)?)
+    }
+}
+
+impl Backend for CpuBackend {
+    type Matrix = PackedMatrix;
+    type Vector = Vec<f32>;
+    type Rope = RopeTable;
+    type Tensor = Activations;
+    type KvCache = KvCache;
+
+    fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<PackedMatrix, ModelError> {
+        let sources: Vec<MatrixSource<'_>> = parts
+            .iter()
+            .map(|part| MatrixSource {
+                bytes: part.view.bytes,
+                dtype: element_type(part.view.dtype),
+                order: match part.order {
+                    StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
+                    StoredOrder::InputMajor => MatrixOrder::InputsFirst,
+                },
+                num_outputs: part.outputs,
+                num_inputs: part.inputs,
+            })
+            .collect();
+        Ok(PackedMatrix::pack(&self.pool, &sources, self.weights)?)
+    }
+
+    fn vector(&self, parts: &[TensorView<'_>]) -> Result<Vec<f32>, ModelError> {
+        let mut values = Vec::new();
+        for part in parts {
+            let dtype = element_type(part.dtype);
+            let first = values.len();
+            values.resize(first + part.bytes.len() / dtype.size_bytes(), 0.0);
+            dtype.widen(part.bytes, &mut values[first..]);
+        }
+        Ok(values)
+    }
+
+    fn matrix_bytes(&self, matrix: &PackedMatrix) -> usize {
+        matrix.size_bytes()
+    }
+
+    fn rope(&self, angles: RopeAngles) -> Result<RopeTable, ModelError> {
+        Ok(RopeTable::new(angles))
+    }
+
+    fn embed(&self, table: &PackedMatrix, indices: &[i32], offset: i32) -> Result<Activations, ModelError> {
+        let mut out = self.shelf.take(indices.len(), table.num_inputs())?;
+        if offset == 0 {
+            self.kernels.embedding(&self.pool, table, indices, out.values_mut());
+        } else {
+            let moved: Vec<i32> = indices.iter().map(|index| index + offset).collect();
+            self.kernels.embedding(&self.pool, table, &moved, out.values_mut());
+        }
+        Ok(out)
+    }
+
+    fn select_rows(&self, x: &Activations, indices: &[i32]) -> Result<Activations, ModelError> {
+        let mut out = self.shelf.take(indices.len(), x.features())?;
+        for (target, &index) in out.values_mut().chunks_exact_mut(x.features()).zip(indices) {
+            target.copy_from_slice(&x.values()[index as usize * x.features()..][..x.features()]);
+        }
+        Ok(out)
+    }
+
+    fn copy(&self, x: &Activations) -> Result<Activations, ModelError> {
+        let mut out = self.shelf.take(x.rows(), x.features())?;
+        out.values_mut().copy_from_slice(x.values());
+        Ok(out)
+    }
+
+    fn linear(&self, x: &Activations, weight: &Linear<Self>) -> Result<Activations, ModelError> {
+        let mut out = self.shelf.take(x.rows(), weight.weight.num_outputs())?;
+        self.multiply(x, &weight.weight, weight.bias.as_deref(), out.values_mut(), Epilogue::Store)?;
+        Ok(out)
+    }
+
+    fn add_linear(&self, residual: &mut Activations, x: &Activations, weight: &Linear<Self>) -> Result<(), ModelError> {
+        self.multiply(x, &weight.weight, weight.bias.as_deref(), residual.values_mut(), Epilogue::Add)
+    }
+
+    fn add(&self, x: &mut Activations, y: &Activations) -> Result<(), ModelError> {
+        self.kernels.add(&self.pool, y.values(), x.values_mut());
+        Ok(())
+    }
+
+    fn norm(&self, x: &Activations, norm: &Norm<Self>) -> Result<Activations, ModelError> {
+        let mut normed = self.shelf.take(x.rows(), x.features())?;
+        let (x, out) = (x.values(), normed.values_mut());
+        match norm {
+            Norm::Rms { weight, epsilon } => {
+                self.kernels.rms_norm(&self.pool, RmsNorm { x, weight, epsilon: *epsilon, out });
+            }
+            Norm::Layer { weight, bias, epsilon } => {
+                let bias = Some(bias.as_slice());
+                self.kernels.layer_norm(&self.pool, LayerNorm { x, weight, bias, epsilon: *epsilon, out });
+            }
+        }
+        Ok(normed)
+    }
+
+    fn activate(&self, x: &mut Activations, activation: Activation) -> Result<(), ModelError> {
+        let activation = match activation {
+            Activation::Silu => KernelActivation::Silu,
+            Activation::Gelu => KernelActivation::Gelu,
+            Activation::GeluTanh => KernelActivation::GeluTanh,
+            Activation::Relu => KernelActivation::Relu,
+        };
+        self.kernels.activate(&self.pool, activation, x.values_mut());
+        Ok(())
+    }
+
+    fn silu_mul(&self, gate_up: &Activations) -> Result<Activations, ModelError> {
+        let width = gate_up.features() / 2;
+        let mut out = self.shelf.take(gate_up.rows(), width)?;
+        self.kernels.silu_mul(&self.pool, gate_up.values(), width, out.values_mut());
+        Ok(out)
+    }
+
+    fn attention(
+        &self,
+        mut qkv: Activations,
+        spec: &AttentionSpec<'_, Self>,
+        input: &ForwardInput<'_>,
+        cache: &KvCache,
+    ) -> Result<Activations, ModelError> {
+        let head_dim = spec.head_dim;
+        let row_stride = qkv.features();
+        let columns =
+            |first: usize, num_heads: usize| HeadLayout { offset: first * head_dim, row_stride, num_heads, head_dim };
+        let queries = columns(0, spec.num_heads);
+        let keys = columns(spec.num_heads, spec.num_kv_heads);
+        let values = columns(spec.num_heads + spec.num_kv_heads, spec.num_kv_heads);
+        if let Some((query_norm, key_norm, epsilon)) = spec.head_norms {
+            self.kernels.rms_norm_heads(&self.pool, qkv.values_mut(), queries, query_norm, epsilon);
+            self.kernels.rms_norm_heads(&self.pool, qkv.values_mut(), keys, key_norm, epsilon);
+        }
+        if let Some(table) = spec.rope {
+            let furthest = input.positions.iter().copied().max().unwrap_or(0) as usize;
+            let angles = table.columns(furthest + 1);
+            for layout in [queries, keys] {
+                let (cos, sin, rotary_dim) = (&angles.cosines, &angles.sines, table.rotated());
+                let data = qkv.values_mut();
+                self.kernels.rope(&self.pool, Rope { data, layout, positions: input.positions, cos, sin, rotary_dim });
+            }
+        }
+        let layout = kv_layout(cache);
+        self.kernels.write_kv(
+            &self.pool,
+            WriteKv {
+                keys: qkv.values(),
+                key_layout: keys,
+                values: qkv.values(),
+                value_layout: values,
+                slot_mapping: input.slot_mapping,
+                layout,
+                cache: &cache.buffer,
+            },
+        );
+        let mut out = self.shelf.take(qkv.rows(), spec.num_heads * head_dim)?;
+        self.kernels.paged_attention(
+            &self.pool,
+            PagedAttention {
+                queries: qkv.values(),
+                query_layout: queries,
+                cache: &cache.buffer,
+                layout,
+                scale: spec.scale,
+                sliding_window: spec.sliding_window,
+                query_start_loc: input.query_start_loc,
+                seq_lens: input.seq_lens,
+                block_tables: input.block_tables,
+                block_table_stride: input.block_table_stride,
+                out: out.values_mut(),
+            },
+        )?;
+        Ok(out)
+    }
+
+    fn logits(&self, x: &Activations, head: &PackedMatrix, out: &mut [f32]) -> Result<(), ModelError> {
+        self.multiply(x, head, None, out, Epilogue::Store)
+    }
+}
+
+fn kv_layout(cache: &KvCache) -> KvLayout {
+    KvLayout {
+        dtype: cache.dtype,
+        num_blocks: cache.num_blocks,
+        num_kv_heads: cache.num_kv_heads,
+        block_size: cache.block_size,
+        head_dim: cache.head_dim,
+        slot_stride: cache.slot_stride,
+    }
+}

@@ -1,0 +1,246 @@
+//! [`CandleRunner`]: one model on the CPU, from its directory to the tokens of a step.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quire_core::{BatchRow, InputBatchBuffer, InputBatchView, SamplingColumns, SequenceId, layout};
+use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
+use quire_models::{ForwardInput, KvCache, max_sequence_tokens, read_config};
+use quire_sampler::draw_rows;
+use quire_weights::{DType, ModelConfig, ModelDirectory, SafeTensors};
+
+use crate::batch_check::{StepBounds, check_batch};
+use crate::memory_profile::activation_bytes;
+use crate::model_info::LoadedFacts;
+use crate::running_model::RunningModel;
+use crate::{BatchLimits, HostTensor, KvCacheSpec, MemoryProfile, ModelInfo, RunnerError, RunnerOptions};
+
+/// What a step gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelOutput {
+    /// The caller's buffer holds `[num_logits, vocab_size]` logits.
+    Logits,
+    /// One token for each row that samples, in the order of rows; -1 where the model returned NaN.
+    TokenIds(Vec<i32>),
+}
+
+/// A model that is loaded and runs steps.
+pub struct CandleRunner {
+    model: RunningModel,
+    config: ModelConfig,
+    info: ModelInfo,
+    dtype: ElementType,
+    pool: Arc<ThreadPool>,
+    caches: Vec<KvCache>,
+    /// The token that each stable row drew in the step before, -1 = none.
+    drawn: Vec<i32>,
+    /// Ids of the step with tokens of the step before filled in.
+    input_ids: Vec<i32>,
+    /// Logits of steps that are sampled here.
+    logits: Vec<f32>,
+}
+
+impl CandleRunner {
+    /// Loads the model in the directory at `path`. `progress` hears shares from 0 to 1. Files are closed again on return.
+    ///
+    /// # Errors
+    /// The files, the model or the options: see [`RunnerError::code`].
+    pub fn load(path: &Path, options: &RunnerOptions, progress: &dyn Fn(f64)) -> Result<CandleRunner, RunnerError> {
+        let isa = options.isa.unwrap_or_else(Isa::detect);
+        let kernels = Arc::new(Kernels::new(isa)?);
+        let pool = Arc::new(ThreadPool::new(options.threads)?);
+        let directory = ModelDirectory::open(path).map_err(quire_models::ModelError::from)?;
+        let config = read_config(&directory.config)?;
+        let checkpoint_dtype = config.dtype.unwrap_or_else(|| most_common_dtype(&directory.tensors));
+        let dtype = match options.backend {
+            crate::BackendKind::Cpu => options.dtype.resolve(checkpoint_dtype),
+            crate::BackendKind::Reference => ElementType::F32,
+        };
+        let files = (&config, &directory.tensors);
+        let loaded = RunningModel::load(options.backend, (&kernels, &pool), dtype, files, progress)?;
+        let facts = LoadedFacts {
+            dtype: dtype.into(),
+            checkpoint_dtype,
+            weights_bytes: loaded.weights_bytes,
+            num_parameters: loaded.num_parameters,
+            backend: options.backend,
+            isa,
+            threads: options.threads,
+        };
+        let info = ModelInfo::new(&config, directory.generation, &facts);
+        let (caches, drawn, input_ids, logits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(CandleRunner { model: loaded.model, config, info, dtype, pool, caches, drawn, input_ids, logits })
+    }
+
+    /// Facts of the model.
+    pub fn model_info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The threads that compute; a sampler may use them between steps.
+    pub fn thread_pool(&self) -> &Arc<ThreadPool> {
+        &self.pool
+    }
+
+    /// What a KV cache with blocks of `block_size` tokens looks like.
+    pub fn kv_cache_spec(&self, block_size: usize) -> KvCacheSpec {
+        KvCacheSpec::new(&self.config, self.dtype, block_size)
+    }
+
+    /// Memory that steps within `limits` take beside the KV cache.
+    pub fn profile(&self, limits: &BatchLimits) -> MemoryProfile {
+        let activation_bytes = activation_bytes(&self.config, limits);
+        MemoryProfile { weights_bytes: self.info.weights_bytes, activation_bytes }
+    }
+
+    /// Takes the KV cache, one tensor per layer; the memory stays shared with the caller.
+    ///
+    /// # Errors
+    /// [`RunnerError::BadKvCache`]: number of layers, dtype, shape or strides.
+    pub fn bind_kv_cache(&mut self, layers: &[HostTensor]) -> Result<(), RunnerError> {
+        let num_layers = self.config.num_hidden_layers;
+        if layers.len() != num_layers {
+            return Err(RunnerError::BadKvCache {
+                what: "layers",
+                expected: num_layers.to_string(),
+                given: layers.len().to_string(),
+            });
+        }
+        let spec = self.kv_cache_spec(1);
+        let caches =
+            layers.iter().map(|tensor| spec.accept(tensor, self.dtype)).collect::<Result<Vec<KvCache>, _>>()?;
+        if let Some(other) = caches.iter().find(|cache| (cache.num_blocks, cache.block_size) != first_size(&caches)) {
+            return Err(RunnerError::BadKvCache {
+                what: "blocks",
+                expected: format!("{:?} as in the first layer", first_size(&caches)),
+                given: format!("{:?}", (other.num_blocks, other.block_size)),
+            });
+        }
+        self.caches = caches;
+        Ok(())
+    }
+
+    /// Runs a step of one token that leaves nothing behind but touched pages and buffers.
+    ///
+    /// # Errors
+    /// As [`CandleRunner::execute`].
+    pub fn warmup(&mut self) -> Result<(), RunnerError> {
+        let block_size = self.caches.first().ok_or(RunnerError::NoKvCache)?.block_size as u32;
+        let row = BatchRow {
+            sequence_id: SequenceId(0),
+            row: 0,
+            token_ids: &[0],
+            num_unknown_tokens: 0,
+            draft_token_ids: &[],
+            num_computed: 0,
+            // The null block: nobody reads what is written there.
+            block_table: &[quire_core::BlockId(0)],
+            samples: true,
+            prompt_logits: (0, 0),
+            host_sampling: false,
+            sampling: SamplingColumns::GREEDY,
+        };
+        let mut buffer = InputBatchBuffer::new();
+        buffer.write(0, block_size, std::iter::once(row));
+        let batch = InputBatchView::new(buffer.words()).expect("a batch made here is valid; otherwise this is a bug");
+        self.execute(&batch, &mut [])?;
+        self.drawn.clear();
+        Ok(())
+    }
+
+    /// Runs one step. If the batch samples and nothing in it needs the stateful sampler, the tokens are drawn here and
+    /// `logits` may be empty; else `logits`, of at least `num_logits * vocab_size` numbers, is filled.
+    ///
+    /// # Errors
+    /// The batch does not fit model and cache, `logits` is too small, or memory gave out. The cache then holds whatever it
+    /// held, or keys and values of this step's tokens; no other token's.
+    pub fn execute(&mut self, batch: &InputBatchView<'_>, logits: &mut [f32]) -> Result<ModelOutput, RunnerError> {
+        let cache = self.caches.first().ok_or(RunnerError::NoKvCache)?;
+        let bounds = StepBounds {
+            vocab_size: self.info.vocab_size,
+            max_sequence_tokens: max_sequence_tokens(&self.config),
+            num_blocks: cache.num_blocks,
+            block_size: cache.block_size,
+        };
+        check_batch(batch, &bounds)?;
+        let samples_here = batch.samples() && !batch.host_sampling() && batch.num_draft_tokens().is_none();
+        let expected = batch.num_logits() * bounds.vocab_size;
+        if logits.len() < expected && !samples_here {
+            return Err(RunnerError::LogitsBufferTooSmall { expected, given: logits.len() });
+        }
+        self.fill_input_ids(batch)?;
+        if batch.num_tokens() == 0 {
+            return Ok(ModelOutput::Logits);
+        }
+        let logits = if logits.len() < expected {
+            self.logits.resize(expected.max(self.logits.len()), 0.0);
+            &mut self.logits[..expected]
+        } else {
+            &mut logits[..expected]
+        };
+        let input = ForwardInput {
+            input_ids: &self.input_ids,
+            positions: batch.positions(),
+            slot_mapping: batch.slot_mapping(),
+            query_start_loc: batch.query_start_loc(),
+            seq_lens: batch.seq_lens(),
+            block_tables: batch.block_tables(),
+            block_table_stride: batch.block_table_stride(),
+            logits_indices: batch.logits_indices(),
+        };
+        self.model.forward(&input, &self.caches, logits)?;
+        if !samples_here {
+            // Somebody else draws for these rows: what was drawn for them before is not their last token any more.
+            remember(&mut self.drawn, batch, &vec![-1; batch.num_rows()]);
+            return Ok(ModelOutput::Logits);
+        }
+        let mut token_ids = Vec::with_capacity(batch.num_rows());
+        draw_rows(&self.pool, batch, logits, bounds.vocab_size, &mut token_ids)?;
+        remember(&mut self.drawn, batch, &token_ids);
+        Ok(ModelOutput::TokenIds(token_ids))
+    }
+
+    /// The step's ids, with those that the step before drew put in their places.
+    fn fill_input_ids(&mut self, batch: &InputBatchView<'_>) -> Result<(), RunnerError> {
+        self.input_ids.clear();
+        self.input_ids.extend_from_slice(batch.input_ids());
+        for (row, &stable_row) in batch.rows().iter().enumerate() {
+            let (first, last) = batch.token_range(row);
+            for id in &mut self.input_ids[first..last] {
+                if *id == layout::TOKEN_OF_PREVIOUS_STEP {
+                    let drawn = usize::try_from(stable_row).ok().and_then(|row| self.drawn.get(row)).copied();
+                    *id = drawn
+                        .filter(|&drawn| drawn >= 0)
+                        .ok_or(RunnerError::UnknownPreviousToken { row: stable_row })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn first_size(caches: &[KvCache]) -> (usize, usize) {
+    caches.first().map_or((0, 0), |cache| (cache.num_blocks, cache.block_size))
+}
+
+/// Keeps what each sampling row drew, for a step that was scheduled before the result of this one was known.
+fn remember(drawn: &mut Vec<i32>, batch: &InputBatchView<'_>, token_ids: &[i32]) {
+    let sampling = batch.sample_index().iter().zip(batch.rows()).filter(|(sample, _)| **sample >= 0);
+    for ((_, &row), &token) in sampling.zip(token_ids) {
+        let Ok(row) = usize::try_from(row) else { continue };
+        if drawn.len() <= row {
+            drawn.resize(row + 1, -1);
+        }
+        drawn[row] = token;
+    }
+}
+
+/// The format that most bytes are stored in, for configurations that don't say.
+fn most_common_dtype(tensors: &SafeTensors) -> DType {
+    let bytes_of = |dtype: DType| -> usize {
+        let views = tensors.names().filter_map(|name| tensors.get(name).ok());
+        views.filter(|view| view.dtype == dtype).map(|view| view.bytes.len()).sum()
+    };
+    let formats = [DType::F32, DType::Bf16, DType::F16];
+    formats.into_iter().max_by_key(|&dtype| bytes_of(dtype)).unwrap_or(DType::F32)
+}

@@ -1,0 +1,39 @@
+//! How much memory steps take beside weights and KV cache, computed from the model's sizes.
+
+use quire_weights::ModelConfig;
+
+/// The largest step that the caller will ever ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Tokens in one step.
+    pub max_num_batched_tokens: usize,
+    /// Rows of logits in one step.
+    pub max_logits_rows: usize,
+    /// Tokens in one sequence.
+    pub max_model_len: usize,
+}
+
+/// Memory in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryProfile {
+    /// Taken by the weights already.
+    pub weights_bytes: u64,
+    /// Taken by activations, logits and tables in a step at the limits; not yet allocated.
+    pub activation_bytes: u64,
+}
+
+/// Upper bound of what a step at `limits` allocates: every kind of activation once, each at its largest.
+pub(crate) fn activation_bytes(config: &ModelConfig, limits: &BatchLimits) -> u64 {
+    const F32: u64 = 4;
+    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let queries = (config.num_attention_heads * config.head_dim) as u64;
+    let keys = (config.num_key_value_heads * config.head_dim) as u64;
+    // Residual, its copy, the normed; queries, keys and values; attended; gate, up and their product.
+    let per_token = 3 * hidden + queries + 2 * keys + queries + 3 * inner;
+    // The kernels narrow the input of a product to bf16 and keep partial results of attention.
+    let scratch_per_token = inner.max(hidden).max(queries) + queries;
+    let per_logits_row = 3 * hidden + config.vocab_size as u64;
+    let tables = if config.rope.is_some() { (limits.max_model_len * config.head_dim) as u64 } else { 0 };
+    let tokens = limits.max_num_batched_tokens as u64;
+    F32 * (tokens * (per_token + scratch_per_token) + limits.max_logits_rows as u64 * per_logits_row + 2 * tables)
+}

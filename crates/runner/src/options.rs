@@ -1,0 +1,66 @@
+//! What a caller may choose about a runner. Reads no environment.
+
+use quire_kernels::{ElementType, Isa};
+use quire_weights::DType;
+
+/// The type that weights are held and multiplied in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DTypeChoice {
+    /// The checkpoint's own: bfloat16 stays bfloat16, float32 stays float32; float16 becomes float32, which holds every
+    /// float16 exactly, as no CPU here multiplies float16.
+    #[default]
+    Auto,
+    /// float32.
+    Float32,
+    /// bfloat16: half the memory, about three decimal digits.
+    Bfloat16,
+}
+
+impl DTypeChoice {
+    /// The type to pack a checkpoint of type `stored` as.
+    pub fn resolve(self, stored: DType) -> ElementType {
+        match (self, stored) {
+            (DTypeChoice::Bfloat16, _) | (DTypeChoice::Auto, DType::Bf16) => ElementType::Bf16,
+            (DTypeChoice::Float32, _) | (DTypeChoice::Auto, DType::F32 | DType::F16) => ElementType::F32,
+        }
+    }
+
+    /// The choice called `name`: `auto`, `float32`, `bfloat16`.
+    pub fn from_name(name: &str) -> Option<DTypeChoice> {
+        match name {
+            "auto" => Some(DTypeChoice::Auto),
+            "float32" => Some(DTypeChoice::Float32),
+            "bfloat16" => Some(DTypeChoice::Bfloat16),
+            _ => None,
+        }
+    }
+}
+
+/// Which implementation computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendKind {
+    /// The CPU kernels.
+    #[default]
+    Cpu,
+    /// candle's tensors in float32: slow, the one that the other is compared with.
+    Reference,
+}
+
+/// How to load a model.
+#[derive(Clone, Copy, Debug)]
+pub struct RunnerOptions {
+    /// The type that weights are held in.
+    pub dtype: DTypeChoice,
+    /// Threads that compute, the caller of `execute` included; at least 1.
+    pub threads: usize,
+    /// Instruction set of the kernels; `None` = the best that this CPU has.
+    pub isa: Option<Isa>,
+    /// Which implementation computes.
+    pub backend: BackendKind,
+}
+
+impl Default for RunnerOptions {
+    fn default() -> RunnerOptions {
+        RunnerOptions { dtype: DTypeChoice::Auto, threads: 1, isa: None, backend: BackendKind::Cpu }
+    }
+}
