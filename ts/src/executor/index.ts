@@ -1,0 +1,4 @@
+// The executor: a model brought up on its worker, ready to run steps.
+
+export { type CacheInfo, Executor, type ExecutorOptions } from './executor.js'
+export type { OpenedPlugin } from './worker.js'
