@@ -7,6 +7,7 @@ mod decoded_token;
 mod decoder_plan;
 mod detokenizer;
 mod error;
+mod llama_spaces;
 mod piece_table;
 mod special_tokens;
 mod stop_matcher;

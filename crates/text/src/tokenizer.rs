@@ -1,6 +1,7 @@
 //! Text to token ids and back, over a Hugging Face `tokenizer.json`.
 //! Immutable and shared: a clone is a reference, so that thousands of streams can hold one.
 
+use std::borrow::Cow;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,6 +11,7 @@ use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::decoder_plan::DecoderPlan;
 use crate::error::TextError;
+use crate::llama_spaces::{self, Spaces};
 use crate::piece_table::PieceTable;
 use crate::special_tokens::{SpecialTokens, TokenizerFlags, parse_object};
 use crate::text_stream::TextStream;
@@ -30,6 +32,7 @@ struct Inner {
     tokens: SpecialTokens,
     flags: TokenizerFlags,
     frame: Frame,
+    spaces: Spaces,
     bos_id: Option<i32>,
     eos_id: Option<i32>,
     pad_id: Option<i32>,
@@ -70,11 +73,17 @@ impl Tokenizer {
         let config = parse_object("tokenizer_config.json", tokenizer_config.unwrap_or("{}"))?;
         let map = parse_object("special_tokens_map.json", special_tokens_map.unwrap_or("{}"))?;
         let invalid = |reason: String| TextError::InvalidTokenizer { reason };
-        let root: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        let mut root: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
         tokenizer_limits::check(&root)?;
         let plan = DecoderPlan::read(root.get("decoder").unwrap_or(&serde_json::Value::Null));
+        let spaces = llama_spaces::replace_pipeline(&mut root, &config);
+        let changed = match spaces {
+            Spaces::AsWritten => None,
+            Spaces::KeepLeading => Some(root.to_string()),
+        };
         drop(root);
         let (hf, pieces) = guarded(|| {
+            let bytes = changed.as_ref().map_or(bytes, String::as_bytes);
             let mut hf = HfTokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
             hf.with_padding(None);
             hf.with_truncation(None).map_err(|error| error.to_string())?;
@@ -90,7 +99,7 @@ impl Tokenizer {
         let (bos_id, eos_id) = (find(&tokens.bos), find(&tokens.eos));
         let (pad_id, unk_id) = (find(&tokens.pad), find(&tokens.unk));
         let frame = frame(&hf, &flags, bos_id, eos_id).map_err(invalid)?;
-        let inner = Inner { hf, plan, pieces, tokens, flags, frame, bos_id, eos_id, pad_id, unk_id };
+        let inner = Inner { hf, plan, pieces, tokens, flags, frame, spaces, bos_id, eos_id, pad_id, unk_id };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -116,7 +125,8 @@ impl Tokenizer {
     /// `Encode`.
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<i32>, TextError> {
         let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
-        let encoding = guarded(|| self.inner.hf.encode_fast(text, by_post_processor).map_err(|e| e.to_string()))
+        let text = self.inner.spaces.prepare(text);
+        let encoding = guarded(|| self.inner.hf.encode_fast(text.as_ref(), by_post_processor).map_err(|e| e.to_string()))
             .map_err(|reason| TextError::Encode { reason })?;
         self.framed(encoding.get_ids(), add_special_tokens)
     }
@@ -127,8 +137,9 @@ impl Tokenizer {
     /// `Encode`, for the first text that fails.
     pub fn encode_batch(&self, texts: &[&str], add_special_tokens: bool) -> Result<Vec<Vec<i32>>, TextError> {
         let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
+        let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| self.inner.spaces.prepare(text)).collect();
         let encodings =
-            guarded(|| self.inner.hf.encode_batch_fast(texts.to_vec(), by_post_processor).map_err(|e| e.to_string()))
+            guarded(|| self.inner.hf.encode_batch_fast(texts, by_post_processor).map_err(|e| e.to_string()))
                 .map_err(|reason| TextError::Encode { reason })?;
         encodings.iter().map(|encoding| self.framed(encoding.get_ids(), add_special_tokens)).collect()
     }

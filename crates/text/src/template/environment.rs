@@ -28,6 +28,8 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.set_unknown_method_callback(methods::call);
     environment.add_function(operators::MATH, operators::math);
     environment.add_function(operators::CONCAT, operators::concat);
+    environment.add_function(operators::ITERABLE, operators::iterable);
+    environment.add_filter(operators::GENERATOR, operators::generator);
     environment.add_function("raise_exception", |message: Value| -> Result<Value, Error> {
         Err(limits::error(Cause::Raised(message.to_string())))
     });

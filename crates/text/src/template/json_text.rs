@@ -6,6 +6,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::limits::{self, Cause};
+use super::operators::Generator;
 use super::python_text::float;
 
 const MAX_DEPTH: usize = 100;
@@ -70,6 +71,9 @@ impl Style {
         let start = out.len();
         match value.kind() {
             ValueKind::String => self.quote(value.as_str().unwrap_or_default(), out),
+            _ if value.downcast_object_ref::<Generator>().is_some() => {
+                return Err(Error::new(ErrorKind::InvalidOperation, "a generator has no JSON"));
+            }
             ValueKind::Seq | ValueKind::Iterable => {
                 let mut items = value.try_iter()?.peekable();
                 if items.peek().is_none() {

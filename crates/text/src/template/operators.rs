@@ -1,6 +1,8 @@
 //! The operators that templates are rewritten to: Python's arithmetic on numbers, text and lists, within limits.
 
-use minijinja::value::{Rest, ValueKind};
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::limits::{self, Cause};
@@ -8,6 +10,41 @@ use super::{format_string, python_text};
 
 pub(super) const MATH: &str = "__quire_math";
 pub(super) const CONCAT: &str = "__quire_concat";
+pub(super) const ITERABLE: &str = "__quire_iterable";
+pub(super) const GENERATOR: &str = "__quire_generator";
+
+/// `for x in ITERABLE(y)`: Python iterates neither `None` nor numbers.
+pub(super) fn iterable(value: Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::None | ValueKind::Bool | ValueKind::Number => {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("a value of type {} is not iterable", value.kind())))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// The result of a lazy filter: iterable, and not JSON.
+#[derive(Debug)]
+pub(super) struct Generator(Vec<Value>);
+
+impl Object for Generator {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_usize()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+}
+
+/// `x | map(...) | GENERATOR`.
+pub(super) fn generator(value: &Value) -> Result<Value, Error> {
+    Ok(Value::from_object(Generator(value.try_iter()?.collect())))
+}
 
 /// `MATH(a, '+', b, '-', c)`: operators of one precedence, from left to right.
 pub(super) fn math(state: &State<'_, '_>, arguments: Rest<Value>) -> Result<Value, Error> {
@@ -53,6 +90,11 @@ fn unsupported(operator: &str, left: &Value, right: &Value) -> Error {
 
 fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> Result<Value, Error> {
     match (operator, left.as_str(), right.as_str()) {
+        ("+", Some(a), Some(b)) if left.is_safe() || right.is_safe() => {
+            let text = [escape_unless(left.is_safe(), a), escape_unless(right.is_safe(), b)].concat();
+            limits::text(state, Some(text.len()))?;
+            return Ok(Value::from_safe_string(text));
+        }
         ("+", Some(left), Some(right)) => {
             limits::text(state, left.len().checked_add(right.len()))?;
             return Ok(Value::from([left, right].concat()));
@@ -80,6 +122,15 @@ fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> 
     arithmetic(operator, a, b).ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, format!("{left} {operator} {right} is not a number that can be held"))
     })
+}
+
+/// Text that `|safe` has marked makes the text it is added to be escaped, as in Python's markupsafe.
+fn escape_unless(safe: bool, text: &str) -> String {
+    if safe {
+        return text.to_owned();
+    }
+    let entities = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ("\"", "&#34;")];
+    entities.into_iter().fold(text.to_owned(), |text, (plain, entity)| text.replace(plain, entity))
 }
 
 fn count(value: &Value) -> Option<usize> {

@@ -2,7 +2,7 @@
 //! precedence, so that they can follow Python and be limited; `{% generation %}` becomes a scope. All else, the
 //! number of lines included, stays as it is.
 
-use super::operators::{CONCAT, MATH};
+use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH};
 use super::tag_lexer::{Token, TokenKind, tokens};
 
 const MAX_DEPTH: usize = 64;
@@ -45,6 +45,10 @@ pub(super) fn rewrite(source: &str) -> Result<String, SyntaxError> {
         out.push_str(&source[close..at]);
         if opening == "{%" && found.len() == 1 && matches!(found[0].text, "raw") {
             let end = raw_end(&source[at..]).ok_or_else(|| fail(start, "a raw block is not closed".to_owned()))?;
+            // Jinja2 keeps the newline after `{% raw %}`; minijinja drops one.
+            if !source[..at].ends_with("-%}") && source[at..].starts_with('\n') {
+                out.push('\n');
+            }
             out.push_str(&source[at..at + end]);
             at += end;
         }
@@ -145,8 +149,7 @@ impl<'s> Parser<'_, 's> {
             text.push_str(self.next());
             text.push(' ');
         }
-        text.push_str("in ");
-        text.push_str(&self.comma_separated(Self::or)?);
+        text.push_str(&format!("in {ITERABLE}({})", self.comma_separated(Self::or)?));
         if self.accept("if") {
             text.push_str(" if ");
             text.push_str(&self.expression()?);
@@ -205,7 +208,14 @@ impl<'s> Parser<'_, 's> {
         while self.accept(".") {
             text = format!("{text}.{}", self.name()?);
         }
-        if self.peek() == "(" { Ok(format!("{text}{}", self.arguments()?)) } else { Ok(text) }
+        let is_lazy = matches!(text.as_str(), "map" | "select" | "reject" | "selectattr" | "rejectattr");
+        if self.peek() == "(" {
+            text.push_str(&self.arguments()?);
+        }
+        if is_lazy {
+            text = format!("{text} | {GENERATOR}");
+        }
+        Ok(text)
     }
 
     fn whole_tuple(&mut self) -> Parsed {

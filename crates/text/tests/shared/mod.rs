@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// `tokenizers` of the folder that `QUIRE_SHARED` names, or of `shared` beside the repository. When it is absent, says
 /// that `test` is skipped, and why.
-pub fn tokenizers(test: &str) -> Option<PathBuf> {
+pub(crate) fn tokenizers(test: &str) -> Option<PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shared = std::env::var_os("QUIRE_SHARED").map_or_else(|| repository.join("../shared"), PathBuf::from);
     let folder = shared.join("tokenizers");
@@ -16,7 +16,7 @@ pub fn tokenizers(test: &str) -> Option<PathBuf> {
 }
 
 /// A JSON file.
-pub fn json(path: &Path) -> serde_json::Value {
+pub(crate) fn json(path: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
