@@ -46,6 +46,19 @@ pub(crate) fn shared_models() -> Result<Vec<GoldenModel>, String> {
     if models.is_dir() { Ok(models_in(&models)) } else { Err(format!("{} is not there", models.display())) }
 }
 
+/// The models that the test suite fetched, in float32, with the golden file that is shared; or why there are none.
+pub(crate) fn real_models() -> Result<Vec<GoldenModel>, String> {
+    let absent = || std::env::var("QUIRE_TEST_MODELS_SKIPPED").unwrap_or("QUIRE_TEST_MODELS is not set".to_string());
+    let fetched = std::env::var_os("QUIRE_TEST_MODELS").map(PathBuf::from).ok_or_else(absent)?;
+    let shared = std::env::var_os("QUIRE_SHARED").map_or_else(|| repository().join("../shared"), PathBuf::from);
+    let name = "smollm2-135m-instruct";
+    let golden = [fetched.join(name), shared.join("models").join(name)].map(|folder| folder.join("golden.json"));
+    let Some(golden) = golden.iter().find(|golden| golden.exists()) else {
+        return Err(format!("{name} has no golden.json"));
+    };
+    read_model(&fetched.join(name), golden).map(|model| vec![model]).ok_or_else(|| format!("{name} was not fetched"))
+}
+
 /// Prints why a test did not run; the runner of the tests counts these lines.
 #[expect(clippy::print_stdout, reason = "tests say what they skip")]
 pub(crate) fn skipped(test: &str, reason: &str) {
@@ -54,19 +67,23 @@ pub(crate) fn skipped(test: &str, reason: &str) {
 
 fn models_in(directory: &Path) -> Vec<GoldenModel> {
     let mut models: Vec<GoldenModel> = std::fs::read_dir(directory)
-        .map(|entries| entries.filter_map(|entry| read_model(&entry.unwrap().path())).collect())
+        .map(|entries| entries.filter_map(|entry| read_folder(&entry.unwrap().path())).collect())
         .unwrap_or_default();
     models.sort_by(|one, other| one.name.cmp(&other.name));
     models
 }
 
-/// A folder with weights and a golden file; others are not ours to test.
-fn read_model(path: &Path) -> Option<GoldenModel> {
+fn read_folder(path: &Path) -> Option<GoldenModel> {
+    read_model(path, &path.join("golden.json"))
+}
+
+/// A folder with weights and its golden file; others are not ours to test.
+fn read_model(path: &Path, golden: &Path) -> Option<GoldenModel> {
     let has_weights = path.join("model.safetensors").exists() || path.join("model.safetensors.index.json").exists();
     if !has_weights {
         return None;
     }
-    let golden: Value = serde_json::from_slice(&std::fs::read(path.join("golden.json")).ok()?).unwrap();
+    let golden: Value = serde_json::from_slice(&std::fs::read(golden).ok()?).unwrap();
     let dynamic = golden["fixed"].is_object();
     let cases = match golden["prompts"].as_array() {
         Some(prompts) => prompts.iter().filter_map(|prompt| fixture_case(prompt, dynamic)).collect(),
