@@ -57,7 +57,7 @@ pub(crate) unsafe fn erf<L: Lanes>(x: L) -> L {
             -8.484_080_4e-4,
             5.221_032e-3,
             -0.026_865_43,
-            0.112_837_825,
+            0.112_837_83,
             -0.376_126_4,
             0.128_379_17,
         ],
@@ -85,7 +85,12 @@ pub(crate) unsafe fn erf<L: Lanes>(x: L) -> L {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Isa, lanes::LANES, lanes::Lanes, per_isa::per_isa};
+    use crate::{
+        Isa,
+        lanes::{LANES, Lanes},
+        per_isa::per_isa,
+        testing::erf_reference,
+    };
 
     unsafe fn exp_16<L: Lanes>(x: &mut [f32; LANES]) {
         super::exp(L::load(x.as_ptr())).store(x.as_mut_ptr());
@@ -95,26 +100,6 @@ mod tests {
     }
     per_isa!(exp_of = exp_16[](x: &mut [f32; LANES]));
     per_isa!(erf_of = erf_16[](x: &mut [f32; LANES]));
-
-    /// erf by its Taylor series (small x) or continued fraction (large x), in f64.
-    fn erf_reference(x: f64) -> f64 {
-        let t = x.abs();
-        let value = if t < 3.0 {
-            let (mut term, mut sum) = (t, t);
-            for n in 1..200 {
-                term *= -t * t / f64::from(n);
-                sum += term / f64::from(2 * n + 1);
-            }
-            sum * 2.0 / std::f64::consts::PI.sqrt()
-        } else {
-            let mut fraction = t;
-            for n in (1..100).rev() {
-                fraction = t + f64::from(n) / 2.0 / fraction;
-            }
-            1.0 - (-t * t).exp() / fraction / std::f64::consts::PI.sqrt()
-        };
-        value.copysign(x)
-    }
 
     #[test]
     fn exp_and_erf_are_accurate() {

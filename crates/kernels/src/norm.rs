@@ -37,7 +37,7 @@ pub struct LayerNorm<'a> {
 }
 
 /// One row: source and target may be the same.
-struct Row {
+pub(crate) struct Row {
     x: *const f32,
     weight: *const f32,
     /// Null for none.

@@ -5,7 +5,7 @@
 macro_rules! per_isa {
     ($(#[$meta:meta])* $name:ident = $body:ident [$($generic:tt)*] ($($argument:ident : $type:ty),* $(,)?) $(-> $result:ty)?) => {
         $(#[$meta])*
-        pub(super) fn $name(isa: crate::Isa) -> unsafe fn($($type),*) $(-> $result)? {
+        pub(crate) fn $name(isa: crate::Isa) -> unsafe fn($($type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
             unsafe fn avx512($($argument: $type),*) $(-> $result)? {

@@ -45,3 +45,23 @@ pub(crate) fn assert_same_bits(actual: &[f32], expected: &[f32], what: &str) {
         assert_eq!(actual.to_bits(), expected.to_bits(), "{what}: element {index} is {actual}, not {expected}");
     }
 }
+
+/// erf by its Taylor series (small x) or continued fraction (large x), in f64.
+pub(crate) fn erf_reference(x: f64) -> f64 {
+    let t = x.abs();
+    let value = if t < 3.0 {
+        let (mut term, mut sum) = (t, t);
+        for n in 1..200 {
+            term *= -t * t / f64::from(n);
+            sum += term / f64::from(2 * n + 1);
+        }
+        sum * 2.0 / std::f64::consts::PI.sqrt()
+    } else {
+        let mut fraction = t;
+        for n in (1..100).rev() {
+            fraction = t + f64::from(n) / 2.0 / fraction;
+        }
+        1.0 - (-t * t).exp() / fraction / std::f64::consts::PI.sqrt()
+    };
+    value.copysign(x)
+}

@@ -210,7 +210,7 @@ unsafe fn f32_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
             }
         }
     }
-    finish(tile, &sums);
+    finish(tile, sums);
 }
 
 /// bf16 weights widened: panels are [inputs / 2][16][2], activations f32.
@@ -239,7 +239,7 @@ unsafe fn bf16_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
             }
         }
     }
-    finish(tile, &sums);
+    finish(tile, sums);
 }
 
 /// bf16 weights and activations: `vdpbf16ps` adds the products of a pair to its f32 sum.
@@ -270,12 +270,20 @@ unsafe fn bf16_dot_avx512<const M: usize, const N: usize>(tile: &Tile) {
             lanes[row][panel] = x86::Avx512Lanes(sums[row][panel]);
         }
     }
-    finish(tile, &lanes);
+    finish(tile, lanes);
 }
 
 /// Bias, epilogue and the edge of the last panel.
 #[inline(always)]
-unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, sums: &[[L; N]; M]) {
+unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, registers: [[L; N]; M]) {
+    // Copied one by one, so that the sums themselves have no address and stay in registers while they grow: the loops
+    // below are too long to be unrolled, and index their array in memory.
+    let mut sums = [[L::splat(0.0); N]; M];
+    for row in 0..M {
+        for panel in 0..N {
+            sums[row][panel] = registers[row][panel];
+        }
+    }
     for panel in 0..N {
         let column = panel * LANES;
         let count = (tile.columns - column).min(LANES);

@@ -1,8 +1,10 @@
 //! One work item of attention: its queries against tile after tile of keys and values.
 
+use std::ops::Range;
+
 use super::{
     plan::Item,
-    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS},
+    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS, VALUE_PANEL},
 };
 use crate::{Epilogue, HeadLayout, Kernels, KvLayout, disjoint::Disjoint, lanes::LANES, tile::Tile};
 
@@ -28,7 +30,7 @@ pub(super) struct Workspace<'a> {
     queries: &'a mut [f32],
     /// A tile of keys, [TILE_KEYS / 16, head_dim, 16].
     keys: &'a mut [f32],
-    /// A tile of values, [head_dim / 16, TILE_KEYS, 16].
+    /// A tile of values, [head_dim / 16, VALUE_PANEL].
     values: &'a mut [f32],
     /// Scores, then weights, [rows, TILE_KEYS].
     scores: &'a mut [f32],
@@ -42,13 +44,16 @@ pub(super) struct Workspace<'a> {
     zeros: &'a mut [f32],
 }
 
+/// Where the keys (or values) of a tile are in memory.
+type Entries = [*const u8; TILE_KEYS];
+
 impl<'a> Workspace<'a> {
     fn sizes(max_rows: usize, head_dim: usize) -> [usize; 8] {
         let padded = head_dim.next_multiple_of(LANES);
         [
             max_rows * head_dim,
             TILE_KEYS * head_dim,
-            TILE_KEYS * padded,
+            VALUE_PANEL * padded / LANES,
             max_rows * TILE_KEYS,
             max_rows * padded,
             max_rows,
@@ -92,9 +97,14 @@ impl Attend<'_> {
 
         let first_visible = self.first_visible(first_position);
         let end = first_position + num_queries;
-        for tile_start in (first_visible / TILE_KEYS * TILE_KEYS..end).step_by(TILE_KEYS) {
-            let visible = first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
-            self.attend_tile(&item, tile_start, visible, rows, workspace);
+        let visible_of = |start: usize| first_visible.max(start)..end.min(start + TILE_KEYS).max(start);
+        let first_tile = first_visible / TILE_KEYS * TILE_KEYS;
+        let mut entries = self.entries(&item, first_tile, &visible_of(first_tile), workspace);
+        for tile_start in (first_tile..end).step_by(TILE_KEYS) {
+            let next_start = tile_start + TILE_KEYS;
+            let upcoming = self.entries(&item, next_start, &visible_of(next_start), workspace);
+            self.attend_tile(&item, tile_start, visible_of(tile_start), rows, [&entries, &upcoming], workspace);
+            entries = upcoming;
         }
         self.store(&item, workspace);
     }
@@ -122,8 +132,9 @@ impl Attend<'_> {
         &self,
         item: &Item,
         tile_start: usize,
-        visible: std::ops::Range<usize>,
+        visible: Range<usize>,
         rows: usize,
+        [entries, upcoming]: [&Entries; 2],
         workspace: &mut Workspace<'_>,
     ) {
         let head_dim = self.layout.head_dim;
@@ -131,13 +142,13 @@ impl Attend<'_> {
         let num_visible = visible.end - tile_start;
         let num_keys = num_visible.next_multiple_of(LANES);
         let attention = &self.kernels.attention;
-        let mut tile = CachedTile {
-            entries: [workspace.zeros.as_ptr().cast(); TILE_KEYS],
-            num_keys,
-            head_dim,
-            panels: workspace.keys.as_mut_ptr(),
-        };
-        self.find_entries(item, tile_start, &visible, &mut tile.entries);
+        let value_offset = self.layout.value_offset();
+        let mut values = *entries;
+        for entry in &mut values[visible.start - tile_start..num_visible] {
+            *entry = entry.wrapping_add(value_offset);
+        }
+        let mut tile =
+            CachedTile { entries: *entries, upcoming: values, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
         // SAFETY: entries point at head_dim elements of the cache (checked against its size) or at zeros as long; the
         // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
         unsafe {
@@ -170,16 +181,12 @@ impl Attend<'_> {
                     num_values: padded,
                 });
             }
-            let value_offset = self.layout.value_offset();
-            for entry in &mut tile.entries[visible.start - tile_start..num_visible] {
-                *entry = entry.add(value_offset);
-            }
-            tile.num_keys = num_visible;
+            (tile.entries, tile.upcoming, tile.num_keys) = (values, *upcoming, num_visible);
             tile.panels = workspace.values.as_mut_ptr();
             attention.load_values(self.layout.dtype)(&tile);
             let weighted = Tile {
                 weights: workspace.values.as_ptr().cast(),
-                panel_bytes: TILE_KEYS * LANES * 4,
+                panel_bytes: VALUE_PANEL * 4,
                 x: workspace.scores.as_ptr().cast(),
                 x_stride_bytes: TILE_KEYS * 4,
                 num_inputs: num_visible,
@@ -193,15 +200,10 @@ impl Attend<'_> {
         }
     }
 
-    /// Addresses of the visible keys of a tile. Invisible ones keep what they are: zeros, so that whatever another
-    /// sequence left in a block cannot reach a sum.
-    fn find_entries(
-        &self,
-        item: &Item,
-        tile_start: usize,
-        visible: &std::ops::Range<usize>,
-        entries: &mut [*const u8; TILE_KEYS],
-    ) {
+    /// Addresses of the visible keys of a tile. Invisible ones read zeros, so that whatever another sequence left in a
+    /// block cannot reach a sum.
+    fn entries(&self, item: &Item, tile_start: usize, visible: &Range<usize>, workspace: &Workspace<'_>) -> Entries {
+        let mut entries = [workspace.zeros.as_ptr().cast(); TILE_KEYS];
         let block_size = self.layout.block_size;
         let table = &self.block_tables[item.sequence as usize * self.block_table_stride..][..self.block_table_stride];
         let stride_bytes = self.layout.slot_stride * self.layout.dtype.size_bytes();
@@ -217,6 +219,7 @@ impl Attend<'_> {
             }
             position += count;
         }
+        entries
     }
 
     fn store(&self, item: &Item, workspace: &Workspace<'_>) {

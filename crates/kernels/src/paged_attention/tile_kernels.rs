@@ -3,7 +3,7 @@
 
 use crate::{
     ElementType, Isa,
-    lanes::{LANES, Lanes},
+    lanes::{LANES, Lanes, prefetch},
     math::exp,
     per_isa::per_isa,
 };
@@ -11,10 +11,16 @@ use crate::{
 /// Key positions of one tile; tiles begin at multiples of it.
 pub(super) const TILE_KEYS: usize = 64;
 
+/// Elements from one panel of values to the next. One line more than the tile has keys: at a multiple of 4 KiB, the
+/// panels' stores would compete for the same few lines of the nearest cache.
+pub(super) const VALUE_PANEL: usize = (TILE_KEYS + 1) * LANES;
+
 /// A tile of cached keys or values: one address per key.
 pub(super) struct CachedTile {
     /// Where each key's elements are.
     pub(super) entries: [*const u8; TILE_KEYS],
+    /// Where the elements are that will be loaded after these; fetched meanwhile, so that memory never waits.
+    pub(super) upcoming: [*const u8; TILE_KEYS],
     /// How many of them to load; a multiple of 16 for keys.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -71,7 +77,7 @@ impl AttentionKernels {
         if dtype == ElementType::F32 { self.load_keys_f32 } else { self.load_keys_bf16 }
     }
 
-    /// Loads values as [head_dim / 16][TILE_KEYS][16], padded with zeros.
+    /// Loads values as [head_dim / 16][VALUE_PANEL]; elements past head_dim are left as they are.
     pub(super) fn load_values(&self, dtype: ElementType) -> LoadFn {
         if dtype == ElementType::F32 { self.load_values_f32 } else { self.load_values_bf16 }
     }
@@ -79,6 +85,8 @@ impl AttentionKernels {
 
 /// An element type of the cache.
 trait Cached {
+    /// Where an element is, or would be.
+    fn address(entry: *const u8, index: usize) -> *const u8;
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L;
     unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L;
 }
@@ -87,6 +95,10 @@ struct F32;
 struct Bf16;
 
 impl Cached for F32 {
+    #[inline(always)]
+    fn address(entry: *const u8, index: usize) -> *const u8 {
+        entry.wrapping_add(index * 4)
+    }
     #[inline(always)]
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
         L::load(entry.cast::<f32>().add(index))
@@ -98,6 +110,10 @@ impl Cached for F32 {
 }
 
 impl Cached for Bf16 {
+    #[inline(always)]
+    fn address(entry: *const u8, index: usize) -> *const u8 {
+        entry.wrapping_add(index * 2)
+    }
     #[inline(always)]
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
         L::load_bf16(entry.cast::<u16>().add(index))
@@ -117,33 +133,45 @@ per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [
 
 #[inline(always)]
 unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
+    let full = tile.head_dim / LANES * LANES;
+    let rest = tile.head_dim - full;
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
-        let mut index = 0;
-        while index < tile.head_dim {
-            let count = (tile.head_dim - index).min(LANES);
+        for index in (0..full).step_by(LANES) {
             let mut rows = [L::splat(0.0); LANES];
             for (key, row) in rows.iter_mut().enumerate() {
-                let entry = tile.entries[first + key];
-                *row = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
+                prefetch(C::address(tile.upcoming[first + key], index));
+                *row = C::load(tile.entries[first + key], index);
             }
-            for (offset, column) in L::transpose(rows).into_iter().take(count).enumerate() {
+            for (offset, column) in L::transpose(rows).into_iter().enumerate() {
                 column.store(panel.add((index + offset) * LANES));
             }
-            index += LANES;
+        }
+        if rest > 0 {
+            let mut rows = [L::splat(0.0); LANES];
+            for (key, row) in rows.iter_mut().enumerate() {
+                *row = C::load_first(tile.entries[first + key], full, rest);
+            }
+            for (offset, column) in L::transpose(rows).into_iter().take(rest).enumerate() {
+                column.store(panel.add((full + offset) * LANES));
+            }
         }
     }
 }
 
 #[inline(always)]
 unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
-    for (key, &entry) in tile.entries[..tile.num_keys].iter().enumerate() {
-        let mut index = 0;
-        while index < tile.head_dim {
-            let count = (tile.head_dim - index).min(LANES);
-            let values: L = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
-            values.store(tile.panels.add(index * TILE_KEYS + key * LANES));
-            index += LANES;
+    let full = tile.head_dim / LANES * LANES;
+    let rest = tile.head_dim - full;
+    for key in 0..tile.num_keys {
+        let (entry, upcoming) = (tile.entries[key], tile.upcoming[key]);
+        let target = tile.panels.add(key * LANES);
+        for index in (0..full).step_by(LANES) {
+            prefetch(C::address(upcoming, index));
+            C::load::<L>(entry, index).store(target.add(index / LANES * VALUE_PANEL));
+        }
+        if rest > 0 {
+            C::load_first::<L>(entry, full, rest).store(target.add(full / LANES * VALUE_PANEL));
         }
     }
 }

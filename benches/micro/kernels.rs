@@ -1,0 +1,376 @@
+//! How near the kernels come to what the machine can do: every figure is taken between two probes of the same run
+//! (a plain read loop for memory, a loop of nothing but multiply-adds for arithmetic) and told as a fraction of them.
+//!
+//! `cargo bench -p quire-kernels --bench kernels -- [--isa avx2] [--threads 2]` prints a table and one JSON line per
+//! row. Other programs on the machine make both probe and kernel slower, so read the fractions, not the rates.
+#![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+#![expect(unsafe_code, reason = "the arithmetic probe is made of intrinsics")]
+
+use std::{error::Error, hint::black_box, time::Instant};
+
+use quire_kernels::{
+    AlignedBuffer, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder, MatrixSource,
+    PackedMatrix, PagedAttention, SharedBuffer, ThreadPool,
+};
+
+/// Weights large enough that no cache holds them.
+const STREAM_BYTES: usize = 256 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
+    let isa = option("--isa").map_or(Ok(Isa::detect()), |name| Isa::parse(name))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = option("--threads").map_or(Ok(cores), |count| count.parse())?;
+    let bench = Bench { kernels: Kernels::new(isa)?, pool: ThreadPool::new(threads)?, memory: filled(STREAM_BYTES)? };
+    println!("{isa}, {threads} threads");
+    println!("{:<44} {:>10} {:>10} {:>9}", "", "rate", "probe", "fraction");
+    for dtype in [ElementType::Bf16, ElementType::F32] {
+        bench.decode(dtype)?;
+        bench.prefill(dtype)?;
+    }
+    for dtype in [ElementType::Bf16, ElementType::F32] {
+        bench.decode_attention(dtype)?;
+        bench.prefill_attention(dtype)?;
+    }
+    bench.fork_join();
+    Ok(())
+}
+
+struct Bench {
+    kernels: Kernels,
+    pool: ThreadPool,
+    memory: AlignedBuffer,
+}
+
+impl Bench {
+    /// One token against weights that stream from memory.
+    fn decode(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
+        let num_inputs = 2048;
+        let weights = self.weights(STREAM_BYTES / num_inputs / dtype.size_bytes(), num_inputs, dtype)?;
+        for num_rows in [1, 4, 8] {
+            let rate =
+                self.between(weights.size_bytes() as f64, || self.read_probe(), || self.product(&weights, num_rows))?;
+            rate.report(&format!("product {dtype}, {num_rows} rows, weights from memory"), "GB/s");
+        }
+        Ok(())
+    }
+
+    /// A chunk of a prompt against weights that stay in cache.
+    fn prefill(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
+        for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
+            let weights = self.weights(num_outputs, num_inputs, dtype)?;
+            let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
+            let rate = self.between(operations, || self.peak_probe(dtype), || self.product(&weights, num_rows))?;
+            rate.report(&format!("product {dtype}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
+        }
+        Ok(())
+    }
+
+    /// One new token each of several long sequences: keys and values stream from memory.
+    fn decode_attention(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
+        for (heads, kv_heads) in [(32, 8), (16, 16)] {
+            let setup = Attention::new(dtype, heads, kv_heads, 128, &[(1, 4096); 4])?;
+            let rate =
+                self.between(setup.cache_bytes_read(), || self.read_probe(), || setup.run(&self.kernels, &self.pool))?;
+            rate.report(&format!("attention {dtype}, 4 x 1 of 4096, {heads} heads over {kv_heads}"), "GB/s");
+        }
+        Ok(())
+    }
+
+    /// A whole prompt at once. Attention works in f32, so that is its probe.
+    fn prefill_attention(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
+        for (heads, kv_heads, head_dim) in [(32, 8, 64), (9, 3, 64)] {
+            let setup = Attention::new(dtype, heads, kv_heads, head_dim, &[(2048, 2048)])?;
+            let operations = 4.0 * (heads * head_dim) as f64 * (2048.0 * 2049.0 / 2.0);
+            let peak = || self.peak_probe(ElementType::F32);
+            let rate = self.between(operations, peak, || setup.run(&self.kernels, &self.pool))?;
+            rate.report(&format!("attention {dtype}, 2048 of 2048, {heads} heads over {kv_heads}"), "Gop/s");
+        }
+        Ok(())
+    }
+
+    /// What it costs to share work out at all.
+    fn fork_join(&self) {
+        let regions = 10_000;
+        let start = Instant::now();
+        for _ in 0..regions {
+            self.pool.run(self.pool.threads(), 1, &|range| {
+                black_box(range);
+            });
+        }
+        let microseconds = start.elapsed().as_secs_f64() * 1e6 / f64::from(regions);
+        println!("{:<44} {microseconds:>10.2} us", "empty region of the pool");
+        println!("{{\"name\":\"empty region of the pool\",\"microseconds\":{microseconds:.3}}}");
+    }
+
+    fn product(&self, weights: &PackedMatrix, num_rows: usize) -> Result<(), Box<dyn Error>> {
+        let x = vec![0.5; num_rows * weights.num_inputs()];
+        let mut out = vec![0.0; num_rows * weights.num_outputs()];
+        let (out_stride, epilogue) = (weights.num_outputs(), Epilogue::Store);
+        let product = Matmul { x: &x, num_rows, weights, bias: None, out: &mut out, out_stride, epilogue };
+        Ok(self.kernels.matmul(&self.pool, product)?)
+    }
+
+    fn weights(
+        &self,
+        num_outputs: usize,
+        num_inputs: usize,
+        dtype: ElementType,
+    ) -> Result<PackedMatrix, Box<dyn Error>> {
+        let bytes = &self.memory.bytes()[..num_outputs * num_inputs * dtype.size_bytes()];
+        let source = MatrixSource { bytes, dtype, order: MatrixOrder::OutputsFirst, num_outputs, num_inputs };
+        Ok(PackedMatrix::pack(&self.pool, &[source], dtype)?)
+    }
+
+    /// Bytes per second of a plain read loop.
+    fn read_probe(&self) -> f64 {
+        let words = self.memory.elements::<i32>();
+        let chunk = 1 << 18;
+        let start = Instant::now();
+        self.pool.run(words.len() / chunk, 1, &|chunks| {
+            for index in chunks {
+                let words = &words[index * chunk..(index + 1) * chunk];
+                // Sixteen-lane sums of four streams: the compiler makes vector loads of it.
+                let mut sums = [0_i32; 64];
+                for line in words.as_chunks::<64>().0 {
+                    for (sum, word) in sums.iter_mut().zip(line) {
+                        *sum ^= word;
+                    }
+                }
+                black_box(sums);
+            }
+        });
+        self.memory.len_bytes() as f64 / start.elapsed().as_secs_f64()
+    }
+
+    /// Operations per second of multiply-adds on registers.
+    fn peak_probe(&self, dtype: ElementType) -> f64 {
+        let isa = self.kernels.isa();
+        let rounds = 40_000;
+        let chunks = 32 * self.pool.threads();
+        let start = Instant::now();
+        self.pool.run(chunks, 1, &|range| {
+            for _ in range {
+                peak::multiply_add(isa, dtype, rounds);
+            }
+        });
+        (chunks * rounds) as f64 * peak::operations_per_round(isa, dtype) / start.elapsed().as_secs_f64()
+    }
+
+    /// The best of several runs of `kernel`, each between two runs of `probe`.
+    fn between(
+        &self,
+        work: f64,
+        probe: impl Fn() -> f64,
+        kernel: impl Fn() -> Result<(), Box<dyn Error>>,
+    ) -> Result<Rate, Box<dyn Error>> {
+        kernel()?;
+        let mut best = Rate { rate: 0.0, probe: probe() };
+        for _ in 0..7 {
+            let start = Instant::now();
+            kernel()?;
+            best.rate = best.rate.max(work / start.elapsed().as_secs_f64());
+            best.probe = best.probe.max(probe());
+        }
+        Ok(best)
+    }
+}
+
+/// What a kernel and the probe beside it reached, in units per second.
+struct Rate {
+    rate: f64,
+    probe: f64,
+}
+
+impl Rate {
+    fn report(&self, name: &str, unit: &str) {
+        let (rate, probe, fraction) = (self.rate / 1e9, self.probe / 1e9, self.rate / self.probe);
+        println!("{name:<44} {rate:>10.1} {probe:>10.1} {fraction:>9.2}  {unit}");
+        println!(
+            "{{\"name\":\"{name}\",\"unit\":\"{unit}\",\"rate\":{rate:.2},\"probe\":{probe:.2},\"fraction\":{fraction:.3}}}"
+        );
+    }
+}
+
+/// A batch of sequences, given as (new tokens, all tokens), over a filled cache.
+struct Attention {
+    layout: KvLayout,
+    heads: usize,
+    cache: SharedBuffer,
+    queries: Vec<f32>,
+    query_start_loc: Vec<i32>,
+    seq_lens: Vec<i32>,
+    block_tables: Vec<i32>,
+    stride: usize,
+}
+
+impl Attention {
+    fn new(
+        dtype: ElementType,
+        heads: usize,
+        kv_heads: usize,
+        head_dim: usize,
+        sequences: &[(usize, usize)],
+    ) -> Result<Attention, Box<dyn Error>> {
+        let block_size = 16;
+        let stride = sequences.iter().map(|(_, len)| len.div_ceil(block_size)).max().unwrap_or(0);
+        let num_blocks = stride * sequences.len() + 1;
+        let layout =
+            KvLayout { dtype, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride: head_dim };
+        let cache = SharedBuffer::zeroed(layout.size_bytes()?)?;
+        fill(cache.write().bytes_mut());
+        let mut query_start_loc = vec![0];
+        for (new, _) in sequences {
+            query_start_loc.push(query_start_loc.last().copied().unwrap_or(0) + i32::try_from(*new)?);
+        }
+        let num_tokens: usize = sequences.iter().map(|(new, _)| new).sum();
+        Ok(Attention {
+            layout,
+            heads,
+            cache,
+            queries: vec![0.25; num_tokens * heads * head_dim],
+            query_start_loc,
+            seq_lens: sequences.iter().map(|(_, len)| i32::try_from(*len)).collect::<Result<_, _>>()?,
+            block_tables: (1..=i32::try_from(stride * sequences.len())?).collect(),
+            stride,
+        })
+    }
+
+    fn cache_bytes_read(&self) -> f64 {
+        let tokens: i32 = self.seq_lens.iter().sum();
+        let token_bytes = 2 * self.layout.num_kv_heads * self.layout.head_dim * self.layout.dtype.size_bytes();
+        f64::from(tokens) * token_bytes as f64
+    }
+
+    fn run(&self, kernels: &Kernels, pool: &ThreadPool) -> Result<(), Box<dyn Error>> {
+        let mut out = vec![0.0; self.queries.len()];
+        Ok(kernels.paged_attention(
+            pool,
+            PagedAttention {
+                queries: &self.queries,
+                query_layout: HeadLayout::contiguous(self.heads, self.layout.head_dim),
+                cache: &self.cache,
+                layout: self.layout,
+                scale: 0.125,
+                sliding_window: None,
+                query_start_loc: &self.query_start_loc,
+                seq_lens: &self.seq_lens,
+                block_tables: &self.block_tables,
+                block_table_stride: self.stride,
+                out: &mut out,
+            },
+        )?)
+    }
+}
+
+/// Bytes that are small, ordinary numbers in f32 and in bf16.
+fn fill(bytes: &mut [u8]) {
+    for (index, pair) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
+        *pair = [(index * 37 % 251) as u8, 0x3c];
+    }
+}
+
+fn filled(len_bytes: usize) -> Result<AlignedBuffer, Box<dyn Error>> {
+    let mut buffer = AlignedBuffer::zeroed(len_bytes)?;
+    fill(buffer.bytes_mut());
+    Ok(buffer)
+}
+
+/// Multiply-adds on registers, as many in flight as the CPU can take.
+mod peak {
+    use quire_kernels::{ElementType, Isa};
+
+    /// Independent sums: more than latency times issue width of any CPU in sight.
+    const SUMS: usize = 12;
+
+    /// Operations of one round; a multiply-add is two.
+    pub(super) fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
+        let lanes = match (isa, dtype) {
+            (Isa::Avx512Bf16, ElementType::Bf16) => 32,
+            (Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
+            (Isa::Avx2, _) => 8,
+            (Isa::Neon | Isa::Scalar, _) => 4,
+        };
+        (2 * lanes * SUMS) as f64
+    }
+
+    /// Runs `rounds` rounds of the widest multiply-add that the kernels of an instruction set use for a type.
+    pub(super) fn multiply_add(isa: Isa, dtype: ElementType, rounds: usize) {
+        match (isa, dtype) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512Bf16, ElementType::Bf16) => {
+                // SAFETY: kernels of this instruction set were made, so the CPU has it.
+                unsafe { x86::bf16_avx512(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512Bf16 | Isa::Avx512, _) => {
+                // SAFETY: as above.
+                unsafe { x86::f32_avx512(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx2, _) => {
+                // SAFETY: as above.
+                unsafe { x86::f32_avx2(rounds) }
+            }
+            _ => portable(rounds),
+        }
+    }
+
+    fn portable(rounds: usize) {
+        let factor = std::hint::black_box([0.999_f32; 4]);
+        let mut sums = [[1.0_f32; 4]; SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                for lane in 0..4 {
+                    sum[lane] = sum[lane] * factor[lane] + factor[lane];
+                }
+            }
+        }
+        std::hint::black_box(sums);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    mod x86 {
+        use std::{arch::x86_64::*, hint::black_box};
+
+        use super::SUMS;
+
+        #[target_feature(enable = "avx512f,avx512bf16")]
+        pub(super) fn bf16_avx512(rounds: usize) {
+            // SAFETY: both are 64 bytes of which any bits are a value.
+            let factor = unsafe { std::mem::transmute::<__m512i, __m512bh>(black_box(_mm512_set1_epi32(0x3c00_3c00))) };
+            let mut sums = [_mm512_setzero_ps(); SUMS];
+            for _ in 0..rounds {
+                for sum in &mut sums {
+                    *sum = _mm512_dpbf16_ps(*sum, factor, factor);
+                }
+            }
+            black_box(sums);
+        }
+
+        #[target_feature(enable = "avx512f")]
+        pub(super) fn f32_avx512(rounds: usize) {
+            let factor = black_box(_mm512_set1_ps(0.999));
+            let mut sums = [_mm512_setzero_ps(); SUMS];
+            for _ in 0..rounds {
+                for sum in &mut sums {
+                    *sum = _mm512_fmadd_ps(*sum, factor, factor);
+                }
+            }
+            black_box(sums);
+        }
+
+        #[target_feature(enable = "avx2,fma")]
+        pub(super) fn f32_avx2(rounds: usize) {
+            let factor = black_box(_mm256_set1_ps(0.999));
+            let mut sums = [_mm256_setzero_ps(); SUMS];
+            for _ in 0..rounds {
+                for sum in &mut sums {
+                    *sum = _mm256_fmadd_ps(*sum, factor, factor);
+                }
+            }
+            black_box(sums);
+        }
+    }
+}
