@@ -6,6 +6,7 @@
 
 mod batch_check;
 mod candle_runner;
+mod cpu_features;
 mod error;
 mod host_dtype;
 mod host_tensor;
@@ -16,6 +17,7 @@ mod options;
 mod running_model;
 
 pub use candle_runner::{CandleRunner, ModelOutput};
+pub use cpu_features::cpu_features;
 pub use error::RunnerError;
 pub use host_dtype::HostDType;
 pub use host_tensor::HostTensor;
