@@ -5,19 +5,16 @@ use super::{Scheduler, Step};
 use crate::config::SchedulingPolicy;
 use crate::kv_cache_manager::KvCacheManager;
 use crate::sequences::Sequences;
-use std::cmp::Reverse;
 
 impl Scheduler {
-    /// Index in `running` of the one that yields: the last to come, or the one of the largest (priority, arrival), the
-    /// first such.
+    /// Index in `running` of the one that yields: the last to come, or the last in the order in which they wait.
+    /// Equals in priority and arrival yield by order of admission, the youngest first: if the eldest did, equals would
+    /// take each other's blocks in turn and none would ever end.
     pub(super) fn victim_index(&self, sequences: &Sequences) -> usize {
         match self.config.policy {
             SchedulingPolicy::FirstComeFirstServed => self.running.len() - 1,
             SchedulingPolicy::Priority => {
-                let rank = |index: &usize| {
-                    let request = &sequences.get(self.running[*index]).request;
-                    (request.priority, request.arrival, Reverse(*index))
-                };
+                let rank = |index: &usize| Self::entry(self.running[*index], sequences.get(self.running[*index]));
                 (0..self.running.len()).max_by_key(rank).unwrap_or(0)
             }
         }
