@@ -1,7 +1,6 @@
 //! One sampling step of 64 rows over a vocabulary of 128,256, beside the time that reading the logits once takes in the
 //! same run: `cargo bench -p quire-sampler`. A table for people, then one JSON object per line for benches/results.
 #![expect(clippy::print_stdout, reason = "a bench reports to the terminal")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a bench ends at the first error")]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -38,7 +38,7 @@ pub(crate) enum Task {
     /// Describe `chosen` under the logits.
     Prompt { chosen: u32, num_best: usize, index: usize },
     /// Draw a token; a sequence without state has nothing but its columns.
-    Sample { state: Option<SequenceState> },
+    Sample { state: Option<Box<SequenceState>> },
 }
 
 /// What came out; reused from step to step.
@@ -105,7 +105,7 @@ impl RowWork<'_> {
             if let Some(words) = step.masks.and_then(|masks| masks.of_row(logits_row, step.vocab_size)) {
                 token_masks::apply(words, logits);
             }
-            let token_id = sample_one(step, scratch, state.as_ref(), logits, &sampling, &mut outcome.columns)? as i32;
+            let token_id = sample_one(step, scratch, state.as_deref(), logits, &sampling, &mut outcome.columns)? as i32;
             outcome.token_ids.push(token_id);
             if let Some(state) = state {
                 state.append(token_id);

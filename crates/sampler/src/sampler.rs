@@ -51,7 +51,7 @@ impl SamplerOptions {
 #[derive(Debug)]
 pub struct Sampler {
     options: SamplerOptions,
-    sequences: HashMap<SequenceId, SequenceState>,
+    sequences: HashMap<SequenceId, Box<SequenceState>>,
     outcomes: Vec<RowOutcome>,
     scratch: Mutex<Vec<WorkScratch>>,
 }
@@ -92,7 +92,8 @@ impl Sampler {
         if self.sequences.contains_key(&sequence_id) {
             return Err(SamplingError::DuplicateSequence { sequence_id: sequence_id.0 });
         }
-        self.sequences.insert(sequence_id, SequenceState::new(params, prompt_token_ids, vocab_size));
+        let state = SequenceState::new(params, prompt_token_ids, vocab_size);
+        self.sequences.insert(sequence_id, Box::new(state));
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl Sampler {
     /// # Errors
     /// [`SamplingError::UnknownSequence`].
     pub fn num_output_tokens(&self, sequence_id: SequenceId) -> Result<usize, SamplingError> {
-        let known = self.sequences.get(&sequence_id).map(SequenceState::num_output_tokens);
+        let known = self.sequences.get(&sequence_id).map(|state| state.num_output_tokens());
         known.ok_or(SamplingError::UnknownSequence { sequence_id: sequence_id.0 })
     }
 
@@ -139,7 +140,8 @@ impl Sampler {
     }
 
     fn state_mut(&mut self, sequence_id: SequenceId) -> Result<&mut SequenceState, SamplingError> {
-        self.sequences.get_mut(&sequence_id).ok_or(SamplingError::UnknownSequence { sequence_id: sequence_id.0 })
+        let state = self.sequences.get_mut(&sequence_id).map(Box::as_mut);
+        state.ok_or(SamplingError::UnknownSequence { sequence_id: sequence_id.0 })
     }
 
     /// Draws for every row of `batch` that samples, and describes the prompt ids that it can. `logits`
@@ -196,7 +198,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn plan<'a>(
     step: &Step<'_>,
     mut logits: &'a mut [f32],
-    sequences: &mut HashMap<SequenceId, SequenceState>,
+    sequences: &mut HashMap<SequenceId, Box<SequenceState>>,
     outcomes: &'a mut [RowOutcome],
 ) -> Vec<RowWork<'a>> {
     let batch = step.batch;
@@ -237,7 +239,7 @@ fn prompt_task(state: &mut SequenceState, index: usize, vocab_size: usize) -> Op
 fn collect(
     batch: &InputBatchView<'_>,
     works: Vec<RowWork<'_>>,
-    sequences: &mut HashMap<SequenceId, SequenceState>,
+    sequences: &mut HashMap<SequenceId, Box<SequenceState>>,
     output: &mut SamplerOutput,
 ) {
     output.clear();

@@ -126,6 +126,7 @@ impl Truncation {
     ) -> Cut {
         self.histogram.clear();
         self.histogram.resize(NUM_BUCKETS, 0);
+        let mut values = [0.0f32; BLOCK];
         let mut weights = [0u64; BLOCK];
         let mut buckets = [0u32; BLOCK];
         for (block, &block_maximum) in row.chunks(BLOCK).zip(scan.maxima()) {
@@ -133,13 +134,16 @@ impl Truncation {
             if block_value < cut.value || block_value - maximum < WEIGHTLESS {
                 continue;
             }
-            for ((logit, weight_of), bucket_of) in block.iter().zip(&mut weights).zip(&mut buckets) {
-                let value = logit / temperature;
+            // Padded to a fixed length, so that the loop becomes vector instructions.
+            values[..block.len()].copy_from_slice(block);
+            values[block.len()..].fill(f32::NEG_INFINITY);
+            for at in 0..BLOCK {
+                let value = values[at] / temperature;
                 let kept = if value >= cut.value { u64::MAX } else { 0 };
-                *weight_of = weight(value - maximum) & kept;
-                *bucket_of = bucket(value - maximum);
+                weights[at] = weight(value - maximum) & kept;
+                buckets[at] = bucket(value - maximum);
             }
-            for (&bucket, &weight) in buckets.iter().zip(&weights).take(block.len()) {
+            for (&bucket, &weight) in buckets.iter().zip(&weights) {
                 self.histogram[bucket as usize] += weight;
             }
         }

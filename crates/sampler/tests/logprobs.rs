@@ -38,7 +38,8 @@ fn ids_and_their_ranks() {
     let logits = [1.0, 0.0, 5.0, 1.0, 5.0, -2.0, 1.0, -INF];
     let plain = SamplingParams { temperature: 0.0, ..SamplingParams::default() };
     let forced = SamplingParams { logit_bias: vec![(3, 9.0)], ..plain.clone() };
-    let rows: &[(&SamplingParams, Option<i32>, Option<Vec<i32>>, &[(i32, u32)])] = &[
+    type Asked<'a> = (&'a SamplingParams, Option<i32>, Option<Vec<i32>>, &'a [(i32, u32)]);
+    let rows: &[Asked<'_>] = &[
         (&plain, None, None, &[]),
         (&plain, Some(0), None, &[(2, 2)]),
         (&plain, Some(1), None, &[(2, 1)]),

@@ -46,7 +46,8 @@ fn processed(params: SamplingParams, prompt: &[i32], outputs: &[i32], logits: &[
 fn rules() {
     type Change = fn(&mut SamplingParams);
     let logits = [1.0, -2.0, 3.0, 0.5, -1.0, 0.0];
-    let rows: &[(&str, Change, &[i32], &[i32], [f32; 6])] = &[
+    type Ids = &'static [i32];
+    let rows: &[(&str, Change, Ids, Ids, [f32; 6])] = &[
         ("nothing asked", |_| (), &[0], &[], logits),
         (
             "repetition: prompt and output, by sign",
