@@ -61,7 +61,16 @@ function tooSmall(input: CacheSizeInput, numBlocks: number, needed: number): Out
   const cure = fits < 2 ? raise(input) : `Lower maxModelLen to ${fits} or less, or ${raise(input)}`
   return new OutOfMemoryError(
     `One sequence of maxModelLen=${maxModelLen} tokens needs ${needed} KV blocks (${showBytes(neededBytes)}), but there is room for ${numBlocks} (${showBytes(availableBytes)}): ${fits} tokens. ${cure}.`,
-    { details: { neededBytes, availableBytes, neededBlocks: needed, availableBlocks: numBlocks, maxModelLen, maxModelLenThatFits: fits } },
+    {
+      details: {
+        neededBytes,
+        availableBytes,
+        neededBlocks: needed,
+        availableBlocks: numBlocks,
+        maxModelLen,
+        maxModelLenThatFits: fits,
+      },
+    },
   )
 }
 

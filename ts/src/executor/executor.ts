@@ -48,7 +48,11 @@ export class Executor {
   }
 
   /** @throws ModelError, OutOfMemoryError, InvalidArgumentError for a block size or length that the model does not have. */
-  static async create(opened: OpenedPlugin, options: ExecutorOptions, onProgress: (fraction: number) => void): Promise<Executor> {
+  static async create(
+    opened: OpenedPlugin,
+    options: ExecutorOptions,
+    onProgress: (fraction: number) => void,
+  ): Promise<Executor> {
     const { cache, scheduler } = options
     const worker = await Worker.create(opened, {
       device: opened.device,
@@ -138,6 +142,10 @@ function chooseStepTokens({ enableChunkedPrefill, maxNumBatchedTokens }: Schedul
 
 function checkBlockSize({ capabilities: { blockSizes } }: Worker, blockSize: number): void {
   if (blockSizes !== 'any' && !blockSizes.includes(blockSize)) {
-    throw new InvalidArgumentError('blockSize', `blockSize must be one of ${blockSizes.join(', ')} on this device, got ${blockSize}.`, blockSize)
+    throw new InvalidArgumentError(
+      'blockSize',
+      `blockSize must be one of ${blockSizes.join(', ')} on this device, got ${blockSize}.`,
+      blockSize,
+    )
   }
 }

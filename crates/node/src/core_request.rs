@@ -1,0 +1,49 @@
+//! One request as TypeScript hands it to the core.
+
+use napi::bindgen_prelude::Int32Array;
+use napi_derive::napi;
+use quire_core::Request;
+
+use crate::sampling::NativeSampling;
+
+/// A request: a prompt, how long to go on, and how its sequences are sampled.
+#[napi(object)]
+pub struct CoreRequest {
+    /// The prompt; copied.
+    pub prompt_token_ids: Int32Array,
+    /// Ends a sequence without being named as the reason.
+    pub eos_token_id: Option<i32>,
+    /// End a sequence and are named as the reason.
+    pub stop_token_ids: Vec<i32>,
+    pub ignore_eos: bool,
+    /// Lower comes first under the priority policy.
+    pub priority: i32,
+    /// Order of arrival.
+    pub arrival: f64,
+    /// Only requests with the same salt share blocks.
+    pub cache_salt: Option<String>,
+    pub skip_reading_prefix_cache: bool,
+    pub sampling: NativeSampling,
+}
+
+impl From<CoreRequest> for Request {
+    fn from(request: CoreRequest) -> Self {
+        let params = request.sampling.to_params();
+        Self {
+            num_sequences: u32::try_from(params.n).unwrap_or(0),
+            max_tokens: params.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(0)),
+            min_tokens: u32::try_from(params.min_tokens).unwrap_or(0),
+            eos_token_id: request.eos_token_id,
+            stop_token_ids: request.stop_token_ids,
+            ignore_eos: request.ignore_eos,
+            priority: request.priority,
+            arrival: request.arrival as u64,
+            cache_salt: request.cache_salt.map(String::into_bytes),
+            prompt_logprobs: params.prompt_logprobs.is_some(),
+            skip_reading_prefix_cache: request.skip_reading_prefix_cache,
+            sampling: params.columns(request.sampling.seed()),
+            host_sampling: params.needs_host(),
+            ..Self::new(request.prompt_token_ids.to_vec())
+        }
+    }
+}

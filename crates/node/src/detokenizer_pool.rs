@@ -1,0 +1,105 @@
+//! The text of all running sequences, advanced by one call per step.
+
+use std::collections::HashMap;
+
+use napi_derive::napi;
+use quire_text::{Delta, Detokenizer, FinishKind};
+
+use crate::failure::{Failure, Outcome, outcome};
+use crate::tokenizer::Tokenizer;
+
+/// How the ids of one sequence become text.
+#[napi(object)]
+pub struct DetokenizerOptions {
+    /// Strings that end the text.
+    pub stop: Vec<String>,
+    pub include_stop_str_in_output: bool,
+    pub skip_special_tokens: bool,
+    pub spaces_between_special_tokens: bool,
+    /// No stop string ends in the text of so many ids.
+    pub min_tokens: u32,
+}
+
+/// What a step added to each sequence that was pushed.
+#[napi(object)]
+pub struct DetokenizedTexts {
+    /// Text that is final now.
+    pub texts: Vec<String>,
+    /// Index of the stop string that was found, -1 = none.
+    pub stops: Vec<i32>,
+}
+
+/// One detokenizer per sequence.
+#[napi]
+pub struct DetokenizerPool {
+    tokenizer: quire_text::Tokenizer,
+    sequences: HashMap<u32, Detokenizer>,
+}
+
+#[napi]
+impl DetokenizerPool {
+    /// A pool without sequences.
+    #[napi(constructor)]
+    pub fn new(tokenizer: &Tokenizer) -> Self {
+        Self { tokenizer: tokenizer.inner.clone(), sequences: HashMap::new() }
+    }
+
+    /// Takes up a sequence that continues `prompt`.
+    #[napi]
+    pub fn add(&mut self, sequence_id: u32, prompt: &[i32], options: DetokenizerOptions) -> Outcome<bool> {
+        outcome(|| {
+            let options = quire_text::DetokenizerOptions {
+                prompt_token_ids: prompt,
+                stop: &options.stop,
+                include_stop_str_in_output: options.include_stop_str_in_output,
+                skip_special_tokens: options.skip_special_tokens,
+                spaces_between_special_tokens: options.spaces_between_special_tokens,
+                min_tokens: options.min_tokens as usize,
+            };
+            let detokenizer = Detokenizer::new(&self.tokenizer, &options)?;
+            Ok::<_, Failure>(self.sequences.insert(sequence_id, detokenizer).is_none())
+        })
+    }
+
+    /// Forgets a sequence; false if it is not known.
+    #[napi]
+    pub fn remove(&mut self, sequence_id: u32) -> bool {
+        self.sequences.remove(&sequence_id).is_some()
+    }
+
+    /// Takes `counts[i]` ids for `sequences[i]`, end to end in `token_ids`. `finishes[i]`: 0 goes on, 1 ended by a stop token,
+    /// 2 ended otherwise. Sequences that were not added have no text.
+    #[napi]
+    pub fn push(
+        &mut self,
+        sequences: &[i32],
+        counts: &[i32],
+        token_ids: &[i32],
+        finishes: &[i32],
+    ) -> Outcome<DetokenizedTexts> {
+        outcome(|| {
+            let mut news = DetokenizedTexts { texts: Vec::with_capacity(sequences.len()), stops: Vec::new() };
+            let mut rest = token_ids;
+            for ((id, count), finish) in sequences.iter().zip(counts).zip(finishes) {
+                let (ids, others) =
+                    rest.split_at_checked(*count as usize).ok_or_else(|| Failure::bug("Too few token ids"))?;
+                rest = others;
+                let delta = match self.sequences.get_mut(&(*id as u32)) {
+                    Some(detokenizer) => detokenizer.push(ids, finish_kind(*finish))?,
+                    None => Delta::default(),
+                };
+                news.texts.push(delta.text);
+                news.stops.push(delta.stop.map_or(-1, |index| index as i32));
+            }
+            Ok::<_, Failure>(news)
+        })
+    }
+}
+
+fn finish_kind(finish: i32) -> Option<FinishKind> {
+    match finish {
+        0 => None,
+        1 => Some(FinishKind::StopToken),
+        _ => Some(FinishKind::Other),
+    }
+}

@@ -1,0 +1,122 @@
+// The scheduler as TypeScript sees it: it owns the words of one step and of its output, allocated here and filled by Rust.
+
+import type { CoreRequest, CoreStats, EngineCore, EngineCoreOptions } from '../../native/native.js'
+import { InputBatch } from '../plugin/input-batch.js'
+import type { Native } from './native.js'
+import { bytesOf, unwrap } from './outcome.js'
+
+export type { CoreRequest, CoreStats } from '../../native/native.js'
+export type CoreOptions = EngineCoreOptions
+
+/** The ids that a request's sequences have: `first`, `first + 1`, ... */
+export interface Admission {
+  readonly first: number
+  readonly count: number
+}
+
+/** What a step brought, one entry per sequence with news. Views into memory that the next step overwrites. */
+export interface StepOutput {
+  readonly sequences: Int32Array
+  /** New tokens of each. */
+  readonly numTokens: Int32Array
+  /** 0 goes on, 1 stop, 2 length, 3 abort, 4 error, 5 repetition. */
+  readonly finishReasons: Int32Array
+  /** The stop token that ended it, -1 = none. */
+  readonly stopTokenIds: Int32Array
+  /** Prompt tokens found in the prefix cache. */
+  readonly numCachedTokens: Int32Array
+  /** New tokens of all, one sequence after the other. */
+  readonly tokenIds: Int32Array
+}
+
+const OUTPUT_HEADER_WORDS = 2
+
+/** Words allocated here and filled by Rust through their bytes. */
+class Words {
+  readonly words: Int32Array
+  readonly bytes: Buffer
+
+  constructor(length: number) {
+    this.words = new Int32Array(length)
+    this.bytes = bytesOf(this.words)
+  }
+}
+
+export class Core {
+  readonly #native: EngineCore
+  #batch = new Words(4096)
+  #output = new Words(1024)
+
+  /** @throws InvalidArgumentError, OutOfMemoryError for a configuration that cannot work. */
+  constructor(native: Native, options: CoreOptions) {
+    this.#native = unwrap(native.EngineCore.create(options))
+  }
+
+  /** @throws PromptError, InvalidArgumentError. */
+  add(request: CoreRequest): Admission {
+    return unwrap(this.#native.add(request))
+  }
+
+  /** False if the sequence is not known (any more). */
+  abort(sequenceId: number): boolean {
+    return unwrap(this.#native.abort(sequenceId))
+  }
+
+  /** The next step, or undefined if there is nothing to run. The batch lives until the next call. */
+  schedule(): InputBatch | undefined {
+    const numWords = unwrap(this.#native.schedule(this.#batch.bytes))
+    if (numWords === 0) return undefined
+    if (numWords > this.#batch.words.length) {
+      this.#batch = new Words(numWords * 2)
+      unwrap(this.#native.readBatch(this.#batch.bytes))
+    }
+    return new InputBatch(this.#batch.words)
+  }
+
+  /** Takes a step's tokens: `counts[row]` for each row, `tokenIds` end to end. The output lives until the next call. */
+  update(stepId: number, counts: Int32Array, tokenIds: Int32Array): StepOutput {
+    return this.#read(unwrap(this.#native.update(stepId, counts, tokenIds)))
+  }
+
+  /** Ends the sequences of a step that failed. */
+  failStep(stepId: number): StepOutput {
+    return this.#read(unwrap(this.#native.failStep(stepId)))
+  }
+
+  hasUnfinished(): boolean {
+    return this.#native.hasUnfinished()
+  }
+
+  stats(): CoreStats {
+    return this.#native.stats()
+  }
+
+  /** False while sequences hold blocks. */
+  resetPrefixCache(): boolean {
+    return unwrap(this.#native.resetPrefixCache())
+  }
+
+  /** @throws InternalError naming the invariant that does not hold. For tests and debugging. */
+  checkInvariants(): void {
+    unwrap(this.#native.checkInvariants())
+  }
+
+  #read(numWords: number): StepOutput {
+    if (numWords > this.#output.words.length) this.#output = new Words(numWords * 2)
+    unwrap(this.#native.readOutput(this.#output.bytes))
+    const { words } = this.#output
+    const [numSequences = 0, numTokenIds = 0] = words
+    const column = (index: number, length: number) => {
+      const start = OUTPUT_HEADER_WORDS + index * numSequences
+      return words.subarray(start, start + length)
+    }
+    return {
+      sequences: column(0, numSequences),
+      numTokens: column(1, numSequences),
+      finishReasons: column(2, numSequences),
+      stopTokenIds: column(3, numSequences),
+      numCachedTokens: column(4, numSequences),
+      tokenIds: column(5, numTokenIds),
+    }
+  }
+}

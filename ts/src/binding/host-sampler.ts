@@ -1,0 +1,86 @@
+// The stateful sampler on the host: what a device cannot draw by itself. One asynchronous call a step, off the JavaScript thread.
+
+import type { CoreRequest, NativeSamplerOptions, Sampler } from '../../native/native.js'
+import type { InputBatch } from '../plugin/input-batch.js'
+import type { Native } from './native.js'
+import { bytesOf, unwrap } from './outcome.js'
+
+export type HostSamplerOptions = NativeSamplerOptions
+
+/** Entries of several positions: group `i` is entries `offsets[i]` to `offsets[i + 1]`, the chosen id first. */
+export interface LogprobGroups {
+  readonly offsets: Int32Array
+  readonly tokenIds: Int32Array
+  readonly logprobs: Float32Array
+  readonly ranks: Int32Array
+}
+
+/** The tokens of a step, and what was asked to be known of them. */
+export interface SampledStep {
+  /** `[numRows]` */
+  readonly counts: Int32Array
+  /** End to end; -1 for a row whose logits were not numbers. */
+  readonly tokenIds: Int32Array
+  /** One group per entry of `tokenIds`, if a row asked. */
+  readonly logprobs?: LogprobGroups
+  /** Groups of prompt ids, with the batch row and the prompt index of each. */
+  readonly promptLogprobs?: {
+    readonly rows: Int32Array
+    readonly positions: Int32Array
+    readonly groups: LogprobGroups
+  }
+}
+
+export class HostSampler {
+  readonly #native: Sampler
+
+  constructor(native: Native, options: HostSamplerOptions) {
+    this.#native = unwrap(native.Sampler.create(options))
+  }
+
+  /** Takes up `count` sequences from `first`, before their first step. @throws InvalidArgumentError. */
+  add(first: number, count: number, sampling: CoreRequest['sampling'], promptTokenIds: Int32Array): void {
+    unwrap(this.#native.add(first, count, sampling, promptTokenIds))
+  }
+
+  /** Forgets a sequence. Not while a step that has it is in flight. */
+  remove(sequenceId: number): void {
+    unwrap(this.#native.remove(sequenceId))
+  }
+
+  /** Draws for every row that samples. `logits` is changed, and belongs to the sampler until the promise settles. */
+  async sample(batch: InputBatch, logits: Float32Array): Promise<SampledStep> {
+    const used = logits.subarray(0, batch.numLogits * this.#native.vocabSize())
+    const sizes = unwrap(await this.#native.sample(bytesOf(batch.words), bytesOf(used)))
+    const counts = new Int32Array(batch.numRows)
+    const tokenIds = new Int32Array(sizes.numTokens)
+    unwrap(this.#native.readTokens(bytesOf(counts), bytesOf(tokenIds)))
+    return {
+      counts,
+      tokenIds,
+      ...(sizes.numEntries > 0 && { logprobs: this.#groups(false, sizes.numTokens, sizes.numEntries) }),
+      ...(sizes.numPromptGroups > 0 && {
+        promptLogprobs: this.#promptLogprobs(sizes.numPromptGroups, sizes.numPromptEntries),
+      }),
+    }
+  }
+
+  #promptLogprobs(numGroups: number, numEntries: number): NonNullable<SampledStep['promptLogprobs']> {
+    const rows = new Int32Array(numGroups)
+    const positions = new Int32Array(numGroups)
+    unwrap(this.#native.readPromptPositions(bytesOf(rows), bytesOf(positions)))
+    return { rows, positions, groups: this.#groups(true, numGroups, numEntries) }
+  }
+
+  #groups(ofPrompt: boolean, numGroups: number, numEntries: number): LogprobGroups {
+    const groups = {
+      offsets: new Int32Array(numGroups + 1),
+      tokenIds: new Int32Array(numEntries),
+      logprobs: new Float32Array(numEntries),
+      ranks: new Int32Array(numEntries),
+    }
+    const { offsets, tokenIds, logprobs, ranks } = groups
+    unwrap(this.#native.readLogprobs(ofPrompt, bytesOf(offsets), bytesOf(tokenIds), bytesOf(logprobs), bytesOf(ranks)))
+    return groups
+  }
+}

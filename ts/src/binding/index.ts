@@ -1,0 +1,7 @@
+// The only door to native code: everything above sees typed arrays, values and typed errors.
+
+export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStats, type StepOutput } from './core.js'
+export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
+export { HostSampler, type HostSamplerOptions, type LogprobGroups, type SampledStep } from './host-sampler.js'
+export { loadNative, type Native } from './native.js'
+export { type RenderOptions, Text } from './text.js'

@@ -1,0 +1,95 @@
+// Text to ids and back, and conversations to prompts: a tokenizer and a chat template of one model.
+
+import type { ChatTemplate, Tokenizer } from '../../native/native.js'
+import type { Native } from './native.js'
+import { unwrap } from './outcome.js'
+
+/** Compiled templates that are kept: callers may bring one per call. */
+const MOST_TEMPLATES = 16
+
+/** How messages become a prompt. */
+export interface RenderOptions {
+  readonly addGenerationPrompt?: boolean
+  readonly continueFinalMessage?: boolean
+  /** Another template than the model's own. */
+  readonly chatTemplate?: string
+  readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>
+  readonly tools?: readonly unknown[]
+  readonly documents?: readonly unknown[]
+}
+
+export class Text {
+  readonly tokenizer: Tokenizer
+  readonly #native: Native
+  readonly #directory: string
+  readonly #override: string | undefined
+  /** Compiled templates by their source. */
+  readonly #templates = new Map<string, ChatTemplate>()
+
+  private constructor(native: Native, tokenizer: Tokenizer, directory: string, override: string | undefined) {
+    this.#native = native
+    this.tokenizer = tokenizer
+    this.#directory = directory
+    this.#override = override
+  }
+
+  /** Reads tokenizer.json and what lies beside it, off the JavaScript thread. @throws TokenizerError. */
+  static async load(native: Native, directory: string, chatTemplate: string | undefined): Promise<Text> {
+    return new Text(native, unwrap(await native.loadTokenizer(directory)), directory, chatTemplate)
+  }
+
+  /** Ids of many texts, in one call off the JavaScript thread. @throws TokenizerError. */
+  async encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]> {
+    const { offsets, tokenIds } = unwrap(await this.tokenizer.encode([...texts], addSpecialTokens))
+    const ids = Int32Array.from(tokenIds)
+    return texts.map((_, index) => ids.subarray(offsets[index], offsets[index + 1]))
+  }
+
+  /** @throws TokenizerError. */
+  decode(ids: ArrayLike<number>, skipSpecialTokens: boolean): string {
+    return unwrap(this.tokenizer.decode(toInt32(ids), skipSpecialTokens))
+  }
+
+  /** Ids that a word to be avoided has, bare and after a space. @throws TokenizerError. */
+  badWordIds(words: readonly string[]): number[][] {
+    return words.length === 0 ? [] : unwrap(this.tokenizer.badWordIds([...words]))
+  }
+
+  /** The text of one id, with the help of those before it where its bytes are a part of a character. */
+  decodedToken(earlierIds: ArrayLike<number>, tokenId: number): string {
+    return unwrap(this.tokenizer.decodedToken(toInt32(earlierIds), tokenId))
+  }
+
+  /** The prompt that messages become, at a moment for templates that print the date. @throws ChatTemplateError. */
+  render(messages: readonly unknown[], options: RenderOptions, now: Date): string {
+    const { tools, documents, chatTemplateKwargs, continueFinalMessage = false } = options
+    const { addGenerationPrompt = !continueFinalMessage } = options
+    return unwrap(
+      this.#template(options).render(JSON.stringify(messages), {
+        addGenerationPrompt,
+        continueFinalMessage,
+        nowMs: now.getTime(),
+        utcOffsetMinutes: -now.getTimezoneOffset(),
+        ...(tools !== undefined && { tools: JSON.stringify(tools) }),
+        ...(documents !== undefined && { documents: JSON.stringify(documents) }),
+        ...(chatTemplateKwargs !== undefined && { kwargs: JSON.stringify(chatTemplateKwargs) }),
+      }),
+    )
+  }
+
+  /** The call's own template, else the engine's, else the model's. */
+  #template({ chatTemplate = this.#override, tools = [] }: RenderOptions): ChatTemplate {
+    const source = chatTemplate ?? unwrap(this.#native.chatTemplateSource(this.#directory, tools.length > 0))
+    let compiled = this.#templates.get(source)
+    if (compiled === undefined) {
+      compiled = unwrap(this.#native.ChatTemplate.create(this.tokenizer, source))
+      if (this.#templates.size >= MOST_TEMPLATES) this.#templates.clear()
+      this.#templates.set(source, compiled)
+    }
+    return compiled
+  }
+}
+
+function toInt32(ids: ArrayLike<number>): Int32Array {
+  return ids instanceof Int32Array ? ids : Int32Array.from(ids)
+}

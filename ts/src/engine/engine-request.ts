@@ -1,0 +1,72 @@
+// One request on its way in: what a caller gives the engine, and what the core gets of it.
+
+import type { CoreRequest } from '../binding/index.js'
+import type { SamplingParams } from '../config/index.js'
+
+export interface EngineRequest {
+  readonly requestId: string
+  /** The prompt's text, handed through to the output. */
+  readonly prompt?: string
+  readonly promptTokenIds: ArrayLike<number>
+  readonly params: SamplingParams
+  /** Lower runs first under the priority policy. Default 0. */
+  readonly priority?: number
+  /** Only requests with the same salt share cached blocks. */
+  readonly cacheSalt?: string
+  readonly signal?: AbortSignal
+}
+
+/** What the engine adds to a request. */
+export interface RequestContext {
+  readonly promptTokenIds: Int32Array
+  /** Ids that end a text; the first is not named as a stop reason. */
+  readonly eosTokenIds: readonly number[]
+  /** Draws for requests without a seed. */
+  readonly seed: bigint
+  /** Order of arrival. */
+  readonly arrival: number
+  /** Ids of `params.badWords`. */
+  readonly badWords: number[][]
+}
+
+/** The request as the core takes it. */
+export function toCoreRequest(request: EngineRequest, context: RequestContext): CoreRequest {
+  const { params, priority = 0, cacheSalt } = request
+  const [eosTokenId, ...furtherEos] = context.eosTokenIds
+  return {
+    promptTokenIds: context.promptTokenIds,
+    ...(eosTokenId !== undefined && { eosTokenId }),
+    stopTokenIds: params.ignoreEos ? [...params.stopTokenIds] : [...new Set([...params.stopTokenIds, ...furtherEos])],
+    ignoreEos: params.ignoreEos,
+    priority,
+    arrival: context.arrival,
+    ...(cacheSalt !== undefined && { cacheSalt }),
+    skipReadingPrefixCache: params.skipReadingPrefixCache,
+    sampling: toSampling(params, context),
+  }
+}
+
+function toSampling(params: SamplingParams, { eosTokenIds, seed, badWords }: RequestContext): CoreRequest['sampling'] {
+  const { maxTokens, logprobs, promptLogprobs, logprobTokenIds, allowedTokenIds } = params
+  return {
+    n: params.n,
+    presencePenalty: params.presencePenalty,
+    frequencyPenalty: params.frequencyPenalty,
+    repetitionPenalty: params.repetitionPenalty,
+    temperature: params.temperature,
+    topP: params.topP,
+    topK: params.topK,
+    minP: params.minP,
+    seed: params.seed ?? seed,
+    minTokens: params.minTokens,
+    stopAndEosIds: [...new Set([...params.stopTokenIds, ...eosTokenIds])],
+    logitBiasIds: [...params.logitBias.keys()],
+    logitBiases: [...params.logitBias.values()],
+    badWords,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(logprobs !== undefined && { logprobs }),
+    ...(promptLogprobs !== undefined && { promptLogprobs }),
+    ...(logprobTokenIds !== undefined && { logprobTokenIds: [...logprobTokenIds] }),
+    ...(allowedTokenIds !== undefined && { allowedTokenIds: [...allowedTokenIds] }),
+  }
+}

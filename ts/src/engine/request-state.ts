@@ -1,0 +1,115 @@
+// One request as the API side follows it: its continuations, its moments, and the consumer that waits for news.
+// Nothing is queued: what a slow consumer has not taken stays here and merges.
+
+import type { SamplingParams } from '../config/index.js'
+import { Continuation } from './continuation.js'
+import type { RequestMetrics, RequestOutput, TokenLogprob } from './request-output.js'
+
+/** What the caller asked. */
+export interface AdmittedRequest {
+  readonly requestId: string
+  readonly prompt: string | undefined
+  readonly promptTokenIds: Int32Array
+  readonly params: SamplingParams
+  readonly arrivalMs: number
+}
+
+export class RequestState {
+  readonly request: AdmittedRequest
+  readonly continuations: readonly Continuation[]
+  numCachedTokens = 0
+  error: Error | undefined
+  readonly #promptLogprobs: (TokenLogprob | null)[] | null
+  #firstScheduledMs: number | null = null
+  #firstTokenMs: number | null = null
+  #lastTokenMs: number | null = null
+  readonly #listeners: (() => void)[] = []
+
+  constructor(request: AdmittedRequest) {
+    const { n, logprobs, promptLogprobs, logprobTokenIds } = request.params
+    this.request = request
+    const wantsLogprobs = logprobs !== undefined || logprobTokenIds !== undefined
+    this.continuations = Array.from({ length: n }, (_, index) => new Continuation(index, wantsLogprobs))
+    this.#promptLogprobs = promptLogprobs === undefined ? null : request.promptTokenIds.length === 0 ? [] : [null]
+  }
+
+  /** Every continuation has ended. */
+  get finished(): boolean {
+    return this.continuations.every(({ finishReason }) => finishReason !== null)
+  }
+
+  /** Nothing more will come. */
+  get ended(): boolean {
+    return this.error !== undefined || this.finished
+  }
+
+  scheduled(nowMs: number): void {
+    this.#firstScheduledMs ??= nowMs
+  }
+
+  gotTokens(nowMs: number): void {
+    this.#firstTokenMs ??= nowMs
+    this.#lastTokenMs = nowMs
+  }
+
+  /** The logprob of the prompt id at `position`; positions come in order. */
+  gotPromptLogprob(position: number, logprob: TokenLogprob): void {
+    if (this.#promptLogprobs !== null) this.#promptLogprobs[position] = logprob
+  }
+
+  /** Ends the request with an error: its consumer gets it after what it has not taken yet is dropped. */
+  fail(error: Error): void {
+    if (this.ended) return
+    this.error = error
+    this.notify()
+  }
+
+  /** Wakes whoever waits. */
+  notify(): void {
+    for (const listener of this.#listeners.splice(0)) listener()
+  }
+
+  /** Resolves when there may be news. */
+  changed(): Promise<void> {
+    return new Promise(resolve => {
+      this.#listeners.push(resolve)
+    })
+  }
+
+  /** What the consumer does not have yet, merged into one output; undefined if there is nothing. */
+  take(): RequestOutput | undefined {
+    const { outputKind } = this.request.params
+    if (outputKind === 'final') return this.finished ? this.whole() : undefined
+    const changed = this.continuations.filter(continuation => continuation.changed)
+    if (changed.length === 0) return undefined
+    return this.#output(changed.map(continuation => continuation.take(outputKind)))
+  }
+
+  /** Everything, whatever was taken. */
+  whole(): RequestOutput {
+    return this.#output(this.continuations.map(continuation => continuation.whole()))
+  }
+
+  #output(outputs: RequestOutput['outputs']): RequestOutput {
+    const { requestId, prompt, promptTokenIds } = this.request
+    return {
+      requestId,
+      prompt,
+      promptTokenIds,
+      promptLogprobs: this.#promptLogprobs === null ? null : this.#promptLogprobs.slice(),
+      outputs,
+      finished: this.finished,
+      metrics: this.#metrics(),
+      numCachedTokens: this.numCachedTokens,
+    }
+  }
+
+  #metrics(): RequestMetrics {
+    return {
+      arrivalMs: this.request.arrivalMs,
+      firstScheduledMs: this.#firstScheduledMs,
+      firstTokenMs: this.#firstTokenMs,
+      lastTokenMs: this.#lastTokenMs,
+    }
+  }
+}
