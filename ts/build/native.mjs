@@ -5,14 +5,18 @@ import { npmProgram, targetDirectory } from './repository.mjs'
 import { unlessFresh } from './stamp.mjs'
 import { StepError } from './step-error.mjs'
 
-/** @type {readonly { crate: string, package: string, folder: string }[]} crate, its Cargo name, the npm package it ships in */
+/**
+ * Crate, its Cargo name, the npm package that it ships in. `companions` are compiled in the same cargo call, because they
+ * switch on features of shared dependencies: so both addons, and `cargo test`, use one build of each dependency. An addon
+ * cannot be the other's companion: napi would write the types of both into one file.
+ * @type {readonly { crate: string, package: string, folder: string, companions: readonly string[] }[]}
+ */
 export const ADDONS = [
-  { crate: 'crates/node', package: 'quire-node', folder: 'ts' },
-  { crate: 'crates/candle-node', package: 'quire-candle-node', folder: 'plugins/candle-cpu' },
+  { crate: 'crates/node', package: 'quire-node', folder: 'ts', companions: ['quire-runner'] },
+  { crate: 'crates/candle-node', package: 'quire-candle-node', folder: 'plugins/candle-cpu', companions: [] },
 ]
 
-/** Both addons in every cargo call: the same set of packages keeps cargo's features, and so its cache, the same. */
-const packageFlags = ADDONS.flatMap(addon => ['-p', addon.package])
+const packageFlags = packages => packages.flatMap(name => ['-p', name])
 
 const profileFlags = profile => (profile === 'release' ? ['--release'] : ['--profile', profile])
 
@@ -25,7 +29,7 @@ export function compileCrates(profile) {
     mustExecute(
       'Compiling the Rust crates',
       'cargo',
-      ['build', '--locked', ...profileFlags(profile), ...packageFlags],
+      ['build', '--locked', ...profileFlags(profile), ...packageFlags(ADDONS.map(addon => addon.package))],
       {
         output: 'stderr',
       },
@@ -42,7 +46,6 @@ export function packAddons(profile) {
 }
 
 async function packAddon(addon, profile) {
-  const others = ADDONS.filter(other => other !== addon).flatMap(other => ['-p', other.package])
   const napiArguments = [
     'build',
     '--platform',
@@ -54,7 +57,7 @@ async function packAddon(addon, profile) {
     ...['-o', join(addon.folder, 'native')],
     ...['--js', 'native.js', '--dts', 'native.d.ts'],
     ...profileFlags(profile),
-    ...['--', '--locked', ...others],
+    ...['--', '--locked', ...packageFlags(addon.companions)],
   ]
   const lines = []
   const code = await execute(npmProgram('napi'), napiArguments, { onLine: line => lines.push(line) })
