@@ -1,7 +1,7 @@
 //! How near the kernels come to what the machine can do: every figure is taken between two probes of the same run
 //! (a plain read loop for memory, a loop of nothing but multiply-adds for arithmetic) and told as a fraction of them.
 //!
-//! `cargo bench -p quire-kernels --bench kernels -- [--isa avx2] [--threads 2]` prints a table and one JSON line per
+//! `cargo bench -p quire-kernels --bench kernels -- [--isa avx2] [--threads 2] [--only decode]` prints a table and one JSON line per
 //! row. Other programs on the machine make both probe and kernel slower, so read the fractions, not the rates.
 #![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
 #![expect(unsafe_code, reason = "the arithmetic probe is made of intrinsics")]
@@ -25,15 +25,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bench = Bench { kernels: Kernels::new(isa)?, pool: ThreadPool::new(threads)?, memory: filled(STREAM_BYTES)? };
     println!("{isa}, {threads} threads");
     println!("{:<44} {:>10} {:>10} {:>9}", "", "rate", "probe", "fraction");
+    let only = option("--only");
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
     for dtype in [ElementType::Bf16, ElementType::F32] {
-        bench.decode(dtype)?;
-        bench.prefill(dtype)?;
+        if wanted("decode") {
+            bench.decode(dtype)?;
+        }
+        if wanted("prefill") {
+            bench.prefill(dtype)?;
+        }
+        if wanted("decode-attention") {
+            bench.decode_attention(dtype)?;
+        }
+        if wanted("prefill-attention") {
+            bench.prefill_attention(dtype)?;
+        }
     }
-    for dtype in [ElementType::Bf16, ElementType::F32] {
-        bench.decode_attention(dtype)?;
-        bench.prefill_attention(dtype)?;
+    if wanted("fork-join") {
+        bench.fork_join();
     }
-    bench.fork_join();
     Ok(())
 }
 

@@ -31,11 +31,11 @@ unsafe fn widen(source: *const u16) -> __m256 {
 }
 
 #[inline(always)]
-unsafe fn widen_pairs(source: *const u16) -> (__m256, __m256) {
-    let pairs = _mm256_loadu_si256(source.cast());
-    let even = _mm256_slli_epi32::<16>(pairs);
-    let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32));
-    (_mm256_castsi256_ps(even), _mm256_castsi256_ps(odd))
+unsafe fn split_pairs(pairs: __m256) -> (__m256, __m256) {
+    let pairs = _mm256_castps_si256(pairs);
+    let low = _mm256_slli_epi32::<16>(pairs);
+    let high = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+    (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
 }
 
 #[inline(always)]
@@ -94,12 +94,6 @@ impl Lanes for Avx2Lanes {
     #[inline(always)]
     unsafe fn load_bf16(source: *const u16) -> Self {
         Avx2Lanes(widen(source), widen(source.add(8)))
-    }
-    #[inline(always)]
-    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
-        let (even_low, odd_low) = widen_pairs(source);
-        let (even_high, odd_high) = widen_pairs(source.add(16));
-        (Avx2Lanes(even_low, even_high), Avx2Lanes(odd_low, odd_high))
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -161,6 +155,11 @@ impl Lanes for Avx2Lanes {
     #[inline(always)]
     unsafe fn largest(self) -> f32 {
         largest_256(_mm256_max_ps(self.0, self.1))
+    }
+    #[inline(always)]
+    unsafe fn split_bf16_pairs(self) -> (Self, Self) {
+        let ((low_0, high_0), (low_1, high_1)) = (split_pairs(self.0), split_pairs(self.1));
+        (Avx2Lanes(low_0, low_1), Avx2Lanes(high_0, high_1))
     }
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {

@@ -27,13 +27,6 @@ impl Lanes for Avx512Lanes {
         Avx512Lanes(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
-        let pairs = _mm512_loadu_si512(source.cast());
-        let even = _mm512_slli_epi32::<16>(pairs);
-        let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(0xffff_0000_u32 as i32));
-        (Avx512Lanes(_mm512_castsi512_ps(even)), Avx512Lanes(_mm512_castsi512_ps(odd)))
-    }
-    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         Avx512Lanes(_mm512_add_ps(self.0, other.0))
     }
@@ -93,6 +86,13 @@ impl Lanes for Avx512Lanes {
     unsafe fn largest(self) -> f32 {
         let high = _mm512_extractf32x8_ps::<1>(self.0);
         super::avx2::largest_256(_mm256_max_ps(_mm512_castps512_ps256(self.0), high))
+    }
+    #[inline(always)]
+    unsafe fn split_bf16_pairs(self) -> (Self, Self) {
+        let pairs = _mm512_castps_si512(self.0);
+        let low = _mm512_slli_epi32::<16>(pairs);
+        let high = _mm512_and_si512(pairs, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+        (Avx512Lanes(_mm512_castsi512_ps(low)), Avx512Lanes(_mm512_castsi512_ps(high)))
     }
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {

@@ -40,7 +40,10 @@ pub(crate) trait Lanes: Copy {
     /// Sixteen consecutive bf16, widened.
     unsafe fn load_bf16(source: *const u16) -> Self;
     /// Thirty-two consecutive bf16, widened: the even ones and the odd ones.
-    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self);
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
+        Self::load(source.cast()).split_bf16_pairs()
+    }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
@@ -64,7 +67,9 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sum(self) -> f32;
     /// The greatest lane.
     unsafe fn largest(self) -> f32;
-    /// Turns rows into columns.
+    /// Every lane's bits as a pair of bf16, widened: the low halves and the high halves.
+    unsafe fn split_bf16_pairs(self) -> (Self, Self);
+    /// Turns rows into columns; moves bits and never computes with them.
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES];
 
     /// The first `count` of sixteen f32; the other lanes are `rest` and not read.

@@ -66,17 +66,6 @@ impl Lanes for NeonLanes {
         each!(index => vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(source.add(index * 4)))))
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
-        let even = each!(index => {
-            vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_u16(vld1q_u16(source.add(index * 8)))))
-        });
-        let odd = each!(index => {
-            let pairs = vreinterpretq_u32_u16(vld1q_u16(source.add(index * 8)));
-            vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xffff_0000)))
-        });
-        (even, odd)
-    }
-    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         each!(index => vaddq_f32(self.0[index], other.0[index]))
     }
@@ -146,6 +135,16 @@ impl Lanes for NeonLanes {
         let low = vmaxq_f32(self.0[0], self.0[2]);
         let high = vmaxq_f32(self.0[1], self.0[3]);
         vmaxvq_f32(vmaxq_f32(low, high))
+    }
+    #[inline(always)]
+    unsafe fn split_bf16_pairs(self) -> (Self, Self) {
+        let low = each!(index => {
+            vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(self.0[index])))
+        });
+        let high = each!(index => {
+            vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(self.0[index]), vdupq_n_u32(0xffff_0000)))
+        });
+        (low, high)
     }
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {

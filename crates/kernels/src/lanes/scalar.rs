@@ -55,11 +55,6 @@ impl Lanes for ScalarLanes {
         ScalarLanes(bits.map(widen))
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
-        let bits = source.cast::<[[u16; 2]; LANES]>().read_unaligned();
-        (ScalarLanes(bits.map(|pair| widen(pair[0]))), ScalarLanes(bits.map(|pair| widen(pair[1]))))
-    }
-    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
@@ -119,6 +114,11 @@ impl Lanes for ScalarLanes {
     #[inline(always)]
     unsafe fn largest(self) -> f32 {
         self.fold_halves(|a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn split_bf16_pairs(self) -> (Self, Self) {
+        let low = self.0.map(|pair| f32::from_bits(pair.to_bits() << 16));
+        (ScalarLanes(low), ScalarLanes(self.0.map(|pair| f32::from_bits(pair.to_bits() & 0xffff_0000))))
     }
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {

@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use super::{
     plan::Item,
-    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS, VALUE_PANEL},
+    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS, VALUE_PANEL, WeighedTile},
 };
 use crate::{Epilogue, HeadLayout, Kernels, KvLayout, disjoint::Disjoint, lanes::LANES, tile::Tile};
+
+/// Up to so many rows, values are weighed where they are; more rows pay for bringing them into panels.
+const DIRECT_ROWS: usize = 9;
 
 /// What the items of a batch have in common.
 pub(super) struct Attend<'a> {
@@ -180,6 +183,20 @@ impl Attend<'_> {
                     values: workspace.sums.as_mut_ptr().add(row * padded),
                     num_values: padded,
                 });
+            }
+            if rows <= DIRECT_ROWS {
+                let weigh = WeighedTile {
+                    entries: &values,
+                    upcoming,
+                    num_keys: num_visible,
+                    head_dim,
+                    scores: workspace.scores.as_ptr(),
+                    num_rows: rows,
+                    sums: workspace.sums.as_mut_ptr(),
+                    sums_stride: padded,
+                };
+                attention.weigh(self.layout.dtype)(&weigh);
+                return;
             }
             (tile.entries, tile.upcoming, tile.num_keys) = (values, *upcoming, num_visible);
             tile.panels = workspace.values.as_mut_ptr();

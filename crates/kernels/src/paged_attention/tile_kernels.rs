@@ -29,6 +29,26 @@ pub(super) struct CachedTile {
     pub(super) panels: *mut f32,
 }
 
+/// Rows of weights against a tile of cached values that stay where they are.
+pub(super) struct WeighedTile<'a> {
+    /// Where each key's values are.
+    pub(super) entries: &'a [*const u8; TILE_KEYS],
+    /// What will be loaded next, as in [`CachedTile`].
+    pub(super) upcoming: &'a [*const u8; TILE_KEYS],
+    /// Keys that any row sees.
+    pub(super) num_keys: usize,
+    /// Elements of each.
+    pub(super) head_dim: usize,
+    /// Weights, [rows, TILE_KEYS].
+    pub(super) scores: *const f32,
+    /// Rows.
+    pub(super) num_rows: usize,
+    /// Weighted values so far, [rows] of `sums_stride`, a multiple of 16.
+    pub(super) sums: *mut f32,
+    /// Elements from one row of sums to the next.
+    pub(super) sums_stride: usize,
+}
+
 /// One row of scores against a tile.
 pub(super) struct ScoreRow {
     /// Scores; become weights.
@@ -49,6 +69,7 @@ pub(super) struct ScoreRow {
 }
 
 type LoadFn = unsafe fn(&CachedTile);
+type WeighFn = unsafe fn(&WeighedTile<'_>);
 
 #[derive(Debug)]
 pub(crate) struct AttentionKernels {
@@ -56,6 +77,8 @@ pub(crate) struct AttentionKernels {
     load_keys_bf16: LoadFn,
     load_values_f32: LoadFn,
     load_values_bf16: LoadFn,
+    weigh_f32: WeighFn,
+    weigh_bf16: WeighFn,
     pub(super) update_row: unsafe fn(&ScoreRow),
     pub(super) scale_to: unsafe fn(&[f32], f32, &mut [f32]),
 }
@@ -67,6 +90,8 @@ impl AttentionKernels {
             load_keys_bf16: load_keys_bf16(isa),
             load_values_f32: load_values_f32(isa),
             load_values_bf16: load_values_bf16(isa),
+            weigh_f32: weigh_f32(isa),
+            weigh_bf16: weigh_bf16(isa),
             update_row: update_row(isa),
             scale_to: scale_to(isa),
         }
@@ -81,12 +106,21 @@ impl AttentionKernels {
     pub(super) fn load_values(&self, dtype: ElementType) -> LoadFn {
         if dtype == ElementType::F32 { self.load_values_f32 } else { self.load_values_bf16 }
     }
+
+    /// Weighs values without loading them into panels: for few rows.
+    pub(super) fn weigh(&self, dtype: ElementType) -> WeighFn {
+        if dtype == ElementType::F32 { self.weigh_f32 } else { self.weigh_bf16 }
+    }
 }
 
 /// An element type of the cache.
 trait Cached {
-    /// Where an element is, or would be.
-    fn address(entry: *const u8, index: usize) -> *const u8;
+    /// How many elements are as wide as sixteen f32.
+    const ELEMENTS_OF_16_WORDS: usize;
+    /// Bytes of one.
+    const SIZE_BYTES: usize;
+    /// Stores transposed words as one column per element.
+    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32);
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L;
     unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L;
 }
@@ -95,10 +129,16 @@ struct F32;
 struct Bf16;
 
 impl Cached for F32 {
+    const ELEMENTS_OF_16_WORDS: usize = LANES;
+    const SIZE_BYTES: usize = 4;
+
     #[inline(always)]
-    fn address(entry: *const u8, index: usize) -> *const u8 {
-        entry.wrapping_add(index * 4)
+    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
+        for (index, column) in columns.into_iter().enumerate() {
+            column.store(target.add(index * LANES));
+        }
     }
+
     #[inline(always)]
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
         L::load(entry.cast::<f32>().add(index))
@@ -110,10 +150,18 @@ impl Cached for F32 {
 }
 
 impl Cached for Bf16 {
+    const ELEMENTS_OF_16_WORDS: usize = 2 * LANES;
+    const SIZE_BYTES: usize = 2;
+
     #[inline(always)]
-    fn address(entry: *const u8, index: usize) -> *const u8 {
-        entry.wrapping_add(index * 2)
+    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
+        for (index, column) in columns.into_iter().enumerate() {
+            let (even, odd) = column.split_bf16_pairs();
+            even.store(target.add(2 * index * LANES));
+            odd.store(target.add((2 * index + 1) * LANES));
+        }
     }
+
     #[inline(always)]
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
         L::load_bf16(entry.cast::<u16>().add(index))
@@ -128,34 +176,110 @@ per_isa!(load_keys_f32 = load_keys_lanes[F32](tile: &CachedTile));
 per_isa!(load_keys_bf16 = load_keys_lanes[Bf16](tile: &CachedTile));
 per_isa!(load_values_f32 = load_values_lanes[F32](tile: &CachedTile));
 per_isa!(load_values_bf16 = load_values_lanes[Bf16](tile: &CachedTile));
+per_isa!(weigh_f32 = weigh_lanes[F32](tile: &WeighedTile<'_>));
+per_isa!(weigh_bf16 = weigh_lanes[Bf16](tile: &WeighedTile<'_>));
 per_isa!(update_row = update_row_lanes[](row: &ScoreRow));
 per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [f32]));
 
+/// Asks for the lines of an entry, one after the other: the order that the CPU's own prefetchers understand too.
+#[inline(always)]
+fn fetch<C: Cached>(entry: *const u8, head_dim: usize) {
+    for offset in (0..head_dim * C::SIZE_BYTES).step_by(64) {
+        prefetch(entry.wrapping_add(offset));
+    }
+}
+
 #[inline(always)]
 unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
-    let full = tile.head_dim / LANES * LANES;
-    let rest = tile.head_dim - full;
+    let full = tile.head_dim / C::ELEMENTS_OF_16_WORDS * C::ELEMENTS_OF_16_WORDS;
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
-        for index in (0..full).step_by(LANES) {
+        for &entry in &tile.upcoming[first..first + LANES] {
+            fetch::<C>(entry, tile.head_dim);
+        }
+        for index in (0..full).step_by(C::ELEMENTS_OF_16_WORDS) {
             let mut rows = [L::splat(0.0); LANES];
             for (key, row) in rows.iter_mut().enumerate() {
-                prefetch(C::address(tile.upcoming[first + key], index));
-                *row = C::load(tile.entries[first + key], index);
+                *row = L::load(tile.entries[first + key].add(index * C::SIZE_BYTES).cast());
             }
-            for (offset, column) in L::transpose(rows).into_iter().enumerate() {
+            C::store_columns(L::transpose(rows), panel.add(index * LANES));
+        }
+        for index in (full..tile.head_dim).step_by(LANES) {
+            let count = (tile.head_dim - index).min(LANES);
+            let mut rows = [L::splat(0.0); LANES];
+            for (key, row) in rows.iter_mut().enumerate() {
+                *row = C::load_first(tile.entries[first + key], index, count);
+            }
+            for (offset, column) in L::transpose(rows).into_iter().take(count).enumerate() {
                 column.store(panel.add((index + offset) * LANES));
             }
         }
-        if rest > 0 {
-            let mut rows = [L::splat(0.0); LANES];
-            for (key, row) in rows.iter_mut().enumerate() {
-                *row = C::load_first(tile.entries[first + key], full, rest);
+    }
+}
+
+/// Adds the weighted values of a tile to the sums of rows `0..M`, straight from the cache.
+///
+/// Each sum is the same chain of additions as a micro-kernel's over loaded panels: weights times values in ascending
+/// order of the keys from zero, then added to what was there.
+#[inline(always)]
+unsafe fn weigh_rows<L: Lanes, C: Cached, const M: usize>(weigh: &WeighedTile<'_>, first_row: usize) {
+    let scores = weigh.scores.add(first_row * TILE_KEYS);
+    let target = weigh.sums.add(first_row * weigh.sums_stride);
+    let mut index = 0;
+    while index < weigh.head_dim {
+        let vectors = if index + 4 * LANES <= weigh.head_dim { 4 } else { 1 };
+        if vectors == 4 {
+            let mut sums = [[L::splat(0.0); 4]; M];
+            for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
+                let mut values = [L::splat(0.0); 4];
+                for (vector, values) in values.iter_mut().enumerate() {
+                    *values = C::load(entry, index + vector * LANES);
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let weight = L::splat(*scores.add(row * TILE_KEYS + key));
+                    for vector in 0..4 {
+                        sums[vector] = weight.mul_add(values[vector], sums[vector]);
+                    }
+                }
             }
-            for (offset, column) in L::transpose(rows).into_iter().take(rest).enumerate() {
-                column.store(panel.add((full + offset) * LANES));
+            for (row, sums) in sums.into_iter().enumerate() {
+                for (vector, sum) in sums.into_iter().enumerate() {
+                    let target = target.add(row * weigh.sums_stride + index + vector * LANES);
+                    L::load(target).add(sum).store(target);
+                }
+            }
+        } else {
+            let count = (weigh.head_dim - index).min(LANES);
+            let mut sums = [L::splat(0.0); M];
+            for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
+                let values: L = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::splat(*scores.add(row * TILE_KEYS + key)).mul_add(values, *sum);
+                }
+            }
+            for (row, sum) in sums.into_iter().enumerate() {
+                let target = target.add(row * weigh.sums_stride + index);
+                L::load(target).add(sum).store(target);
             }
         }
+        index += vectors * LANES;
+    }
+}
+
+#[inline(always)]
+unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
+    for &entry in weigh.upcoming {
+        fetch::<C>(entry, weigh.head_dim);
+    }
+    let mut row = 0;
+    while row + 3 <= weigh.num_rows {
+        weigh_rows::<L, C, 3>(weigh, row);
+        row += 3;
+    }
+    match weigh.num_rows - row {
+        2 => weigh_rows::<L, C, 2>(weigh, row),
+        1 => weigh_rows::<L, C, 1>(weigh, row),
+        _ => {}
     }
 }
 
@@ -164,10 +288,10 @@ unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
     let full = tile.head_dim / LANES * LANES;
     let rest = tile.head_dim - full;
     for key in 0..tile.num_keys {
-        let (entry, upcoming) = (tile.entries[key], tile.upcoming[key]);
+        let entry = tile.entries[key];
         let target = tile.panels.add(key * LANES);
+        fetch::<C>(tile.upcoming[key], tile.head_dim);
         for index in (0..full).step_by(LANES) {
-            prefetch(C::address(upcoming, index));
             C::load::<L>(entry, index).store(target.add(index / LANES * VALUE_PANEL));
         }
         if rest > 0 {
