@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url'
 import { measure, threads } from './workload.mjs'
 
 const [model, packages] = process.argv.slice(2)
-const { getLlama } = await import(pathToFileURL(createRequire(`${packages}/package.json`).resolve('node-llama-cpp')).href)
+const { getLlama } = await import(
+  pathToFileURL(createRequire(`${packages}/package.json`).resolve('node-llama-cpp')).href
+)
 const llama = await getLlama({ gpu: false, maxThreads: threads, build: 'never', logLevel: 'error' })
 const loaded = await llama.loadModel({ modelPath: model })
 const context = await loaded.createContext({ sequences: 16, contextSize: 1024, batchSize: 512, threads })

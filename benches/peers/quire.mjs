@@ -4,8 +4,16 @@ import { LLM } from 'quire-llm'
 import { measure, threads } from './workload.mjs'
 
 const [model] = process.argv.slice(2)
-const llm = await LLM.create({ model, dtype: 'bfloat16', threads, maxModelLen: 2048, maxNumSeqs: 32, maxNumBatchedTokens: 512, loadTokenizer: false })
-const params = (count) => ({ temperature: 0, maxTokens: count, ignoreEos: true, detokenize: false })
+const llm = await LLM.create({
+  model,
+  dtype: 'bfloat16',
+  threads,
+  maxModelLen: 2048,
+  maxNumSeqs: 32,
+  maxNumBatchedTokens: 512,
+  loadTokenizer: false,
+})
+const params = count => ({ temperature: 0, maxTokens: count, ignoreEos: true, detokenize: false })
 
 await measure('quire', {
   async generate(ids, count, onFirst = () => {}) {

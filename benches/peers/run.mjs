@@ -13,7 +13,8 @@ const packages = join(cache, 'peers')
 const models = join(cache, 'models')
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 
-const run = (command, args, options = {}) => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options })
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options })
 
 function setUp() {
   mkdirSync(packages, { recursive: true })
@@ -47,7 +48,12 @@ const peers = setUp()
 const samples = new Map()
 for (let round = 0; round <= rounds; round += 1) {
   for (const [script, args] of peers) {
-    const sample = JSON.parse(run(process.execPath, [join(here, script), ...args]).trim().split('\n').at(-1))
+    const sample = JSON.parse(
+      run(process.execPath, [join(here, script), ...args])
+        .trim()
+        .split('\n')
+        .at(-1),
+    )
     if (round === 0) continue // fills the page cache
     samples.set(sample.peer, [...(samples.get(sample.peer) ?? []), sample])
     console.log(JSON.stringify(sample))
@@ -57,7 +63,11 @@ for (let round = 0; round <= rounds; round += 1) {
 const medians = Object.fromEntries(
   [...samples].map(([peer, list]) => [
     peer,
-    Object.fromEntries(Object.keys(list[0]).filter((key) => key !== 'peer').map((key) => [key, Math.round(median(list.map((s) => s[key])) * 10) / 10])),
+    Object.fromEntries(
+      Object.keys(list[0])
+        .filter(key => key !== 'peer')
+        .map(key => [key, Math.round(median(list.map(s => s[key])) * 10) / 10]),
+    ),
   ]),
 )
 const result = {

@@ -1,13 +1,26 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
 
-import { type EngineOptions, parseEngineOptions, readArchitecture, type SamplingOptions, SamplingParams } from './config/index.js'
+import {
+  type EngineOptions,
+  parseEngineOptions,
+  readArchitecture,
+  type SamplingOptions,
+  SamplingParams,
+} from './config/index.js'
 import { type CacheInfo, Engine, type EngineStats, type RequestOutput, type RequestStream } from './engine/index.js'
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
 import type { Device } from './plugin/device.js'
 import type { ModelInfo } from './plugin/model-runner.js'
 import { selectPlugin } from './plugin/selection.js'
 import { ProgressBar } from './progress-bar.js'
-import { type ChatMessage, checkMessages, isSinglePrompt, type NormalPrompt, normalizePrompt, type Prompt } from './prompt.js'
+import {
+  type ChatMessage,
+  checkMessages,
+  isSinglePrompt,
+  type NormalPrompt,
+  normalizePrompt,
+  type Prompt,
+} from './prompt.js'
 
 export interface CreateOptions extends EngineOptions {
   /** Gets fractions from 0 to 1 while the weights are loaded. */
@@ -104,13 +117,18 @@ export class LLM {
 
   /** Continues one prompt, or many at once; outputs come in the order of the prompts. */
   generate(prompt: Prompt, params?: Params, options?: GenerateOptions): Promise<RequestOutput>
-  generate(prompts: readonly Prompt[], params?: Params | readonly Params[], options?: GenerateOptions): Promise<RequestOutput[]>
+  generate(
+    prompts: readonly Prompt[],
+    params?: Params | readonly Params[],
+    options?: GenerateOptions,
+  ): Promise<RequestOutput[]>
   async generate(
     prompts: Prompt | readonly Prompt[],
     params?: Params | readonly Params[],
     options: GenerateOptions = {},
   ): Promise<RequestOutput | RequestOutput[]> {
-    if (isSinglePrompt(prompts)) return (await this.#run([normalizePrompt(prompts)], params, options))[0] as RequestOutput
+    if (isSinglePrompt(prompts))
+      return (await this.#run([normalizePrompt(prompts)], params, options))[0] as RequestOutput
     return this.#run(prompts.map(normalizePrompt), params, options)
   }
 
@@ -134,7 +152,11 @@ export class LLM {
   }
 
   /** Deltas of one continuation as they come. Breaking the loop, or the signal, frees the request within one step. */
-  async *stream(prompt: Prompt, params?: Params, options: ChatOptions = {}): AsyncGenerator<RequestOutput, void, undefined> {
+  async *stream(
+    prompt: Prompt,
+    params?: Params,
+    options: ChatOptions = {},
+  ): AsyncGenerator<RequestOutput, void, undefined> {
     throwIfAborted(options.signal)
     const [prepared] = await this.#prepare([normalizePrompt(prompt)], options)
     const [one] = this.#paramsFor(1, params)
@@ -181,11 +203,17 @@ export class LLM {
     const prepared = await this.#prepare(prompts, options)
     throwIfAborted(options.signal)
     const streams = this.#addAll(prepared, perPrompt, options)
-    const progress = options.progress ?? prompts.length > 1 ? new ProgressBar(process.stderr, prompts.length, performance.now.bind(performance)) : undefined
+    const progress =
+      (options.progress ?? prompts.length > 1)
+        ? new ProgressBar(process.stderr, prompts.length, performance.now.bind(performance))
+        : undefined
     const results = await Promise.allSettled(
-      streams.map(async (stream) => {
+      streams.map(async stream => {
         const output = await stream.final()
-        progress?.advance(output.promptTokenIds.length, output.outputs.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0))
+        progress?.advance(
+          output.promptTokenIds.length,
+          output.outputs.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+        )
         return output
       }),
     )
@@ -194,7 +222,11 @@ export class LLM {
   }
 
   /** All or none: if one prompt is refused, those before it are taken back. */
-  #addAll(prompts: readonly PreparedPrompt[], params: readonly SamplingParams[], options: GenerateOptions): RequestStream[] {
+  #addAll(
+    prompts: readonly PreparedPrompt[],
+    params: readonly SamplingParams[],
+    options: GenerateOptions,
+  ): RequestStream[] {
     const streams: RequestStream[] = []
     try {
       for (const [index, prompt] of prompts.entries()) {
@@ -229,14 +261,18 @@ export class LLM {
       return Array.from({ length: count }, () => one)
     }
     if (params.length !== count) {
-      throw new InvalidArgumentError('params', `There are ${count} prompts but ${params.length} sampling parameters.`, params.length)
+      throw new InvalidArgumentError(
+        'params',
+        `There are ${count} prompts but ${params.length} sampling parameters.`,
+        params.length,
+      )
     }
     return params.map(toParams)
   }
 
   /** Renders conversations, then tokenizes all texts in one call. */
   async #prepare(prompts: readonly NormalPrompt[], options: ChatOptions): Promise<PreparedPrompt[]> {
-    const texts = prompts.map((prompt) => {
+    const texts = prompts.map(prompt => {
       if (prompt.kind === 'messages') return this.#engine.renderChat(prompt.messages, options)
       return prompt.text
     })
@@ -256,9 +292,12 @@ export class LLM {
     kind: 'text' | 'messages',
     addSpecialTokens: boolean,
   ): Promise<ReadonlyMap<number, Int32Array>> {
-    const indices = [...prompts.keys()].filter((index) => prompts[index]?.kind === kind)
+    const indices = [...prompts.keys()].filter(index => prompts[index]?.kind === kind)
     if (indices.length === 0) return new Map()
-    const ids = await this.#engine.encode(indices.map((index) => texts[index] as string), addSpecialTokens)
+    const ids = await this.#engine.encode(
+      indices.map(index => texts[index] as string),
+      addSpecialTokens,
+    )
     return new Map(indices.map((index, at) => [index, ids[at] as Int32Array]))
   }
 }
@@ -273,16 +312,16 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** @throws the first error; what the other prompts gave is in its `details`, so that nothing is lost. */
 function outputsOf(results: readonly PromiseSettledResult<RequestOutput>[]): RequestOutput[] {
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed === undefined) return results.map((result) => (result as PromiseFulfilledResult<RequestOutput>).value)
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed === undefined) return results.map(result => (result as PromiseFulfilledResult<RequestOutput>).value)
   const error: unknown = failed.reason
   if (results.length === 1 || !(error instanceof EngineError) || error instanceof RequestAbortedError) throw error
   throw new EngineError(error.code, error.message, {
     cause: error,
     details: {
       ...error.details,
-      outputs: results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)),
-      errors: results.map((result) => (result.status === 'rejected' ? (result.reason as unknown) : undefined)),
+      outputs: results.map(result => (result.status === 'fulfilled' ? result.value : undefined)),
+      errors: results.map(result => (result.status === 'rejected' ? (result.reason as unknown) : undefined)),
     },
   })
 }

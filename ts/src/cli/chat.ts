@@ -11,7 +11,9 @@ import type { Streams } from './streams.js'
 
 const DEFAULT_MAX_TOKENS = 1024
 
-const ownRows: readonly OptionRow[] = [{ name: 'system', kind: 'text', value: 'TEXT', help: 'a system message that begins the conversation' }]
+const ownRows: readonly OptionRow[] = [
+  { name: 'system', kind: 'text', value: 'TEXT', help: 'a system message that begins the conversation' },
+]
 const rows = [...ownRows, ...samplingRows.filter(({ name }) => name !== 'n' && name !== 'logprobs'), ...engineRows]
 
 const commandsHelp = '/clear forgets the conversation, /exit or Ctrl-D ends, Ctrl-C stops an answer.'
@@ -26,7 +28,8 @@ async function chat(args: readonly string[], streams: Streams): Promise<ExitCode
   const { engine, sampling, own } = parseOptions(args, rows)
   await using llm = await LLM.create(engine)
   const params = llm.defaultSamplingParams.with({ maxTokens: DEFAULT_MAX_TOKENS, ...sampling })
-  const opening: readonly ChatMessage[] = typeof own.system === 'string' ? [{ role: 'system', content: own.system }] : []
+  const opening: readonly ChatMessage[] =
+    typeof own.system === 'string' ? [{ role: 'system', content: own.system }] : []
   await new Conversation(llm, params, opening, streams).run()
   return 0
 }
@@ -48,7 +51,12 @@ class Conversation {
     this.#messages = [...opening]
     this.#streams = streams
     const isTerminal = streams.stdin.isTTY === true && streams.stdout.isTTY === true
-    this.#terminal = createInterface({ input: streams.stdin, output: isTerminal ? streams.stdout : undefined, prompt: '> ', terminal: isTerminal })
+    this.#terminal = createInterface({
+      input: streams.stdin,
+      output: isTerminal ? streams.stdout : undefined,
+      prompt: '> ',
+      terminal: isTerminal,
+    })
   }
 
   async run(): Promise<void> {

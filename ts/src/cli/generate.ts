@@ -14,7 +14,12 @@ import { UsageError } from './usage-error.js'
 const DEFAULT_MAX_TOKENS = 256
 
 const ownRows: readonly OptionRow[] = [
-  { name: 'prompt', kind: 'texts', value: 'TEXT', help: 'a prompt (repeatable; default: one per line of standard input)' },
+  {
+    name: 'prompt',
+    kind: 'texts',
+    value: 'TEXT',
+    help: 'a prompt (repeatable; default: one per line of standard input)',
+  },
   { name: 'json', kind: 'flag', help: 'print one RequestOutput per line, in prompt order' },
   { name: 'echo', kind: 'flag', help: 'print each prompt before its text' },
 ]
@@ -44,7 +49,13 @@ async function generate(args: readonly string[], streams: Streams): Promise<Exit
   })
 }
 
-async function printJson(llm: LLM, prompts: readonly string[], params: SamplingParams, signal: AbortSignal, { stdout }: Streams): Promise<void> {
+async function printJson(
+  llm: LLM,
+  prompts: readonly string[],
+  params: SamplingParams,
+  signal: AbortSignal,
+  { stdout }: Streams,
+): Promise<void> {
   for (const output of await llm.generate(prompts, params, { signal })) stdout.write(`${JSON.stringify(output)}\n`)
 }
 

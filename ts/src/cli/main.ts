@@ -28,7 +28,9 @@ const help = `quire: LLM inference for TypeScript, on the framework of your choi
 Usage: quire <command> [options]
 
 Commands:
-${Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
+  .join('\n')}
 
 \`quire <command> --help\` lists the options of one command. \`quire --version\` prints the version.
 `
@@ -46,7 +48,8 @@ export async function main(args: readonly string[], streams: Streams = process):
       return 0
     }
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-    if (command === undefined) throw new UsageError(`There is no command '${name}'. Commands: ${Object.keys(commands).join(', ')}.`)
+    if (command === undefined)
+      throw new UsageError(`There is no command '${name}'. Commands: ${Object.keys(commands).join(', ')}.`)
     if (rest.includes('--help') || rest.includes('-h')) {
       streams.stdout.write(command.help)
       return 0

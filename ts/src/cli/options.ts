@@ -20,36 +20,144 @@ export interface OptionRow {
 }
 
 export const engineRows: readonly OptionRow[] = [
-  { name: 'model', kind: 'text', value: 'DIR', help: "model directory in Hugging Face's layout (default: the bundled tiny model)", engine: 'model' },
-  { name: 'tokenizer', kind: 'text', value: 'DIR', help: "directory of another tokenizer (default: the model's)", engine: 'tokenizer' },
-  { name: 'framework', kind: 'text', value: 'NAME', help: 'framework plugin (default: QUIRE_FRAMEWORK, else the best available)', engine: 'framework' },
-  { name: 'device', kind: 'text', value: 'NAME', help: "cpu, cuda:0, ... (default: the plugin's first)", engine: 'device' },
-  { name: 'dtype', kind: 'text', value: 'TYPE', help: 'auto, float32, bfloat16 or float16 (default: auto)', engine: 'dtype' },
+  {
+    name: 'model',
+    kind: 'text',
+    value: 'DIR',
+    help: "model directory in Hugging Face's layout (default: the bundled tiny model)",
+    engine: 'model',
+  },
+  {
+    name: 'tokenizer',
+    kind: 'text',
+    value: 'DIR',
+    help: "directory of another tokenizer (default: the model's)",
+    engine: 'tokenizer',
+  },
+  {
+    name: 'framework',
+    kind: 'text',
+    value: 'NAME',
+    help: 'framework plugin (default: QUIRE_FRAMEWORK, else the best available)',
+    engine: 'framework',
+  },
+  {
+    name: 'device',
+    kind: 'text',
+    value: 'NAME',
+    help: "cpu, cuda:0, ... (default: the plugin's first)",
+    engine: 'device',
+  },
+  {
+    name: 'dtype',
+    kind: 'text',
+    value: 'TYPE',
+    help: 'auto, float32, bfloat16 or float16 (default: auto)',
+    engine: 'dtype',
+  },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
-  { name: 'max-model-len', kind: 'number', value: 'N', help: "prompt and output tokens of a sequence (default: the model's)", engine: 'maxModelLen' },
+  {
+    name: 'max-model-len',
+    kind: 'number',
+    value: 'N',
+    help: "prompt and output tokens of a sequence (default: the model's)",
+    engine: 'maxModelLen',
+  },
   { name: 'block-size', kind: 'number', value: 'N', help: 'KV slots per block (default: 16)', engine: 'blockSize' },
-  { name: 'num-blocks', kind: 'number', value: 'N', help: 'KV blocks (default: as memory allows)', engine: 'numBlocks' },
-  { name: 'kv-cache-memory', kind: 'number', value: 'BYTES', help: 'bytes for the KV cache (default: as memory allows)', engine: 'kvCacheMemoryBytes' },
-  { name: 'memory-utilization', kind: 'number', value: 'SHARE', help: 'share of memory that may be filled (default: 0.9)', engine: 'memoryUtilization' },
-  { name: 'max-num-seqs', kind: 'number', value: 'N', help: 'sequences that run at once (default: 256)', engine: 'maxNumSeqs' },
-  { name: 'max-num-batched-tokens', kind: 'number', value: 'N', help: 'tokens in one step (default: 2048)', engine: 'maxNumBatchedTokens' },
-  { name: 'no-enable-prefix-caching', kind: 'flag', help: 'compute equal prompt beginnings again', engine: 'enablePrefixCaching', negates: true },
+  {
+    name: 'num-blocks',
+    kind: 'number',
+    value: 'N',
+    help: 'KV blocks (default: as memory allows)',
+    engine: 'numBlocks',
+  },
+  {
+    name: 'kv-cache-memory',
+    kind: 'number',
+    value: 'BYTES',
+    help: 'bytes for the KV cache (default: as memory allows)',
+    engine: 'kvCacheMemoryBytes',
+  },
+  {
+    name: 'memory-utilization',
+    kind: 'number',
+    value: 'SHARE',
+    help: 'share of memory that may be filled (default: 0.9)',
+    engine: 'memoryUtilization',
+  },
+  {
+    name: 'max-num-seqs',
+    kind: 'number',
+    value: 'N',
+    help: 'sequences that run at once (default: 256)',
+    engine: 'maxNumSeqs',
+  },
+  {
+    name: 'max-num-batched-tokens',
+    kind: 'number',
+    value: 'N',
+    help: 'tokens in one step (default: 2048)',
+    engine: 'maxNumBatchedTokens',
+  },
+  {
+    name: 'no-enable-prefix-caching',
+    kind: 'flag',
+    help: 'compute equal prompt beginnings again',
+    engine: 'enablePrefixCaching',
+    negates: true,
+  },
 ]
 
 export const samplingRows: readonly OptionRow[] = [
-  { name: 'max-tokens', kind: 'number', value: 'N', help: 'most tokens to generate (default: 256)', sampling: 'maxTokens' },
+  {
+    name: 'max-tokens',
+    kind: 'number',
+    value: 'N',
+    help: 'most tokens to generate (default: 256)',
+    sampling: 'maxTokens',
+  },
   { name: 'min-tokens', kind: 'number', value: 'N', help: 'least tokens before a stop', sampling: 'minTokens' },
-  { name: 'temperature', kind: 'number', value: 'T', help: "0 = greedy (default: the model's, else 1)", sampling: 'temperature' },
+  {
+    name: 'temperature',
+    kind: 'number',
+    value: 'T',
+    help: "0 = greedy (default: the model's, else 1)",
+    sampling: 'temperature',
+  },
   { name: 'top-p', kind: 'number', value: 'P', help: 'keep the likeliest ids that sum to P', sampling: 'topP' },
   { name: 'top-k', kind: 'number', value: 'K', help: 'keep the K likeliest ids', sampling: 'topK' },
   { name: 'min-p', kind: 'number', value: 'P', help: 'drop ids below this share of the likeliest', sampling: 'minP' },
-  { name: 'repetition-penalty', kind: 'number', value: 'R', help: 'above 1 discourages repetition', sampling: 'repetitionPenalty' },
-  { name: 'presence-penalty', kind: 'number', value: 'R', help: 'subtracted once for ids already there', sampling: 'presencePenalty' },
-  { name: 'frequency-penalty', kind: 'number', value: 'R', help: 'subtracted for each time an id is there', sampling: 'frequencyPenalty' },
+  {
+    name: 'repetition-penalty',
+    kind: 'number',
+    value: 'R',
+    help: 'above 1 discourages repetition',
+    sampling: 'repetitionPenalty',
+  },
+  {
+    name: 'presence-penalty',
+    kind: 'number',
+    value: 'R',
+    help: 'subtracted once for ids already there',
+    sampling: 'presencePenalty',
+  },
+  {
+    name: 'frequency-penalty',
+    kind: 'number',
+    value: 'R',
+    help: 'subtracted for each time an id is there',
+    sampling: 'frequencyPenalty',
+  },
   { name: 'seed', kind: 'number', value: 'N', help: 'makes the draw repeatable', sampling: 'seed' },
   { name: 'stop', kind: 'texts', value: 'TEXT', help: 'ends the output (repeatable)', sampling: 'stop' },
   { name: 'n', kind: 'number', value: 'N', help: 'continuations of each prompt', sampling: 'n' },
-  { name: 'logprobs', kind: 'number', value: 'N', help: 'logprobs of the N likeliest ids per token (with --json)', sampling: 'logprobs' },
+  {
+    name: 'logprobs',
+    kind: 'number',
+    value: 'N',
+    help: 'logprobs of the N likeliest ids per token (with --json)',
+    sampling: 'logprobs',
+  },
   { name: 'ignore-eos', kind: 'flag', help: "go on after the model's end of sequence", sampling: 'ignoreEos' },
 ]
 
@@ -81,13 +189,19 @@ export function parseOptions(args: readonly string[], rows: readonly OptionRow[]
 /** One line per option, aligned. */
 export function helpOf(rows: readonly OptionRow[]): string {
   const names = rows.map(({ name, value }) => `--${name}${value === undefined ? '' : ` ${value}`}`)
-  const width = Math.max(...names.map((name) => name.length))
+  const width = Math.max(...names.map(name => name.length))
   return rows.map(({ help }, index) => `  ${(names[index] as string).padEnd(width)}  ${help}`).join('\n')
 }
 
-function parse(args: readonly string[], rows: readonly OptionRow[]): Record<string, string | boolean | (string | boolean)[] | undefined> {
+function parse(
+  args: readonly string[],
+  rows: readonly OptionRow[],
+): Record<string, string | boolean | (string | boolean)[] | undefined> {
   const options = Object.fromEntries(
-    rows.map(({ name, kind }) => [name, { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: kind === 'texts' }]),
+    rows.map(({ name, kind }) => [
+      name,
+      { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: kind === 'texts' },
+    ]),
   )
   try {
     return parseArgs({ args: joinNegativeNumbers(args, rows), options, strict: true, allowPositionals: false }).values
@@ -102,13 +216,17 @@ function joinNegativeNumbers(args: readonly string[], rows: readonly OptionRow[]
   const joined: string[] = []
   for (const arg of args) {
     const previous = joined.at(-1)
-    if (previous !== undefined && numeric.has(previous) && /^-[\d.]/.test(arg)) joined[joined.length - 1] = `${previous}=${arg}`
+    if (previous !== undefined && numeric.has(previous) && /^-[\d.]/.test(arg))
+      joined[joined.length - 1] = `${previous}=${arg}`
     else joined.push(arg)
   }
   return joined
 }
 
-function convert(row: OptionRow, given: string | boolean | (string | boolean)[]): string | readonly string[] | number | boolean {
+function convert(
+  row: OptionRow,
+  given: string | boolean | (string | boolean)[],
+): string | readonly string[] | number | boolean {
   if (row.kind === 'texts') return given as string[]
   if (row.kind === 'flag') return row.negates === true ? given !== true : given === true
   if (row.kind === 'text') return given as string

@@ -46,7 +46,7 @@ function string(name: string, value: unknown): string {
 }
 
 function choice<T extends string>(name: string, value: unknown, choices: Choice<T>): T {
-  const found = choices.find((candidate) => candidate === value)
+  const found = choices.find(candidate => candidate === value)
   if (found === undefined) {
     throw new InvalidArgumentError(name, `${name} must be one of ${choices.join(', ')}, got ${String(value)}.`, value)
   }

@@ -4,7 +4,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.js'
 import { bundledModelDirectory } from './bundled-model.js'
-import { check, type Choice } from './check.js'
+import { type Choice, check } from './check.js'
 
 export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
 export type SchedulingPolicyOption = 'fcfs' | 'priority'
@@ -107,10 +107,28 @@ const logprobsModes: Choice<LogprobsMode> = ['raw_logprobs', 'raw_logits', 'proc
 const deviceKinds = ['cpu', 'cuda', 'npu', 'metal', 'tpu', 'webgpu'] as const
 
 const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
-  model: true, tokenizer: true, loadTokenizer: true, chatTemplate: true, framework: true, device: true, dtype: true,
-  threads: true, maxModelLen: true, blockSize: true, numBlocks: true, kvCacheMemoryBytes: true, memoryUtilization: true,
-  maxNumSeqs: true, maxNumBatchedTokens: true, enablePrefixCaching: true, enableChunkedPrefill: true,
-  longPrefillTokenThreshold: true, schedulingPolicy: true, seed: true, maxLogprobs: true, logprobsMode: true,
+  model: true,
+  tokenizer: true,
+  loadTokenizer: true,
+  chatTemplate: true,
+  framework: true,
+  device: true,
+  dtype: true,
+  threads: true,
+  maxModelLen: true,
+  blockSize: true,
+  numBlocks: true,
+  kvCacheMemoryBytes: true,
+  memoryUtilization: true,
+  maxNumSeqs: true,
+  maxNumBatchedTokens: true,
+  enablePrefixCaching: true,
+  enableChunkedPrefill: true,
+  longPrefillTokenThreshold: true,
+  schedulingPolicy: true,
+  seed: true,
+  maxLogprobs: true,
+  logprobsMode: true,
   generationConfig: true,
 }
 
@@ -147,9 +165,10 @@ export function parseEngineOptions(options: EngineOptions, workingDirectory: str
     cache: {
       blockSize: check.integer('blockSize', options.blockSize ?? 16, 1, 4096),
       numBlocks: optionalInteger('numBlocks', options.numBlocks, 2),
-      kvCacheMemoryBytes: options.kvCacheMemoryBytes === undefined
-        ? undefined
-        : check.integer('kvCacheMemoryBytes', options.kvCacheMemoryBytes, 1, Number.MAX_SAFE_INTEGER),
+      kvCacheMemoryBytes:
+        options.kvCacheMemoryBytes === undefined
+          ? undefined
+          : check.integer('kvCacheMemoryBytes', options.kvCacheMemoryBytes, 1, Number.MAX_SAFE_INTEGER),
       memoryUtilization: check.number('memoryUtilization', options.memoryUtilization ?? 0.9, { above: 0, atMost: 1 }),
       enablePrefixCaching: check.boolean('enablePrefixCaching', options.enablePrefixCaching ?? true),
     },
@@ -157,7 +176,12 @@ export function parseEngineOptions(options: EngineOptions, workingDirectory: str
       maxNumSeqs: Math.min(maxNumSeqs, maxNumBatchedTokens),
       maxNumBatchedTokens,
       enableChunkedPrefill: check.boolean('enableChunkedPrefill', options.enableChunkedPrefill ?? true),
-      longPrefillTokenThreshold: check.integer('longPrefillTokenThreshold', options.longPrefillTokenThreshold ?? 0, 0, 1 << 24),
+      longPrefillTokenThreshold: check.integer(
+        'longPrefillTokenThreshold',
+        options.longPrefillTokenThreshold ?? 0,
+        0,
+        1 << 24,
+      ),
       policy: check.choice('schedulingPolicy', options.schedulingPolicy ?? 'fcfs', policies),
     },
     device: {
@@ -182,7 +206,11 @@ function parseDevice(text: unknown): { kind: string; index: number } {
   const match = /^([a-z]+)(?::(\d{1,4}))?$/.exec(check.string('device', text))
   const kind = match?.[1] ?? ''
   if (!(deviceKinds as readonly string[]).includes(kind)) {
-    throw new InvalidArgumentError('device', `device must be one of ${deviceKinds.join(', ')}, with an index as in cuda:1`, text)
+    throw new InvalidArgumentError(
+      'device',
+      `device must be one of ${deviceKinds.join(', ')}, with an index as in cuda:1`,
+      text,
+    )
   }
   return { kind, index: Number(match?.[2] ?? 0) }
 }

@@ -9,9 +9,14 @@ import { ModelError } from '../errors.js'
  * @throws ModelError: `ERR_MODEL_NOT_FOUND` if there is no such directory or no config.json, `ERR_MODEL_INVALID` if it cannot be read.
  */
 export async function readArchitecture(directory: string): Promise<string> {
-  const isDirectory = await stat(directory).then((found) => found.isDirectory(), () => false)
+  const isDirectory = await stat(directory).then(
+    found => found.isDirectory(),
+    () => false,
+  )
   if (!isDirectory) {
-    throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model directory at '${directory}'.`, { details: { path: directory } })
+    throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model directory at '${directory}'.`, {
+      details: { path: directory },
+    })
   }
   const path = join(directory, 'config.json')
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
@@ -24,9 +29,13 @@ export async function readArchitecture(directory: string): Promise<string> {
   const architecture = (config as { architectures?: unknown }).architectures
   const name: unknown = Array.isArray(architecture) ? architecture[0] : undefined
   if (typeof name !== 'string') {
-    throw new ModelError('ERR_MODEL_INVALID', `'${path}' names no architecture (a list \`architectures\` of strings).`, {
-      details: { path },
-    })
+    throw new ModelError(
+      'ERR_MODEL_INVALID',
+      `'${path}' names no architecture (a list \`architectures\` of strings).`,
+      {
+        details: { path },
+      },
+    )
   }
   return name
 }

@@ -63,10 +63,31 @@ export interface SamplingOptions {
 }
 
 const names: Readonly<Record<keyof SamplingOptions, true>> = {
-  n: true, presencePenalty: true, frequencyPenalty: true, repetitionPenalty: true, temperature: true, topP: true, topK: true,
-  minP: true, seed: true, stop: true, stopTokenIds: true, ignoreEos: true, maxTokens: true, minTokens: true, logprobs: true,
-  promptLogprobs: true, logprobTokenIds: true, detokenize: true, skipSpecialTokens: true, spacesBetweenSpecialTokens: true,
-  includeStopStrInOutput: true, logitBias: true, allowedTokenIds: true, badWords: true, skipReadingPrefixCache: true,
+  n: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  repetitionPenalty: true,
+  temperature: true,
+  topP: true,
+  topK: true,
+  minP: true,
+  seed: true,
+  stop: true,
+  stopTokenIds: true,
+  ignoreEos: true,
+  maxTokens: true,
+  minTokens: true,
+  logprobs: true,
+  promptLogprobs: true,
+  logprobTokenIds: true,
+  detokenize: true,
+  skipSpecialTokens: true,
+  spacesBetweenSpecialTokens: true,
+  includeStopStrInOutput: true,
+  logitBias: true,
+  allowedTokenIds: true,
+  badWords: true,
+  skipReadingPrefixCache: true,
   outputKind: true,
 }
 
@@ -108,7 +129,11 @@ export class SamplingParams {
   constructor(options: SamplingOptions = {}) {
     for (const name of Object.keys(options)) {
       if (!Object.hasOwn(names, name)) {
-        throw new InvalidArgumentError(name, `There is no sampling parameter \`${name}\``, (options as Record<string, unknown>)[name])
+        throw new InvalidArgumentError(
+          name,
+          `There is no sampling parameter \`${name}\``,
+          (options as Record<string, unknown>)[name],
+        )
       }
     }
     this.presencePenalty = check.number('presencePenalty', options.presencePenalty ?? 0, { atLeast: -2, atMost: 2 })
@@ -128,7 +153,8 @@ export class SamplingParams {
       throw new InvalidArgumentError('n', `n must be 1 when using greedy sampling, got ${this.n}.`, options.n)
     }
     this.seed = parseSeed(options.seed)
-    this.maxTokens = options.maxTokens === null ? undefined : check.integer('maxTokens', options.maxTokens ?? 16, 1, 2 ** 31 - 1)
+    this.maxTokens =
+      options.maxTokens === null ? undefined : check.integer('maxTokens', options.maxTokens ?? 16, 1, 2 ** 31 - 1)
     this.minTokens = check.integer('minTokens', options.minTokens ?? 0, 0, 2 ** 31 - 1)
     if (this.maxTokens !== undefined && this.minTokens > this.maxTokens) {
       throw new InvalidArgumentError(
@@ -155,7 +181,10 @@ export class SamplingParams {
     this.logitBias = parseLogitBias(options.logitBias ?? {})
     this.ignoreEos = check.boolean('ignoreEos', options.ignoreEos ?? false)
     this.skipSpecialTokens = check.boolean('skipSpecialTokens', options.skipSpecialTokens ?? true)
-    this.spacesBetweenSpecialTokens = check.boolean('spacesBetweenSpecialTokens', options.spacesBetweenSpecialTokens ?? true)
+    this.spacesBetweenSpecialTokens = check.boolean(
+      'spacesBetweenSpecialTokens',
+      options.spacesBetweenSpecialTokens ?? true,
+    )
     this.includeStopStrInOutput = check.boolean('includeStopStrInOutput', options.includeStopStrInOutput ?? false)
     this.skipReadingPrefixCache = check.boolean(
       'skipReadingPrefixCache',
@@ -189,7 +218,11 @@ export class SamplingParams {
   #checkLogprobTokenIds(ids: readonly number[]): void {
     const most = 128
     if (ids.length === 0 || ids.length > most) {
-      throw new InvalidArgumentError('logprobTokenIds', `logprobTokenIds must have 1 to ${most} ids, got ${ids.length}.`, ids)
+      throw new InvalidArgumentError(
+        'logprobTokenIds',
+        `logprobTokenIds must have 1 to ${most} ids, got ${ids.length}.`,
+        ids,
+      )
     }
     if (this.logprobs !== undefined && this.logprobs !== ids.length) {
       throw new InvalidArgumentError(

@@ -24,8 +24,8 @@ export async function discoverPlugins(directory: string): Promise<PluginSource[]
   const app = await nearestManifest(directory)
   if (app === undefined) return []
   const names = Object.keys({ ...app.manifest.dependencies, ...app.manifest.optionalDependencies })
-  const sources = await Promise.all(names.map((name) => sourceOf(name, app.path)))
-  return sources.filter((source) => source !== undefined)
+  const sources = await Promise.all(names.map(name => sourceOf(name, app.path)))
+  return sources.filter(source => source !== undefined)
 }
 
 async function sourceOf(packageName: string, appManifest: string): Promise<PluginSource | undefined> {

@@ -20,13 +20,7 @@ export interface FloatInfo {
 }
 
 /** Host data. Half types travel as their bits in a Uint16Array, int64 as a BigInt64Array. */
-export type TypedArray =
-  | Float32Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array
-  | Int32Array
-  | BigInt64Array
+export type TypedArray = Float32Array | Uint16Array | Int8Array | Uint8Array | Int32Array | BigInt64Array
 
 const itemSizes: Readonly<Record<DTypeName, number>> = {
   float32: 4,

@@ -12,6 +12,8 @@ export interface Probe {
   /** Version of the framework, where it is available. */
   readonly version?: string
   readonly devices: readonly Device[]
+  /** What its runners can do here; present where it is available. */
+  readonly capabilities?: RunnerCapabilities
   /** Why it is not available; or a note on what was found. */
   readonly reason?: string
   /** What a person may want to know: CPU features found, kernels chosen, driver versions. */
@@ -36,8 +38,6 @@ export interface FrameworkPlugin {
   readonly name: string
   /** Higher wins; the embedded default is 0. */
   readonly priority: number
-  /** What its runners can do, known without opening it. */
-  readonly capabilities: RunnerCapabilities
   /** Cheap: imports nothing heavy, never throws. */
   probe(): Promise<Probe>
   open(options: OpenOptions): Promise<OpenedFramework>

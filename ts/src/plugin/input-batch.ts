@@ -43,7 +43,16 @@ export const layout = {
 
 type Section = Exclude<
   keyof typeof layout.word,
-  'magic' | 'version' | 'totalWords' | 'stepId' | 'numTokens' | 'numRows' | 'numLogits' | 'blockTableStride' | 'blockSize' | 'flags'
+  | 'magic'
+  | 'version'
+  | 'totalWords'
+  | 'stepId'
+  | 'numTokens'
+  | 'numRows'
+  | 'numLogits'
+  | 'blockTableStride'
+  | 'blockSize'
+  | 'flags'
 >
 
 /**

@@ -44,13 +44,14 @@ export function checkPlugin(value: unknown, origin: string): FrameworkPlugin {
   const members: readonly [keyof FrameworkPlugin, string][] = [
     ['name', 'string'],
     ['priority', 'number'],
-    ['capabilities', 'object'],
     ['probe', 'function'],
     ['open', 'function'],
   ]
   for (const [member, type] of members) {
     if (typeof plugin[member] !== type) {
-      throw new PluginError(`The plugin from ${origin} lacks \`${member}\` (a ${type}).`, { details: { origin, member } })
+      throw new PluginError(`The plugin from ${origin} lacks \`${member}\` (a ${type}).`, {
+        details: { origin, member },
+      })
     }
   }
   return value as FrameworkPlugin

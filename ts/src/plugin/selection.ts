@@ -42,11 +42,11 @@ export async function listCandidates(options: Pick<SelectionOptions, 'env' | 'ap
 export async function selectPlugin(options: SelectionOptions): Promise<{ plugin: FrameworkPlugin; device: Device }> {
   const asked = options.framework ?? (options.env.QUIRE_FRAMEWORK || undefined)
   const all = await reachableSources(options)
-  const sources = asked === undefined ? all : all.filter((source) => source.name === asked)
+  const sources = asked === undefined ? all : all.filter(source => source.name === asked)
   if (asked !== undefined && sources.length === 0) {
     throw new NoFrameworkError(
-      `No framework named '${asked}' is installed. Known here: ${all.map((source) => source.name).join(', ')}.`,
-      { details: { asked, known: all.map((source) => source.name) } },
+      `No framework named '${asked}' is installed. Known here: ${all.map(source => source.name).join(', ')}.`,
+      { details: { asked, known: all.map(source => source.name) } },
     )
   }
   const candidates = await Promise.all(sources.map(inspect))
@@ -55,7 +55,7 @@ export async function selectPlugin(options: SelectionOptions): Promise<{ plugin:
     const reason = unsuitability(candidate, options)
     if (reason !== undefined) reasons.set(candidate, reason)
   }
-  const suitable = candidates.filter((candidate) => !reasons.has(candidate)).sort((a, b) => b.priority - a.priority)
+  const suitable = candidates.filter(candidate => !reasons.has(candidate)).sort((a, b) => b.priority - a.priority)
   const [best, second] = suitable
   if (best?.plugin === undefined) {
     const supported = supportedArchitectures(candidates, options)
@@ -66,28 +66,33 @@ export async function selectPlugin(options: SelectionOptions): Promise<{ plugin:
         { details: { architecture: options.architecture, supported } },
       )
     }
-    const lines = candidates.map((candidate) => `  - ${candidate.name} (${candidate.origin}): ${reasons.get(candidate)}`)
+    const lines = candidates.map(candidate => `  - ${candidate.name} (${candidate.origin}): ${reasons.get(candidate)}`)
     throw new NoFrameworkError(`No framework available for Quire in this environment.\n${lines.join('\n')}`, {
-      details: { candidates: candidates.map((c) => ({ name: c.name, origin: c.origin, reason: reasons.get(c) })) },
+      details: { candidates: candidates.map(c => ({ name: c.name, origin: c.origin, reason: reasons.get(c) })) },
     })
   }
   if (second !== undefined && second.priority === best.priority) {
-    const equals = suitable.filter((candidate) => candidate.priority === best.priority)
+    const equals = suitable.filter(candidate => candidate.priority === best.priority)
     throw new PluginError(
-      `Several frameworks have the same priority ${best.priority}: ${equals.map((c) => `${c.name} (${c.origin})`).join(', ')}. Choose one by the option \`framework\` or by QUIRE_FRAMEWORK.`,
-      { details: { equals: equals.map((c) => c.name) } },
+      `Several frameworks have the same priority ${best.priority}: ${equals.map(c => `${c.name} (${c.origin})`).join(', ')}. Choose one by the option \`framework\` or by QUIRE_FRAMEWORK.`,
+      { details: { equals: equals.map(c => c.name) } },
     )
   }
   return { plugin: best.plugin, device: deviceFor(best, options.device) as Device }
 }
 
-async function reachableSources({ env, appDirectory }: Pick<SelectionOptions, 'env' | 'appDirectory'>): Promise<PluginSource[]> {
-  const wanted = env.QUIRE_PLUGINS?.split(',').map((name) => name.trim()).filter(Boolean)
+async function reachableSources({
+  env,
+  appDirectory,
+}: Pick<SelectionOptions, 'env' | 'appDirectory'>): Promise<PluginSource[]> {
+  const wanted = env.QUIRE_PLUGINS?.split(',')
+    .map(name => name.trim())
+    .filter(Boolean)
   const found = wanted?.includes('none') ? [] : await discoverPlugins(appDirectory)
-  const allowed = wanted === undefined ? found : found.filter((s) => wanted.includes(s.name) || wanted.includes(s.origin))
+  const allowed = wanted === undefined ? found : found.filter(s => wanted.includes(s.name) || wanted.includes(s.origin))
   const sources = [...registeredPlugins()]
   for (const source of [...allowed, embeddedPlugin]) {
-    if (!sources.some((known) => known.name === source.name)) sources.push(source)
+    if (!sources.some(known => known.name === source.name)) sources.push(source)
   }
   return sources
 }
@@ -105,18 +110,18 @@ async function inspect(source: PluginSource): Promise<Candidate> {
 
 /** What could run here, if only the architecture were another. */
 function supportedArchitectures(candidates: readonly Candidate[], { device }: SelectionOptions): string[] {
-  const usable = candidates.filter((candidate) => candidate.probe.available && deviceFor(candidate, device) !== undefined)
-  return [...new Set(usable.flatMap((candidate) => candidate.plugin?.capabilities.architectures ?? []))]
+  const usable = candidates.filter(candidate => candidate.probe.available && deviceFor(candidate, device) !== undefined)
+  return [...new Set(usable.flatMap(candidate => candidate.probe.capabilities?.architectures ?? []))]
 }
 
 function unsuitability(candidate: Candidate, { architecture, device }: SelectionOptions): string | undefined {
   const { probe, plugin } = candidate
   if (!probe.available || plugin === undefined) return probe.reason ?? 'not available'
   if (deviceFor(candidate, device) === undefined) {
-    const found = probe.devices.map((d) => `${d.kind}:${d.index}`).join(', ') || 'none'
+    const found = probe.devices.map(d => `${d.kind}:${d.index}`).join(', ') || 'none'
     return device === undefined ? 'no device found' : `no device ${device.kind}:${device.index} (found: ${found})`
   }
-  const { architectures } = plugin.capabilities
+  const architectures = probe.capabilities?.architectures ?? []
   if (architecture !== undefined && !architectures.includes(architecture)) {
     return `architecture ${architecture} is not supported (supported: ${architectures.join(', ')})`
   }
@@ -125,5 +130,5 @@ function unsuitability(candidate: Candidate, { architecture, device }: Selection
 
 function deviceFor({ probe }: Candidate, asked: Device | undefined): Device | undefined {
   if (asked === undefined) return probe.devices[0]
-  return probe.devices.find((device) => device.kind === asked.kind && device.index === asked.index)
+  return probe.devices.find(device => device.kind === asked.kind && device.index === asked.index)
 }

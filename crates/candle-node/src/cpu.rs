@@ -1,0 +1,28 @@
+//! What there is to run on, known without loading a model.
+
+use napi_derive::napi;
+use quire_runner::{Isa, architectures, cpu_features};
+
+/// The CPU, the kernels that it can run, and the models that the runner knows.
+#[napi(object)]
+pub(crate) struct CpuFacts {
+    /// Version of this build.
+    pub version: String,
+    /// Features that the kernels look at, of those that this CPU has.
+    pub features: Vec<String>,
+    /// Kernels that this CPU can run, best first.
+    pub kernels: Vec<String>,
+    /// Architectures that can be loaded.
+    pub architectures: Vec<String>,
+}
+
+/// Looks at the CPU.
+#[napi]
+pub(crate) fn cpu_facts() -> CpuFacts {
+    CpuFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        features: cpu_features().into_iter().map(str::to_owned).collect(),
+        kernels: Isa::available().map(|isa| isa.name().to_owned()).collect(),
+        architectures: architectures().into_iter().map(str::to_owned).collect(),
+    }
+}

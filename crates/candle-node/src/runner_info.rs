@@ -1,0 +1,106 @@
+//! Facts of a loaded model, its cache and its memory, as plain objects.
+
+use napi_derive::napi;
+use quire_runner::{GenerationConfig, KvCacheSpec, MemoryProfile, ModelInfo};
+
+/// Sampling defaults of generation_config.json.
+#[napi(object)]
+pub struct NativeGenerationDefaults {
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub top_k: Option<f64>,
+    pub min_p: Option<f64>,
+    pub repetition_penalty: Option<f64>,
+    pub max_new_tokens: Option<f64>,
+}
+
+/// See `ModelInfo` in the plugin contract.
+#[napi(object)]
+pub struct NativeModelInfo {
+    pub architecture: String,
+    pub model_type: String,
+    pub vocab_size: f64,
+    pub max_position_embeddings: f64,
+    pub hidden_size: f64,
+    pub num_layers: f64,
+    pub num_heads: f64,
+    pub num_kv_heads: f64,
+    pub head_dim: f64,
+    pub dtype: String,
+    pub weights_bytes: f64,
+    pub num_parameters: f64,
+    pub eos_token_ids: Vec<i32>,
+    pub sliding_window: Option<f64>,
+    pub generation_defaults: NativeGenerationDefaults,
+}
+
+/// The KV cache of every layer: `[2, blocks, numKvHeads, blockSize, headDim]`.
+#[napi(object)]
+pub struct NativeKvCacheSpec {
+    pub num_layers: f64,
+    pub num_kv_heads: f64,
+    pub head_dim: f64,
+    pub dtype: String,
+    /// Bytes of one block of one layer, K and V together.
+    pub bytes_per_block: f64,
+}
+
+/// Bytes beside the KV cache.
+#[napi(object)]
+pub struct NativeMemoryProfile {
+    pub weights_bytes: f64,
+    pub activation_bytes: f64,
+}
+
+impl From<&GenerationConfig> for NativeGenerationDefaults {
+    fn from(generation: &GenerationConfig) -> Self {
+        Self {
+            temperature: generation.temperature,
+            top_p: generation.top_p,
+            top_k: generation.top_k.map(|value| value as f64),
+            min_p: generation.min_p,
+            repetition_penalty: generation.repetition_penalty,
+            max_new_tokens: generation.max_new_tokens.map(|value| value as f64),
+        }
+    }
+}
+
+impl From<&ModelInfo> for NativeModelInfo {
+    fn from(info: &ModelInfo) -> Self {
+        Self {
+            architecture: info.architecture.clone(),
+            model_type: info.model_type.clone(),
+            vocab_size: info.vocab_size as f64,
+            max_position_embeddings: info.max_position_embeddings as f64,
+            hidden_size: info.hidden_size as f64,
+            num_layers: info.num_layers as f64,
+            num_heads: info.num_heads as f64,
+            num_kv_heads: info.num_kv_heads as f64,
+            head_dim: info.head_dim as f64,
+            dtype: info.dtype.name().to_owned(),
+            weights_bytes: info.weights_bytes as f64,
+            num_parameters: info.num_parameters as f64,
+            eos_token_ids: info.eos_token_ids.clone(),
+            sliding_window: info.sliding_window.map(|window| window as f64),
+            generation_defaults: (&info.generation).into(),
+        }
+    }
+}
+
+impl From<KvCacheSpec> for NativeKvCacheSpec {
+    fn from(spec: KvCacheSpec) -> Self {
+        Self {
+            num_layers: spec.num_layers as f64,
+            num_kv_heads: spec.num_kv_heads as f64,
+            head_dim: spec.head_dim as f64,
+            dtype: spec.dtype.name().to_owned(),
+            bytes_per_block: spec.bytes_per_block as f64,
+        }
+    }
+}
+
+impl From<MemoryProfile> for NativeMemoryProfile {
+    fn from(profile: MemoryProfile) -> Self {
+        Self { weights_bytes: profile.weights_bytes as f64, activation_bytes: profile.activation_bytes as f64 }
+    }
+}

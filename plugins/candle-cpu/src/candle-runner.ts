@@ -1,0 +1,115 @@
+// The model runner of candle on the CPU: hands batches to Rust as they are.
+
+import {
+  type BatchLimits,
+  type DTypeName,
+  EngineClosedError,
+  type InputBatch,
+  InvalidArgumentError,
+  type KvCacheSpec,
+  type MemoryProfile,
+  type ModelInfo,
+  type ModelOutput,
+  type ModelRunner,
+  type ModelSource,
+  type RunnerCapabilities,
+  type Target,
+  type Tensor,
+} from 'quire-llm/plugin'
+import type { Runner } from '../native/native.js'
+import { nativeOf } from './host-tensor.js'
+import { bytesOf, type Native, unwrap } from './native.js'
+
+export interface CandleRunnerOptions {
+  readonly capabilities: RunnerCapabilities
+  readonly threads: number
+  /** Kernels to force, or 'reference'; undefined = the best that this CPU has. */
+  readonly kernels: string | undefined
+}
+
+export class CandleRunner implements ModelRunner {
+  readonly capabilities: RunnerCapabilities
+  readonly #native: Native
+  readonly #target: Target
+  readonly #options: CandleRunnerOptions
+  #runner: Runner | undefined
+  #tokenIds = new Int32Array(0)
+
+  /** @throws InvalidArgumentError for a dtype or device that is not there. */
+  constructor(native: Native, target: Target, options: CandleRunnerOptions) {
+    const { dtypes } = options.capabilities
+    if (target.dtype !== 'auto' && !dtypes.includes(target.dtype)) {
+      throw new InvalidArgumentError(
+        'dtype',
+        `dtype must be auto, ${dtypes.join(' or ')} on this device, got ${target.dtype}.`,
+        target.dtype,
+      )
+    }
+    if (target.worldSize !== 1) {
+      throw new InvalidArgumentError(
+        'worldSize',
+        `candle on the CPU runs on one rank, got ${target.worldSize}.`,
+        target.worldSize,
+      )
+    }
+    this.capabilities = options.capabilities
+    this.#native = native
+    this.#target = target
+    this.#options = options
+  }
+
+  async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
+    const { threads, kernels } = this.#options
+    const options = { dtype: this.#target.dtype, threads, ...(kernels !== undefined && { kernels }) }
+    this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
+    const info = unwrap(this.#runner.modelInfo())
+    return { ...info, dtype: info.dtype as DTypeName, slidingWindow: info.slidingWindow ?? null }
+  }
+
+  kvCacheSpec(): KvCacheSpec {
+    const { blockSize } = this.#target
+    const spec = unwrap(this.#loaded().kvCacheSpec(blockSize))
+    const layer = {
+      dtype: spec.dtype as DTypeName,
+      bytesPerBlock: spec.bytesPerBlock,
+      alignment: 0,
+      shape: (numBlocks: number) => [2, numBlocks, spec.numKvHeads, blockSize, spec.headDim],
+    }
+    return { blockSize, layers: Array.from({ length: spec.numLayers }, () => layer) }
+  }
+
+  async profile({ maxNumBatchedTokens, maxLogitsRows, maxModelLen }: BatchLimits): Promise<MemoryProfile> {
+    return unwrap(this.#loaded().profile({ maxNumBatchedTokens, maxLogitsRows, maxModelLen }))
+  }
+
+  bindKvCache(layers: readonly Tensor[]): void {
+    unwrap(this.#loaded().bindKvCache(layers.map(nativeOf)))
+  }
+
+  async warmup(): Promise<void> {
+    unwrap(await this.#loaded().warmup())
+  }
+
+  async execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
+    const { numRows } = batch
+    if (this.#tokenIds.length < numRows) this.#tokenIds = new Int32Array(numRows * 2)
+    const numTokens = unwrap(
+      await this.#loaded().execute(bytesOf(batch.words), bytesOf(logits), bytesOf(this.#tokenIds)),
+    )
+    if (numTokens < 0) return { kind: 'logits' }
+    const counts = Int32Array.from(batch.sampleIndex, index => (index < 0 ? 0 : 1))
+    return { kind: 'tokens', counts, tokenIds: this.#tokenIds.subarray(0, numTokens) }
+  }
+
+  async close(): Promise<void> {
+    const runner = this.#runner
+    this.#runner = undefined
+    await runner?.close()
+  }
+
+  #loaded(): Runner {
+    if (this.#runner === undefined)
+      throw new EngineClosedError('The model runner has no model: it is closed, or none was loaded.')
+    return this.#runner
+  }
+}

@@ -1,0 +1,3 @@
+// The plugin: candle and Quire's own kernels on the CPU.
+
+export { plugin } from './plugin.js'
