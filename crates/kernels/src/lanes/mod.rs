@@ -12,19 +12,6 @@ pub(crate) mod scalar;
 /// Lanes of one vector.
 pub(crate) const LANES: usize = 16;
 
-/// Asks for the cache line of an address that will be read soon; any address will do.
-#[inline(always)]
-pub(crate) fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch does not fault, and every x86-64 CPU has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
 /// Sixteen f32 values in registers.
 ///
 /// # Safety

@@ -100,14 +100,9 @@ impl Attend<'_> {
 
         let first_visible = self.first_visible(first_position);
         let end = first_position + num_queries;
-        let visible_of = |start: usize| first_visible.max(start)..end.min(start + TILE_KEYS).max(start);
-        let first_tile = first_visible / TILE_KEYS * TILE_KEYS;
-        let mut entries = self.entries(&item, first_tile, &visible_of(first_tile), workspace);
-        for tile_start in (first_tile..end).step_by(TILE_KEYS) {
-            let next_start = tile_start + TILE_KEYS;
-            let upcoming = self.entries(&item, next_start, &visible_of(next_start), workspace);
-            self.attend_tile(&item, tile_start, visible_of(tile_start), rows, [&entries, &upcoming], workspace);
-            entries = upcoming;
+        for tile_start in (first_visible / TILE_KEYS * TILE_KEYS..end).step_by(TILE_KEYS) {
+            let visible = first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
+            self.attend_tile(&item, tile_start, visible, rows, workspace);
         }
         self.store(&item, workspace);
     }
@@ -137,7 +132,6 @@ impl Attend<'_> {
         tile_start: usize,
         visible: Range<usize>,
         rows: usize,
-        [entries, upcoming]: [&Entries; 2],
         workspace: &mut Workspace<'_>,
     ) {
         let head_dim = self.layout.head_dim;
@@ -146,12 +140,12 @@ impl Attend<'_> {
         let num_keys = num_visible.next_multiple_of(LANES);
         let attention = &self.kernels.attention;
         let value_offset = self.layout.value_offset();
-        let mut values = *entries;
+        let entries = self.entries(item, tile_start, &visible, workspace);
+        let mut values = entries;
         for entry in &mut values[visible.start - tile_start..num_visible] {
             *entry = entry.wrapping_add(value_offset);
         }
-        let mut tile =
-            CachedTile { entries: *entries, upcoming: values, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
+        let mut tile = CachedTile { entries, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
         // SAFETY: entries point at head_dim elements of the cache (checked against its size) or at zeros as long; the
         // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
         unsafe {
@@ -187,7 +181,6 @@ impl Attend<'_> {
             if rows <= DIRECT_ROWS {
                 let weigh = WeighedTile {
                     entries: &values,
-                    upcoming,
                     num_keys: num_visible,
                     head_dim,
                     scores: workspace.scores.as_ptr(),
@@ -198,7 +191,7 @@ impl Attend<'_> {
                 attention.weigh(self.layout.dtype)(&weigh);
                 return;
             }
-            (tile.entries, tile.upcoming, tile.num_keys) = (values, *upcoming, num_visible);
+            (tile.entries, tile.num_keys) = (values, num_visible);
             tile.panels = workspace.values.as_mut_ptr();
             attention.load_values(self.layout.dtype)(&tile);
             let weighted = Tile {

@@ -3,7 +3,7 @@
 
 use crate::{
     ElementType, Isa,
-    lanes::{LANES, Lanes, prefetch},
+    lanes::{LANES, Lanes},
     math::exp,
     per_isa::per_isa,
 };
@@ -19,8 +19,6 @@ pub(super) const VALUE_PANEL: usize = (TILE_KEYS + 1) * LANES;
 pub(super) struct CachedTile {
     /// Where each key's elements are.
     pub(super) entries: [*const u8; TILE_KEYS],
-    /// Where the elements are that will be loaded after these; fetched meanwhile, so that memory never waits.
-    pub(super) upcoming: [*const u8; TILE_KEYS],
     /// How many of them to load; a multiple of 16 for keys.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -33,8 +31,6 @@ pub(super) struct CachedTile {
 pub(super) struct WeighedTile<'a> {
     /// Where each key's values are.
     pub(super) entries: &'a [*const u8; TILE_KEYS],
-    /// What will be loaded next, as in [`CachedTile`].
-    pub(super) upcoming: &'a [*const u8; TILE_KEYS],
     /// Keys that any row sees.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -181,11 +177,17 @@ per_isa!(weigh_bf16 = weigh_lanes[Bf16](tile: &WeighedTile<'_>));
 per_isa!(update_row = update_row_lanes[](row: &ScoreRow));
 per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [f32]));
 
-/// Asks for the lines of an entry, one after the other: the order that the CPU's own prefetchers understand too.
+/// Reads one byte of every line of some entries, one after the other.
+///
+/// Work on a tile jumps between entries, which the CPU's prefetchers do not follow, and prefetch instructions are
+/// dropped when too many are under way. Plain reads in order of address stream at full bandwidth; the work then finds
+/// its numbers in cache.
 #[inline(always)]
-fn fetch<C: Cached>(entry: *const u8, head_dim: usize) {
-    for offset in (0..head_dim * C::SIZE_BYTES).step_by(64) {
-        prefetch(entry.wrapping_add(offset));
+unsafe fn stream<C: Cached>(entries: &[*const u8], head_dim: usize) {
+    for &entry in entries {
+        for offset in (0..head_dim * C::SIZE_BYTES).step_by(64) {
+            entry.add(offset).read_volatile();
+        }
     }
 }
 
@@ -194,9 +196,7 @@ unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
     let full = tile.head_dim / C::ELEMENTS_OF_16_WORDS * C::ELEMENTS_OF_16_WORDS;
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
-        for &entry in &tile.upcoming[first..first + LANES] {
-            fetch::<C>(entry, tile.head_dim);
-        }
+        stream::<C>(&tile.entries[first..first + LANES], tile.head_dim);
         for index in (0..full).step_by(C::ELEMENTS_OF_16_WORDS) {
             let mut rows = [L::splat(0.0); LANES];
             for (key, row) in rows.iter_mut().enumerate() {
@@ -268,9 +268,7 @@ unsafe fn weigh_rows<L: Lanes, C: Cached, const M: usize>(weigh: &WeighedTile<'_
 
 #[inline(always)]
 unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
-    for &entry in weigh.upcoming {
-        fetch::<C>(entry, weigh.head_dim);
-    }
+    stream::<C>(&weigh.entries[..weigh.num_keys], weigh.head_dim);
     let mut row = 0;
     while row + 3 <= weigh.num_rows {
         weigh_rows::<L, C, 3>(weigh, row);
@@ -290,7 +288,6 @@ unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
     for key in 0..tile.num_keys {
         let entry = tile.entries[key];
         let target = tile.panels.add(key * LANES);
-        fetch::<C>(tile.upcoming[key], tile.head_dim);
         for index in (0..full).step_by(LANES) {
             C::load::<L>(entry, index).store(target.add(index / LANES * VALUE_PANEL));
         }
