@@ -45,7 +45,8 @@ impl PieceTable {
                 }
             }
             table.flags.push(flags);
-            let end = u32::try_from(table.blob.len()).map_err(|_| "the vocabulary has over 4 GiB of text".to_owned())?;
+            let end =
+                u32::try_from(table.blob.len()).map_err(|_| "the vocabulary has over 4 GiB of text".to_owned())?;
             table.offsets.push(end);
         }
         Ok(table)

@@ -54,10 +54,11 @@ impl SpecialTokens {
                 if key == "additional_special_tokens" && tokens.additional.is_empty() {
                     let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
                     tokens.additional = list.iter().filter_map(token_text).map(str::to_owned).collect();
-                } else if key.ends_with("_token") && !tokens.named.iter().any(|(name, _)| name == key) {
-                    if let Some(text) = token_text(value) {
-                        tokens.named.push((key.clone(), text.to_owned()));
-                    }
+                } else if key.ends_with("_token")
+                    && !tokens.named.iter().any(|(name, _)| name == key)
+                    && let Some(text) = token_text(value)
+                {
+                    tokens.named.push((key.clone(), text.to_owned()));
                 }
             }
         }

@@ -208,7 +208,11 @@ impl TextStream {
         if !grown && !force {
             return Ok(());
         }
-        let common = text.char_indices().zip(shown.chars()).take_while(|((_, a), b)| a == b).map(|((at, a), _)| at + a.len_utf8());
+        let common = text
+            .char_indices()
+            .zip(shown.chars())
+            .take_while(|((_, a), b)| a == b)
+            .map(|((at, a), _)| at + a.len_utf8());
         out.push_str(&text[common.last().unwrap_or(0)..]);
         self.window.drain(..self.num_shown);
         self.num_shown = self.window.len();

@@ -126,8 +126,9 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<i32>, TextError> {
         let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
         let text = self.inner.spaces.prepare(text);
-        let encoding = guarded(|| self.inner.hf.encode_fast(text.as_ref(), by_post_processor).map_err(|e| e.to_string()))
-            .map_err(|reason| TextError::Encode { reason })?;
+        let encoding =
+            guarded(|| self.inner.hf.encode_fast(text.as_ref(), by_post_processor).map_err(|e| e.to_string()))
+                .map_err(|reason| TextError::Encode { reason })?;
         self.framed(encoding.get_ids(), add_special_tokens)
     }
 
@@ -178,7 +179,8 @@ impl Tokenizer {
         let mut text = self.decode(ids, skip_special_tokens)?;
         if self.inner.flags.clean_up_tokenization_spaces {
             let pairs = [(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't")];
-            for (spaced, close) in pairs.into_iter().chain([(" 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")])
+            for (spaced, close) in
+                pairs.into_iter().chain([(" 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")])
             {
                 text = text.replace(spaced, close);
             }
@@ -283,12 +285,7 @@ impl Tokenizer {
 }
 
 /// Explicit flags win over a post-processor that only adds `bos` or `eos`; one that adds anything else is left alone.
-fn frame(
-    hf: &HfTokenizer,
-    flags: &TokenizerFlags,
-    bos_id: Option<i32>,
-    eos_id: Option<i32>,
-) -> Result<Frame, String> {
+fn frame(hf: &HfTokenizer, flags: &TokenizerFlags, bos_id: Option<i32>, eos_id: Option<i32>) -> Result<Frame, String> {
     if flags.add_bos_token.is_none() && flags.add_eos_token.is_none() {
         return Ok(Frame::PostProcessor);
     }

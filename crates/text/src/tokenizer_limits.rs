@@ -28,7 +28,7 @@ pub(crate) fn check(root: &Value) -> Result<(), TextError> {
     let ids = vocab.into_iter().flat_map(|vocab| vocab.values());
     let added = root.get("added_tokens").and_then(Value::as_array).into_iter().flatten();
     for id in ids.chain(added.filter_map(|token| token.get("id"))) {
-        if !id.as_u64().is_some_and(|id| id < MAX_VOCABULARY as u64) {
+        if id.as_u64().is_none_or(|id| id >= MAX_VOCABULARY as u64) {
             return invalid(format!("token id {id} is not in 0..{MAX_VOCABULARY}"));
         }
     }

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use super::limits::{self, Cause};
-use super::{json_text, methods, operators, python_text, rewrite};
+use super::{bounded, json_text, methods, operators, python_text, rewrite};
 use crate::error::TextError;
 
 const NAME: &str = "chat_template";
@@ -28,6 +28,8 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.set_unknown_method_callback(methods::call);
     environment.add_function(operators::MATH, operators::math);
     environment.add_function(operators::CONCAT, operators::concat);
+    environment.add_function(bounded::BOUNDED, bounded::variable);
+    environment.add_function(bounded::BOUNDED_ATTRIBUTE, bounded::attribute);
     environment.add_function(operators::ITERABLE, operators::iterable);
     environment.add_filter(operators::GENERATOR, operators::generator);
     environment.add_function("raise_exception", |message: Value| -> Result<Value, Error> {
@@ -36,9 +38,12 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.add_filter("tojson", json_text::tojson);
     environment.add_filter("format", methods::format_filter);
     environment.add_filter("string", |state: &State<'_, '_>, value: &Value| python_text::str(state, value));
-    environment.add_filter("replace", |state: &State<'_, '_>, text: &Value, old: &str, new: &str, count: Option<i64>| {
-        methods::replace(state, &python_text::str(state, text)?, old, new, count)
-    });
+    environment.add_filter(
+        "replace",
+        |state: &State<'_, '_>, text: &Value, old: &str, new: &str, count: Option<i64>| {
+            methods::replace(state, &python_text::str(state, text)?, old, new, count)
+        },
+    );
     environment.add_filter("join", join_filter);
     environment.add_filter("indent", indent);
     environment.add_filter("center", |state: &State<'_, '_>, text: &Value, width: Option<usize>| {
@@ -88,7 +93,8 @@ fn join_filter(
     match attribute {
         None => methods::join(state, separator, items, false),
         Some(attribute) => {
-            let picked = items.try_iter()?.map(|item| item.get_item(&attribute)).collect::<Result<Vec<Value>, Error>>()?;
+            let picked =
+                items.try_iter()?.map(|item| item.get_item(&attribute)).collect::<Result<Vec<Value>, Error>>()?;
             methods::join(state, separator, &Value::from(picked), false)
         }
     }

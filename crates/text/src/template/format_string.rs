@@ -11,9 +11,36 @@ const MAX_WIDTH_DIGITS: usize = 4;
 /// `format % arguments`.
 pub(super) fn format(state: &State<'_, '_>, format: &Value, arguments: &[Value]) -> Result<Value, Error> {
     check_widths(format)?;
-    let text = filters::format(state, format, Rest(printable(state, arguments)?))?;
+    let mut arguments = arguments.to_vec();
+    let format = without_repr(state, format.as_str().unwrap_or_default(), &mut arguments)?;
+    let text = filters::format(state, &Value::from(format), Rest(printable(state, &arguments)?))?;
     limits::text(state, text.as_str().map(str::len))?;
     Ok(text)
+}
+
+/// Turns each `%r` into `%s` and its argument into its `repr`, which minijinja lacks.
+fn without_repr(state: &State<'_, '_>, format: &str, arguments: &mut [Value]) -> Result<String, Error> {
+    let mut out = String::with_capacity(format.len());
+    let mut conversions = 0;
+    let mut rest = format;
+    while let Some(percent) = rest.find('%') {
+        let spec = &rest[percent + 1..];
+        let length = spec.find(|flag: char| !"-+ #0123456789.".contains(flag)).unwrap_or(spec.len());
+        out.push_str(&rest[..=percent + length]);
+        let Some(conversion) = spec[length..].chars().next() else { return Ok(out) };
+        rest = &spec[length + conversion.len_utf8()..];
+        if conversion == 'r'
+            && let Some(argument) = arguments.get_mut(conversions)
+        {
+            *argument = Value::from(python_text::repr(state, argument)?);
+            out.push('s');
+        } else {
+            out.push(conversion);
+        }
+        conversions += usize::from(conversion != '%');
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 /// Arguments that print otherwise in Python than in minijinja, as their text.

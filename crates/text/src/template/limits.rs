@@ -14,6 +14,8 @@ pub(super) const MAX_RECURSION: usize = 100;
 const MAX_BYTES: usize = 64 << 20;
 /// Items of a list that an operator builds.
 const MAX_ITEMS: usize = 1 << 20;
+/// Namespaces put into attributes of namespaces.
+const MAX_LINKS: usize = 256;
 
 /// A template's own error or a limit, as the source of minijinja's error.
 #[derive(Debug, thiserror::Error)]
@@ -53,4 +55,13 @@ pub(super) fn items(state: &State<'_, '_>, num_items: Option<usize>) -> Result<(
         Some(num_items) if num_items <= MAX_ITEMS => spend(state, num_items * 8),
         _ => Err(error(Cause::Limit(format!("a list of more than {MAX_ITEMS} items")))),
     }
+}
+
+/// Called before a namespace is put into an attribute of another.
+pub(super) fn link(state: &State<'_, '_>) -> Result<(), Error> {
+    let links: Arc<Spent> = state.get_or_set_temp_object("quire-links", Spent::default);
+    if links.0.fetch_add(1, Ordering::Relaxed) >= MAX_LINKS {
+        return Err(error(Cause::Limit(format!("more than {MAX_LINKS} namespaces in namespaces"))));
+    }
+    Ok(())
 }

@@ -24,12 +24,7 @@ pub(super) fn call(state: &State<'_, '_>, value: &Value, method: &str, arguments
     pycompat::unknown_method_callback(state, value, method, arguments)
 }
 
-fn on_string(
-    state: &State<'_, '_>,
-    text: &str,
-    method: &str,
-    arguments: &[Value],
-) -> Result<Option<Value>, Error> {
+fn on_string(state: &State<'_, '_>, text: &str, method: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
     Ok(Some(match method {
         "replace" => {
             let (old, new, count): (&str, &str, Option<i64>) = from_args(arguments)?;
@@ -116,9 +111,9 @@ fn rsplit(text: &str, separator: Option<&str>, limit: Option<i64>) -> Value {
             let mut rest = text.trim();
             let mut parts = Vec::new();
             while !rest.is_empty() && parts.len() + 1 < limit {
-                let cut = rest.rfind(char::is_whitespace).map_or(0, |at| {
-                    at + rest[at..].chars().next().map_or(1, char::len_utf8)
-                });
+                let cut = rest
+                    .rfind(char::is_whitespace)
+                    .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
                 parts.push(Value::from(&rest[cut..]));
                 rest = rest[..cut].trim_end();
             }

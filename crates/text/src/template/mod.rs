@@ -1,6 +1,7 @@
 //! Jinja as Python has it, over minijinja: operators, printing, methods and JSON as transformers' templates expect.
 //! Knows values and text; knows no tokenizer and no messages.
 
+mod bounded;
 mod environment;
 mod format_string;
 mod json_text;

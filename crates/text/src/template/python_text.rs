@@ -68,7 +68,14 @@ fn write_repr(state: &State<'_, '_>, value: &Value, depth: usize, out: &mut Stri
 /// The shortest digits that give the number back; an exponent from 1e16 up and below 1e-4.
 pub(super) fn float(number: f64) -> String {
     if !number.is_finite() {
-        return if number.is_nan() { "nan" } else if number > 0.0 { "inf" } else { "-inf" }.to_owned();
+        return if number.is_nan() {
+            "nan"
+        } else if number > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+        .to_owned();
     }
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

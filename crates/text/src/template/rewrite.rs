@@ -2,6 +2,7 @@
 //! precedence, so that they can follow Python and be limited; `{% generation %}` becomes a scope. All else, the
 //! number of lines included, stays as it is.
 
+use super::bounded::{BOUNDED, BOUNDED_ATTRIBUTE};
 use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH};
 use super::tag_lexer::{Token, TokenKind, tokens};
 
@@ -66,7 +67,9 @@ fn next_tag(source: &str, from: usize) -> Option<usize> {
 fn raw_end(source: &str) -> Option<usize> {
     source.match_indices("{%").map(|(at, _)| at).find(|&at| {
         let inside = source[at + 2..].trim_start_matches(['-', '+']).trim_start();
-        inside.strip_prefix("endraw").is_some_and(|rest| rest.trim_start().trim_start_matches(['-', '+']).starts_with("%}"))
+        inside
+            .strip_prefix("endraw")
+            .is_some_and(|rest| rest.trim_start().trim_start_matches(['-', '+']).starts_with("%}"))
     })
 }
 
@@ -162,12 +165,14 @@ impl<'s> Parser<'_, 's> {
 
     fn set_statement(&mut self) -> Parsed {
         let mut text = "set ".to_owned();
+        let mut check = BOUNDED;
         while self.at < self.tokens.len() && self.peek() != "=" && self.peek() != "|" {
-            text.push_str(self.next());
+            let token = self.next();
+            check = if token == "." { BOUNDED_ATTRIBUTE } else { check };
+            text.push_str(token);
         }
         if self.accept("=") {
-            text.push_str(" = ");
-            text.push_str(&self.tuple()?);
+            text.push_str(&format!(" = {check}({})", self.tuple()?));
         } else if self.accept("|") {
             text.push_str(" | ");
             text.push_str(&self.filter_chain()?);

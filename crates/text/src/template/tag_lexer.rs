@@ -100,7 +100,8 @@ fn operator_length(text: &str) -> Result<usize, &'static str> {
     if TWO.iter().any(|operator| text.starts_with(operator)) {
         return Ok(2);
     }
-    if text.starts_with(['+', '-', '*', '/', '%', '~', '=', '<', '>', '(', ')', '[', ']', '{', '}', ',', '.', ':', '|']) {
+    if text.starts_with(['+', '-', '*', '/', '%', '~', '=', '<', '>', '(', ')', '[', ']', '{', '}', ',', '.', ':', '|'])
+    {
         return Ok(1);
     }
     Err("a tag has a character that is not part of the language")

@@ -40,15 +40,27 @@ fn prints_what_python_prints() {
         ("{{ '  a '.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ 'xxa'.lstrip('x') }}|{{ 'a\\n'.rstrip('\\n') }}", "a|a|a|a"),
         ("{{ text.split('X') }} {{ text.split('X')[-1] }} {{ text.rsplit('X', 1) }}", "['a', 'b', 'c'] c ['aXb', 'c']"),
         ("{{ text.startswith(('q', 'a')) }} {{ text.endswith('c') }}", "True True"),
-        ("{{ text.replace('X', '-') }} {{ text | replace('X', '') }} {{ text.replace('X', '-', 1) }}", "a-b-c abc a-bXc"),
+        (
+            "{{ text.replace('X', '-') }} {{ text | replace('X', '') }} {{ text.replace('X', '-', 1) }}",
+            "a-b-c abc a-bXc",
+        ),
         ("{{ 'hello world'.title() }} {{ 'a'.upper() }} {{ 'aB'.capitalize() }}", "Hello World A Ab"),
         ("{{ text.partition('X') }} {{ 'pre-x'.removeprefix('pre-') }} {{ '7'.zfill(3) }}", "['a', 'X', 'bXc'] x 007"),
         ("{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "b=1;a=[1.5, 'x', None];"),
         ("{{ d.get('z') }} {{ d.get('z', 3) }} {{ d.keys() | list }} {{ d['b'] }}", "None 3 ['b', 'a'] 1"),
-        ("{{ 'x' is string }} {{ d is mapping }} {{ d is iterable }} {{ [] is sequence }} {{ i is number }}", "True True True True True"),
+        (
+            "{{ 'x' is string }} {{ d is mapping }} {{ d is iterable }} {{ [] is sequence }} {{ i is number }}",
+            "True True True True True",
+        ),
         ("{{ t is true }} {{ n is none }} {{ zz is defined }} {{ zz is not defined }}", "True True False True"),
-        ("{% set ns = namespace(a=1) %}{% for m in messages %}{% set ns.a = ns.a + loop.index %}{% endfor %}{{ ns.a }}", "4"),
-        ("{% for x in [1, 2, 3, 4] %}{% if x == 2 %}{% continue %}{% elif x == 4 %}{% break %}{% endif %}{{ x }}{% endfor %}", "13"),
+        (
+            "{% set ns = namespace(a=1) %}{% for m in messages %}{% set ns.a = ns.a + loop.index %}{% endfor %}{{ ns.a }}",
+            "4",
+        ),
+        (
+            "{% for x in [1, 2, 3, 4] %}{% if x == 2 %}{% continue %}{% elif x == 4 %}{% break %}{% endif %}{{ x }}{% endfor %}",
+            "13",
+        ),
         ("{% for x in [1, 2, 3] if x != 2 %}{{ x }}{{ ',' if not loop.last }}{% else %}none{% endfor %}", "1,3"),
         ("{% generation %}a{% set q = 1 %}{% endgeneration %}{{ q is defined }}", "aFalse"),
         ("{%- generation -%} a {%- endgeneration -%} b", "ab"),
@@ -149,6 +161,9 @@ fn values_nested_by_a_loop_do_not_overflow_the_stack() {
     let rows = [
         "{% set ns = namespace(s=[]) %}{% for i in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}",
         "{% set ns = namespace(s={}) %}{% for i in range(90000) %}{% set ns.s = {'a': ns.s} %}{% endfor %}{{ ns.s }}",
+        "{% set h = namespace() %}{% set ns = namespace(t=h) %}{% for i in range(90000) %}{% set n = namespace() %}{% set t = ns.t %}{% set t.x = n %}{% set ns.t = n %}{% endfor %}",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(90000) %}{% set ns.s = ns.s | batch(1) | list %}{% endfor %}",
+        "{% set ns = namespace() %}{% set ns.a = ns %}{% set ns.b = ns %}{% set q = ns %}",
     ];
     for source in rows {
         let result = render(source);

@@ -1,7 +1,6 @@
 //! Renderings of real chat templates, byte for byte as Jinja2 under transformers gives them.
 
-mod shared;
-
+use crate::shared;
 use quire_text::{ChatTemplate, RenderOptions, SpecialTokens, TemplateSources, Timestamp, Tokenizer};
 use serde_json::Value;
 
@@ -35,11 +34,13 @@ fn real_templates_render_as_in_jinja2() {
             (Ok(text), Some(expected)) if text == expected => num_texts += 1,
             (Err(_), None) => num_errors += 1,
             (rendered, expected) => {
-                wrong.push(format!("{name} {conversation} tools={tools}\n  is     {rendered:?}\n  should {expected:?} {}", case["error"]));
+                wrong.push(format!(
+                    "{name} {conversation} tools={tools}\n  is     {rendered:?}\n  should {expected:?} {}",
+                    case["error"]
+                ));
             }
         }
     }
-    println!("{num_texts} texts and {num_errors} errors as expected, {} not", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!((num_texts, num_errors), (356, 34));
 }
