@@ -57,7 +57,7 @@ for (const [name, prompt, params, code, message] of refused) {
   })
 }
 
-test('one bad prompt of a call refuses the call and leaves nothing running', async t => {
+test.serial('one bad prompt of a call refuses the call and leaves nothing running', async t => {
   const { llm } = t.context
   await t.throwsAsync(llm.generate(['Once upon a time', [1, -1], 'One day'], { maxTokens: 40 }), {
     code: 'ERR_TOKEN_OUT_OF_RANGE',
@@ -79,7 +79,7 @@ test('a model length beyond the model is refused', async t => {
   await t.throwsAsync(LLM.create({ maxModelLen: 1_000_000 }), { code: 'ERR_INVALID_ARGUMENT', message: /maxModelLen/ })
 })
 
-test('abort at any moment of a request leaves the engine whole', async t => {
+test.serial('abort at any moment of a request leaves the engine whole', async t => {
   const { llm } = t.context
   for (let moment = 0; moment < 40; moment += 1) {
     const controller = new AbortController()

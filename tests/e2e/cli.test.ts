@@ -18,9 +18,12 @@ function run(args: readonly string[], input = '', interruptAfter?: RegExp): Prom
     const child = spawn(process.execPath, [quire, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
+    let interrupted = false
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
-      if (interruptAfter?.test(stdout)) child.kill('SIGINT')
+      if (interruptAfter?.test(stdout) && !interrupted) {
+        interrupted = child.kill('SIGINT')
+      }
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text

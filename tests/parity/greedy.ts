@@ -27,7 +27,7 @@ export function greedyParams(model: GoldenModel, one: GoldenCase, changes: objec
 export async function continueAll(model: GoldenModel, options: CreateOptions, copies = 1): Promise<RequestOutput[]> {
   await using llm = await LLM.create({ model: model.path, dtype: 'float32', ...options })
   const cases = Array.from({ length: copies }, () => model.cases).flat()
-  return llm.generate(
+  return await llm.generate(
     cases.map(one => one.prompt_token_ids),
     cases.map(one => greedyParams(model, one)),
     { progress: false },

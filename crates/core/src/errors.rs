@@ -157,7 +157,7 @@ pub enum UpdateError {
         /// Sum of the counts.
         expected: usize,
     },
-    /// Token ids are not negative.
+    /// Token ids are not negative, but for [`FAILED_TOKEN`](crate::FAILED_TOKEN).
     #[error("token {index} is {token_id}")]
     NegativeTokenId {
         /// Index in the flat tokens.

@@ -12,11 +12,15 @@ pub enum FinishReason {
     Length = 2,
     /// The caller ended it. Never in a step's output: the caller knows.
     Abort = 3,
-    /// The step that computed it failed.
+    /// The step that computed it failed, or its own logits were not numbers.
     Error = 4,
     /// Its output began to repeat itself.
     Repetition = 5,
 }
+
+/// Given in place of a token: the row's logits were not numbers. Its sequence ends with [`FinishReason::Error`], the others of
+/// the step go on.
+pub const FAILED_TOKEN: i32 = -1;
 
 /// The output of one step, flat and reused: one entry per sequence that has new tokens or has ended, in the order of
 /// the step's rows. Aborted sequences and chunks that sample nothing have none.

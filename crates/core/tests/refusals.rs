@@ -1,8 +1,8 @@
 //! Configurations and results that are refused, with the numbers that explain why; and nothing changes by it.
 
 use quire_core::{
-    AdmissionError, ConfigError, EngineConfig, EngineCore, FinishReason, InputBatchBuffer, Request, SampledTokens,
-    StepOutput, UpdateError,
+    AdmissionError, ConfigError, EngineConfig, EngineCore, FAILED_TOKEN, FinishReason, InputBatchBuffer, Request,
+    SampledTokens, StepOutput, UpdateError,
 };
 
 fn config() -> EngineConfig {
@@ -90,8 +90,8 @@ fn results_that_do_not_belong_to_the_step() {
         panic!("expected {too_few:?}")
     };
     assert_eq!(refused(&mut engine, 2, &[1, 1], &[5]), UpdateError::WrongNumTokens { given: 1, expected: 2 });
-    let negative = UpdateError::NegativeTokenId { index: 1, token_id: -1 };
-    assert_eq!(refused(&mut engine, 2, &[1, 1], &[5, -1]), negative);
+    let negative = UpdateError::NegativeTokenId { index: 1, token_id: -2 };
+    assert_eq!(refused(&mut engine, 2, &[1, 1], &[5, -2]), negative);
     assert_eq!(engine.fail_step(9).cloned(), Err(UpdateError::WrongStep { given: 9, expected: Some(2) }));
     let failed = engine.fail_step(2).expect("in flight");
     assert_eq!(failed.finish_reasons, [Some(FinishReason::Error); 2]);
@@ -100,4 +100,24 @@ fn results_that_do_not_belong_to_the_step() {
     assert_eq!(words, [2, 0, 1, 2, 0, 0, 4, 4, -1, -1, 0, 0]);
     assert!(!engine.has_unfinished());
     engine.check_invariants().expect("the books balance");
+}
+
+#[test]
+fn a_row_whose_logits_are_no_numbers_ends_alone() {
+    let mut engine = EngineCore::new(config()).expect("a valid configuration");
+    let broken = engine.add(Request::new(vec![1, 2, 3])).expect("a request").first;
+    let sound = engine.add(Request::new(vec![4, 5])).expect("a request").first;
+    let mut buffer = InputBatchBuffer::new();
+    assert!(engine.schedule(&mut buffer));
+    let output = engine.update(1, SampledTokens { counts: &[1, 1], token_ids: &[FAILED_TOKEN, 7] }).expect("a result");
+    assert_eq!(output.sequences, [broken, sound]);
+    assert_eq!(output.num_tokens, [0, 1]);
+    assert_eq!(output.token_ids, [7]);
+    assert_eq!(output.finish_reasons, [Some(FinishReason::Error), None]);
+    engine.check_invariants().expect("invariants hold");
+    assert!(engine.schedule(&mut buffer));
+    assert!(engine.update(2, SampledTokens { counts: &[1], token_ids: &[8] }).is_ok());
+    assert!(engine.abort(sound));
+    assert!(!engine.has_unfinished());
+    assert_eq!(engine.stats().num_free_blocks, 8);
 }

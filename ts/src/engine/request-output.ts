@@ -45,7 +45,7 @@ export interface RequestOutput {
   readonly requestId: string
   /** The prompt's text, where it was given as text or messages. */
   readonly prompt: string | undefined
-  readonly promptTokenIds: Int32Array
+  readonly promptTokenIds: readonly number[]
   /** One entry per prompt id, null for the first, if they were asked for. */
   readonly promptLogprobs: readonly (TokenLogprob | null)[] | null
   /** By index. While streaming, only continuations with news. */

@@ -19,6 +19,7 @@ export class RequestState {
   readonly continuations: readonly Continuation[]
   numCachedTokens = 0
   error: Error | undefined
+  readonly #promptTokenIds: readonly number[]
   readonly #promptLogprobs: (TokenLogprob | null)[] | null
   #firstScheduledMs: number | null = null
   #firstTokenMs: number | null = null
@@ -28,6 +29,7 @@ export class RequestState {
   constructor(request: AdmittedRequest) {
     const { n, logprobs, promptLogprobs, logprobTokenIds } = request.params
     this.request = request
+    this.#promptTokenIds = Array.from(request.promptTokenIds)
     const wantsLogprobs = logprobs !== undefined || logprobTokenIds !== undefined
     this.continuations = Array.from({ length: n }, (_, index) => new Continuation(index, wantsLogprobs))
     this.#promptLogprobs = promptLogprobs === undefined ? null : request.promptTokenIds.length === 0 ? [] : [null]
@@ -79,10 +81,12 @@ export class RequestState {
   /** What the consumer does not have yet, merged into one output; undefined if there is nothing. */
   take(): RequestOutput | undefined {
     const { outputKind } = this.request.params
-    if (outputKind === 'final') return this.finished ? this.whole() : undefined
+    if (outputKind === 'final' && !this.finished) return undefined
     const changed = this.continuations.filter(continuation => continuation.changed)
     if (changed.length === 0) return undefined
-    return this.#output(changed.map(continuation => continuation.take(outputKind)))
+    return this.#output(
+      (outputKind === 'final' && changed.length > 0 ? this.continuations : changed).map(one => one.take(outputKind)),
+    )
   }
 
   /** Everything, whatever was taken. */
@@ -91,11 +95,11 @@ export class RequestState {
   }
 
   #output(outputs: RequestOutput['outputs']): RequestOutput {
-    const { requestId, prompt, promptTokenIds } = this.request
+    const { requestId, prompt } = this.request
     return {
       requestId,
       prompt,
-      promptTokenIds,
+      promptTokenIds: this.#promptTokenIds,
       promptLogprobs: this.#promptLogprobs === null ? null : this.#promptLogprobs.slice(),
       outputs,
       finished: this.finished,

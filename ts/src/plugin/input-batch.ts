@@ -186,6 +186,7 @@ export class InputBatch {
 
   #section(section: Section, length: number): Int32Array {
     const view = this.#optional(section, length)
+    if (view === undefined && length === 0) return new Int32Array(0) // nothing to lay down
     if (view === undefined) throw new InternalError(`An InputBatch lacks its section ${section}`)
     return view
   }

@@ -4,7 +4,7 @@ use super::{EngineCore, SampledTokens};
 use crate::errors::UpdateError;
 use crate::scheduler_output::{ScheduledSequence, SchedulerOutput};
 use crate::sequence::SequenceStatus;
-use crate::step_output::FinishReason;
+use crate::step_output::{FAILED_TOKEN, FinishReason};
 
 impl EngineCore {
     /// Whether a result belongs to the oldest step in flight.
@@ -32,7 +32,7 @@ impl EngineCore {
         if sampled.token_ids.len() != expected {
             return Err(UpdateError::WrongNumTokens { given: sampled.token_ids.len(), expected });
         }
-        if let Some(index) = sampled.token_ids.iter().position(|token_id| *token_id < 0) {
+        if let Some(index) = sampled.token_ids.iter().position(|token_id| *token_id < FAILED_TOKEN) {
             return Err(UpdateError::NegativeTokenId { index, token_id: sampled.token_ids[index] });
         }
         Ok(())
@@ -79,6 +79,10 @@ impl EngineCore {
         if !new_token_ids.is_empty() && !discarded {
             let mut num_taken = 0;
             while finish.is_none() && num_taken < new_token_ids.len() {
+                if new_token_ids[num_taken] == FAILED_TOKEN {
+                    finish = Some((FinishReason::Error, None));
+                    break;
+                }
                 finish = sequence.append(new_token_ids[num_taken]);
                 num_taken += 1;
             }
