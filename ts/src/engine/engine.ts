@@ -107,7 +107,7 @@ export class Engine {
     this.#loop = new EngineLoop(this.#core, sampler, executor, {
       scheduled: sequenceIds => this.#processor.scheduled(sequenceIds),
       stepped: (batch, output, sampled) => this.#processor.stepped(batch, output, sampled),
-      failed: (output, cause) => this.#processor.failed(output, cause),
+      failed: (sequenceIds, cause) => this.#processor.failed(sequenceIds, cause),
       broke: cause => this.#break(cause),
     })
   }
