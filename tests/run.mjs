@@ -3,6 +3,7 @@
 import { build } from '../ts/build/build.mjs'
 import { execute } from '../ts/build/execute.mjs'
 import { inRoot, npmProgram } from '../ts/build/repository.mjs'
+import { targetFlags } from '../ts/build/rust-target.mjs'
 import { runMain } from '../ts/build/step-error.mjs'
 import { CargoTally } from './tally/cargo-tally.mjs'
 import { TapTally } from './tally/tap-tally.mjs'
@@ -42,8 +43,11 @@ async function fetchModels() {
 
 async function runCargo(environment) {
   const tally = new CargoTally()
-  const cargoArguments = ['test', '--locked', '--release', '--workspace', '--no-fail-fast', '--', '--show-output']
-  const code = await execute('cargo', cargoArguments, { environment, onLine: line => show(line, tally) })
+  const flags = ['--locked', '--release', '--workspace', '--no-fail-fast', ...(await targetFlags())]
+  const code = await execute('cargo', ['test', ...flags, '--', '--show-output'], {
+    environment,
+    onLine: line => show(line, tally),
+  })
   return tally.finish(code)
 }
 

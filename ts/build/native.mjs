@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { execute, mustExecute, outputOf } from './execute.mjs'
 import { npmProgram, targetDirectory } from './repository.mjs'
+import { targetFlags } from './rust-target.mjs'
 import { unlessFresh } from './stamp.mjs'
 import { StepError } from './step-error.mjs'
 
@@ -25,16 +26,14 @@ const profileFlags = profile => (profile === 'release' ? ['--release'] : ['--pro
  * @param {string} profile 'release' (builds fast) or 'dist' (for publishing)
  */
 export function compileCrates(profile) {
-  return freshly('compiled', profile, [], () =>
-    mustExecute(
-      'Compiling the Rust crates',
-      'cargo',
-      ['build', '--locked', ...profileFlags(profile), ...packageFlags(ADDONS.map(addon => addon.package))],
-      {
-        output: 'stderr',
-      },
-    ),
-  )
+  return freshly('compiled', profile, [], async () => {
+    const flags = [
+      ...profileFlags(profile),
+      ...(await targetFlags()),
+      ...packageFlags(ADDONS.map(addon => addon.package)),
+    ]
+    await mustExecute('Compiling the Rust crates', 'cargo', ['build', '--locked', ...flags], { output: 'stderr' })
+  })
 }
 
 /** Puts each addon, its loader and its types (generated from the Rust sources) into its npm package. */
@@ -53,6 +52,7 @@ async function packAddon(addon, profile) {
     ...['-c', join(addon.folder, 'napi.json')],
     ...['--manifest-path', join(addon.crate, 'Cargo.toml')],
     ...['--target-dir', targetDirectory],
+    ...(await targetFlags()),
     ...['-p', addon.package],
     ...['-o', join(addon.folder, 'native')],
     ...['--js', 'native.js', '--dts', 'native.d.ts'],
