@@ -10,17 +10,11 @@ pub(crate) fn elements<T: Pod>(bytes: &[u8]) -> Result<&[T], Failure> {
     if bytes.is_empty() {
         return Ok(&[]); // an empty array may have no address, and so no alignment
     }
-    if bytes.is_empty() {
-        return Ok(&[]); // JavaScript gives an empty array any address
-    }
     bytemuck::try_cast_slice(bytes).map_err(Failure::bug)
 }
 
 /// The same, to be written.
 pub(crate) fn elements_mut<T: Pod>(bytes: &mut [u8]) -> Result<&mut [T], Failure> {
-    if bytes.is_empty() {
-        return Ok(&mut []);
-    }
     if bytes.is_empty() {
         return Ok(&mut []);
     }

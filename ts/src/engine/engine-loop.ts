@@ -2,7 +2,6 @@
 // It runs while there is work and sleeps else. Only this file calls `schedule`.
 
 import type { Admission, Core, CoreRequest, HostSampler, SampledStep, StepOutput } from '../binding/index.js'
-import { RunnerError } from '../errors.js'
 import type { Executor } from '../executor/index.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 
@@ -12,7 +11,7 @@ export interface LoopListener {
   scheduled(sequenceIds: Int32Array): void
   /** A step is done; `sampled` is there if the host sampled it. */
   stepped(batch: InputBatch, output: StepOutput, sampled: SampledStep | undefined): void
-  /** These sequences have ended because of `cause`: their step failed, or their logits were no numbers. */
+  /** These sequences have ended because of `cause`: their step failed. */
   failed(sequenceIds: Iterable<number>, cause: unknown): void
   /** The loop itself cannot go on: every request is lost. */
   broke(cause: unknown): void
@@ -20,9 +19,6 @@ export interface LoopListener {
 
 /** A step may be over before the event loop has turned; at most so long it is kept from turning. */
 const LONGEST_HOLD_MS = 2
-
-/** What stands for a draw from logits that were not numbers. */
-const INVALID_TOKEN = -1
 
 const noTokens = new Int32Array(0)
 
@@ -119,7 +115,6 @@ export class EngineLoop {
     try {
       const drawn = await this.#execute(batch)
       if (drawn.byHost) sampled = drawn
-      this.#abandonInvalidRows(batch, drawn)
       output = this.#core.update(batch.stepId, drawn.counts, drawn.tokenIds)
     } catch (cause) {
       const lost = this.#core.failStep(batch.stepId)
@@ -139,25 +134,6 @@ export class EngineLoop {
     if (output.kind === 'tokens') return { ...output, byHost: false }
     if (batch.numLogits === 0) return { counts: new Int32Array(batch.numRows), tokenIds: noTokens, byHost: false }
     return { ...(await this.#sampler.sample(batch, logits)), byHost: true }
-  }
-
-  /**
-   * A row whose logits were not numbers was drawn as -1. Its sequence is aborted, which the update applies, and its token is
-   * never looked at; the other rows go on.
-   */
-  #abandonInvalidRows({ sequenceIds }: InputBatch, { counts, tokenIds }: SampledStep): void {
-    if (!tokenIds.includes(INVALID_TOKEN)) return
-    const invalid: number[] = []
-    let start = 0
-    for (const [row, count] of counts.entries()) {
-      const drawn = tokenIds.subarray(start, start + count)
-      start += count
-      if (!drawn.includes(INVALID_TOKEN)) continue
-      drawn.fill(0)
-      invalid.push(sequenceIds[row] as number)
-    }
-    for (const id of invalid) this.abort(id)
-    this.#listener.failed(invalid, new RunnerError('The model gave logits that are not numbers (NaN)'))
   }
 
   /** Room for the step's logits: one buffer, made longer when a step needs it. */

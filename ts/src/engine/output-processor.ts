@@ -108,8 +108,9 @@ export class OutputProcessor {
       if (state !== undefined) states.add(state)
       this.#forget(id)
     }
-    const error = cause instanceof RunnerError ? cause : runnerError(cause)
-    for (const state of states) this.#fail(state, error)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    for (const state of states)
+      this.#fail(state, new RunnerError(`The model runner failed in a step: ${reason}`, { cause }))
   }
 
   #finish(id: number, place: Place, { finishReasons, stopTokenIds }: StepOutput, index: number, stop: number): void {
@@ -120,6 +121,9 @@ export class OutputProcessor {
       continuation.finish('stop', state.request.params.stop[stop] as string)
       if (reason === null) this.#options.abort(id)
       this.#forget(id)
+    } else if (reason === 'error') {
+      this.#forget(id)
+      this.#fail(state, new RunnerError('The model gave logits that are not numbers (NaN); this request cannot go on.'))
     } else if (reason !== null) {
       continuation.finish(reason, reason === 'repetition' ? 'repetition_detected' : stopId === -1 ? null : stopId)
       this.#forget(id)
@@ -176,11 +180,6 @@ export class OutputProcessor {
 
   readonly #decode: DecodeToken = (earlierIds, tokenId) =>
     this.#options.text?.decodedToken(earlierIds.slice(-CONTEXT_IDS), tokenId) ?? ''
-}
-
-function runnerError(cause: unknown): RunnerError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new RunnerError(`The model runner failed in a step: ${reason}`, { cause })
 }
 
 /** The first logprob group of each sequence: groups lie as the tokens do. */

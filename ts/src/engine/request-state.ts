@@ -84,9 +84,8 @@ export class RequestState {
     if (outputKind === 'final' && !this.finished) return undefined
     const changed = this.continuations.filter(continuation => continuation.changed)
     if (changed.length === 0) return undefined
-    return this.#output(
-      (outputKind === 'final' && changed.length > 0 ? this.continuations : changed).map(one => one.take(outputKind)),
-    )
+    const told = outputKind === 'final' ? this.continuations : changed
+    return this.#output(told.map(continuation => continuation.take(outputKind)))
   }
 
   /** Everything, whatever was taken. */
