@@ -12,6 +12,7 @@ interface Variation {
   readonly options: (model: GoldenModel) => CreateOptions
   readonly kernels?: ForcedKernels
   readonly copies?: (model: GoldenModel) => number
+  readonly preempts?: true
 }
 
 /** Blocks for about one and a half sequences, so that several at once must preempt each other. */
@@ -35,7 +36,8 @@ const variations: readonly Variation[] = [
   {
     name: 'preempted',
     options: model => ({ blockSize: 8, numBlocks: scarceBlocks(model), maxModelLen: shortest(model) }),
-    copies: () => 2,
+    copies: () => 4,
+    preempts: true,
   },
   { name: 'avx512 kernels', options: () => ({}), kernels: 'avx512' },
   { name: 'avx2 kernels', options: () => ({}), kernels: 'avx2' },
@@ -54,11 +56,14 @@ function shortest({ cases, maxModelLen }: GoldenModel): number {
 if (sharedModels === undefined) test.skip(`company of golden models: ${withoutSharedModels}`, () => {})
 
 for (const model of goldenModels()) {
-  for (const { name, options, kernels, copies } of variations) {
+  for (const { name, options, kernels, copies, preempts } of variations) {
     test.serial(`${model.name}: ${name}`, async t => {
       try {
         await withKernels(kernels, async () => {
-          assertGoldenTokens(t, model, await continueAll(model, options(model), copies?.(model)))
+          const outputs = await continueAll(model, options(model), copies?.(model), llm => {
+            if (preempts) t.true(llm.stats().numPreemptions > 0, 'nobody was preempted')
+          })
+          assertGoldenTokens(t, model, outputs)
         })
       } catch (error) {
         if (!unavailableHere(error, kernels)) throw error

@@ -23,15 +23,22 @@ export function greedyParams(model: GoldenModel, one: GoldenCase, changes: objec
   return new SamplingParams({ temperature: 0, maxTokens: one.max_tokens, stopTokenIds: model.stopTokenIds, ...changes })
 }
 
-/** All prompts of the model at once, `copies` times over. */
-export async function continueAll(model: GoldenModel, options: CreateOptions, copies = 1): Promise<RequestOutput[]> {
+/** All prompts of the model at once, `copies` times over; `afterwards` may look at the engine before it closes. */
+export async function continueAll(
+  model: GoldenModel,
+  options: CreateOptions,
+  copies = 1,
+  afterwards: (llm: LLM) => void = () => {},
+): Promise<RequestOutput[]> {
   await using llm = await LLM.create({ model: model.path, dtype: 'float32', ...options })
   const cases = Array.from({ length: copies }, () => model.cases).flat()
-  return await llm.generate(
+  const outputs = await llm.generate(
     cases.map(one => one.prompt_token_ids),
     cases.map(one => greedyParams(model, one)),
     { progress: false },
   )
+  afterwards(llm)
+  return outputs
 }
 
 /** The ids must be those that transformers gave, all of them. */

@@ -3,13 +3,15 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
-import { type ChatMessage, LLM, SamplingParams } from 'quire-llm'
+import test, { type ExecutionContext } from 'ava'
+import { type ChatMessage, LLM, type Prompt, SamplingParams } from 'quire-llm'
 import { type GoldenLogprob, sharedModels, withoutSharedModels } from './golden-model.js'
 
-interface GoldenChat {
-  readonly messages: readonly ChatMessage[]
-  readonly rendered: string
+/** A conversation, or a plain text that goes on. */
+interface GoldenCase {
+  readonly messages?: readonly ChatMessage[]
+  readonly prompt?: string
+  readonly rendered?: string
   readonly prompt_token_ids: readonly number[]
   readonly max_tokens: number
   readonly output_token_ids: readonly number[]
@@ -32,52 +34,51 @@ function reasonToSkip(): string | undefined {
 }
 
 const reason = reasonToSkip()
-const chats = reason === undefined ? (JSON.parse(readFileSync(golden, 'utf8')) as { cases: GoldenChat[] }).cases : []
+const cases = reason === undefined ? (JSON.parse(readFileSync(golden, 'utf8')) as { cases: GoldenCase[] }).cases : []
+
+function promptOf({ messages, prompt }: GoldenCase): Prompt {
+  return messages === undefined ? (prompt ?? '') : { messages }
+}
+
 if (reason !== undefined) test.skip(`SmolLM2-135M-Instruct: ${reason}`, () => {})
 else {
   test.serial('SmolLM2-135M-Instruct: rendered chats, ids and logprobs in float32', async t => {
     await using llm = await LLM.create({ model, dtype: 'float32', maxModelLen: 2048 })
-    for (const chat of chats) t.is(llm.applyChatTemplate(chat.messages), chat.rendered)
-    const params = chats.map(
-      chat => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens, logprobs: 5, promptLogprobs: 0 }),
+    for (const { messages, rendered } of cases) {
+      if (messages !== undefined) t.is(llm.applyChatTemplate(messages), rendered)
+    }
+    const params = cases.map(
+      one => new SamplingParams({ temperature: 0, maxTokens: one.max_tokens, logprobs: 5, promptLogprobs: 0 }),
     )
-    const outputs = await llm.chat(
-      chats.map(chat => chat.messages),
-      params,
-      { progress: false },
-    )
+    const outputs = await llm.generate(cases.map(promptOf), params, { progress: false })
     for (const [index, output] of outputs.entries()) {
-      const chat = chats[index] as GoldenChat
+      const one = cases[index] as GoldenCase
       const [completion] = output.outputs
-      t.deepEqual(Array.from(output.promptTokenIds), chat.prompt_token_ids)
-      t.deepEqual(completion?.tokenIds, chat.output_token_ids, `conversation ${index}`)
-      t.is(completion?.text, chat.text)
-      t.is(completion?.finishReason, chat.finish_reason)
-      for (const [position, expected] of chat.logprobs_first_48.entries()) {
-        const got = completion?.logprobs?.[position]?.logprob ?? Number.NaN
-        t.true(
-          Math.abs(got - expected.logprob) <= 1e-3,
-          `conversation ${index}, output ${position}: ${got} is not ${expected.logprob}`,
-        )
+      t.deepEqual(output.promptTokenIds, one.prompt_token_ids)
+      t.deepEqual(completion?.tokenIds, one.output_token_ids, `case ${index}`)
+      t.is(completion?.text, one.text)
+      t.is(completion?.finishReason, one.finish_reason)
+      for (const [position, expected] of one.logprobs_first_48.entries()) {
+        assertClose(t, completion?.logprobs?.[position]?.logprob, expected.logprob, `case ${index}, output ${position}`)
       }
-      for (const [position, expected] of chat.prompt_logprobs_first_64.entries()) {
+      for (const [position, expected] of one.prompt_logprobs_first_64.entries()) {
         if (expected === null) continue
-        const got = output.promptLogprobs?.[position]?.logprob ?? Number.NaN
-        t.true(Math.abs(got - expected) <= 1e-3, `conversation ${index}, prompt ${position}: ${got} is not ${expected}`)
+        assertClose(t, output.promptLogprobs?.[position]?.logprob, expected, `case ${index}, prompt ${position}`)
       }
     }
   })
 
   test.serial('SmolLM2-135M-Instruct: 32 conversations at once', async t => {
     await using llm = await LLM.create({ model, dtype: 'float32', maxModelLen: 2048 })
-    const many = Array.from({ length: 32 }, (_, index) => chats[index % chats.length] as GoldenChat)
-    const outputs = await llm.chat(
-      many.map(chat => chat.messages),
-      many.map(chat => new SamplingParams({ temperature: 0, maxTokens: chat.max_tokens })),
-      { progress: false },
-    )
+    const many = Array.from({ length: 32 }, (_, index) => cases[index % cases.length] as GoldenCase)
+    const params = many.map(one => new SamplingParams({ temperature: 0, maxTokens: one.max_tokens }))
+    const outputs = await llm.generate(many.map(promptOf), params, { progress: false })
     for (const [index, output] of outputs.entries()) {
-      t.deepEqual(output.outputs[0]?.tokenIds, many[index]?.output_token_ids, `conversation ${index}`)
+      t.deepEqual(output.outputs[0]?.tokenIds, many[index]?.output_token_ids, `case ${index}`)
     }
   })
+}
+
+function assertClose(t: ExecutionContext, got: number | undefined, expected: number, what: string): void {
+  t.true(got !== undefined && Math.abs(got - expected) <= 1e-3, `${what}: ${got} is not ${expected}`)
 }

@@ -200,7 +200,8 @@ export function errorFromNative(failure: NativeFailure): EngineError {
 /** A value as an error message shows it: short, and never failing. */
 function show(value: unknown): string {
   try {
-    const text = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? JSON.stringify(value) : String(value)
+    const text =
+      typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? JSON.stringify(value) : String(value)
     return text.length > 100 ? `${text.slice(0, 100)}...` : text
   } catch {
     return typeof value
