@@ -3,7 +3,6 @@
 //! A call that can fail gives its value or a tagged [`failure::Failure`], never an exception; a panic becomes such a failure
 //! too. JavaScript allocates all memory that crosses, Rust copies into it: no external buffer is ever made.
 #![forbid(clippy::mem_forget)]
-#![expect(clippy::result_large_err, reason = "a failure is rare, and crosses the door by value")]
 
 mod cpu;
 // Both doors give failures and arrays alike, so both compile the same two files.

@@ -7,12 +7,12 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 /// A tagged failure. `code` is one of the stable codes of `errors.ts`.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct Failure {
     /// Always false.
     pub ok: bool,
     /// A stable code.
-    pub code: String,
+    pub code: &'static str,
     /// For people.
     pub message: String,
     /// What was given and what is allowed, as plain data.
@@ -21,14 +21,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(code: &str, message: impl ToString, details: serde_json::Value) -> Self {
-        Self { ok: false, code: code.to_owned(), message: message.to_string(), details: Some(details) }
+    pub(crate) fn new(code: &'static str, message: impl ToString, details: serde_json::Value) -> Self {
+        Self { ok: false, code, message: message.to_string(), details: Some(details) }
     }
 
     /// A broken invariant on either side of the door.
     pub(crate) fn bug(message: impl ToString) -> Self {
         let message = format!("{} (this is a bug)", message.to_string());
-        Self { ok: false, code: "ERR_INTERNAL".to_owned(), message, details: None }
+        Self { ok: false, code: "ERR_INTERNAL", message, details: None }
     }
 
     fn of_panic(payload: &(dyn Any + Send)) -> Self {

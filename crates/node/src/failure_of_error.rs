@@ -113,15 +113,3 @@ fn camel_case(field: &str) -> String {
         name + &capital.into_iter().chain(letters).collect::<String>()
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::camel_case;
-
-    #[test]
-    fn fields_are_spelt_as_typescript_spells_them() {
-        for (field, expected) in [("n", "n"), ("top_p", "topP"), ("max_num_batched_tokens", "maxNumBatchedTokens")] {
-            assert_eq!(camel_case(field), expected);
-        }
-    }
-}

@@ -31,33 +31,3 @@ pub(crate) fn fill<T: Pod>(target: &mut [u8], source: &[T]) -> Result<u32, Failu
     target.copy_from_slice(source);
     Ok(source.len() as u32)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fill_copies_or_says_what_does_not_fit() {
-        let mut target = [0i32; 3];
-        assert!(matches!(fill(bytemuck::cast_slice_mut(&mut target), &[7i32, 8]), Ok(2)));
-        assert_eq!(target, [7, 8, 0]);
-        let failure = fill(bytemuck::cast_slice_mut(&mut target), &[1i32; 4]).expect_err("4 do not fit into 3");
-        assert_eq!(failure.code, "ERR_INTERNAL");
-    }
-
-    #[test]
-    fn an_empty_array_has_no_elements_wherever_it_lies() {
-        let mut bytes = [0u8; 5];
-        assert!(matches!(elements::<i32>(&bytes[1..1]), Ok([])));
-        assert!(matches!(elements_mut::<f32>(&mut bytes[3..3]), Ok([])));
-    }
-
-    #[test]
-    fn bytes_that_are_not_words_are_refused() {
-        let words = [0i32; 2];
-        let bytes: &[u8] = bytemuck::cast_slice(&words);
-        assert!(elements::<i32>(&bytes[1..5]).is_err());
-        assert!(elements::<i32>(&bytes[..3]).is_err());
-        assert!(elements::<i32>(&bytes[1..1]).is_ok_and(<[i32]>::is_empty));
-    }
-}
