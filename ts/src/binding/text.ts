@@ -1,11 +1,15 @@
 // Text to ids and back, and conversations to prompts: a tokenizer and a chat template of one model.
 
 import type { ChatTemplate, Tokenizer } from '../../native/native.js'
+import { TokenizerError } from '../errors.js'
 import type { Native } from './native.js'
 import { unwrap } from './outcome.js'
 
 /** Compiled templates that are kept: callers may bring one per call. */
 const MOST_TEMPLATES = 16
+
+/** Why a tokenizer was not loaded: the reason in the details of the error. */
+const UNREADABLE = 'ERR_TOKENIZER_READ'
 
 /** How messages become a prompt. */
 export interface RenderOptions {
@@ -35,7 +39,12 @@ export class Text {
 
   /** Reads tokenizer.json and what lies beside it, off the JavaScript thread. @throws TokenizerError. */
   static async load(native: Native, directory: string, chatTemplate: string | undefined): Promise<Text> {
-    return new Text(native, unwrap(await native.loadTokenizer(directory)), directory, chatTemplate)
+    const loaded = await native.loadTokenizer(directory)
+    try {
+      return new Text(native, unwrap(loaded), directory, chatTemplate)
+    } catch (error) {
+      throw error instanceof TokenizerError && error.details.reason === UNREADABLE ? withWaysOut(error) : error
+    }
   }
 
   /** Ids of many texts, in one call off the JavaScript thread. @throws TokenizerError. */
@@ -88,6 +97,11 @@ export class Text {
     }
     return compiled
   }
+}
+
+function withWaysOut(cause: TokenizerError): TokenizerError {
+  const ways = 'Name a folder that has one as `tokenizer`, or pass token ids and `loadTokenizer: false`.'
+  return new TokenizerError(`${cause.message}. ${ways}`, { details: cause.details, cause })
 }
 
 function toInt32(ids: ArrayLike<number>): Int32Array {

@@ -137,8 +137,14 @@ export class Engine {
       },
       onProgress,
     )
-    setCurrentFramework(opened.framework)
-    return new Engine(config, { native, text, executor })
+    try {
+      const engine = new Engine(config, { native, text, executor })
+      setCurrentFramework(opened.framework)
+      return engine
+    } catch (error) {
+      await executor.close()
+      throw error
+    }
   }
 
   get hasTokenizer(): boolean {
