@@ -198,7 +198,10 @@ test('a list of parameters must be as long as the prompts', async t => {
 test('metrics are in order', async t => {
   const { metrics } = await t.context.llm.generate('Once upon a time', greedy)
   const moments = [metrics.arrivalMs, metrics.firstScheduledMs, metrics.firstTokenMs, metrics.lastTokenMs].map(Number)
-  t.deepEqual(moments, moments.toSorted((a, b) => a - b))
+  t.deepEqual(
+    moments,
+    moments.toSorted((a, b) => a - b),
+  )
   t.true(moments.every(moment => moment > 0))
 })
 
