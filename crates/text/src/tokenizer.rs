@@ -112,7 +112,7 @@ impl Tokenizer {
         let path = directory.join("tokenizer.json");
         let bytes = read_limited(&path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| TextError::Read {
             path: path.clone(),
-            reason: std::io::Error::from(std::io::ErrorKind::NotFound),
+            reason: std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file"),
         })?;
         let config = read_text(&directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
         let map = read_text(&directory.join("special_tokens_map.json"), MAX_CONFIG_BYTES)?;

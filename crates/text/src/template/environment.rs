@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use super::limits::{self, Cause};
-use super::{bounded, json_text, methods, operators, python_text, rewrite};
+use super::{bounded, filters, json_text, methods, operators, python_text, rewrite};
 use crate::error::TextError;
 
 const NAME: &str = "chat_template";
@@ -35,6 +35,7 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.add_function("raise_exception", |message: Value| -> Result<Value, Error> {
         Err(limits::error(Cause::Raised(message.to_string())))
     });
+    filters::add(&mut environment);
     environment.add_filter("tojson", json_text::tojson);
     environment.add_filter("format", methods::format_filter);
     environment.add_filter("string", |state: &State<'_, '_>, value: &Value| python_text::str(state, value));

@@ -3,6 +3,7 @@
 
 mod bounded;
 mod environment;
+mod filters;
 mod format_string;
 mod json_text;
 mod limits;
