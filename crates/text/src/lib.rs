@@ -1,5 +1,6 @@
 //! Text on its way to token ids and back: tokenizers, chat templates and incremental detokenization.
 //! Knows nothing of models, devices, requests or sockets; reads files only in `from_directory`.
+#![forbid(unsafe_code)]
 
 mod bad_words;
 mod chat_template;
