@@ -57,6 +57,68 @@ for (const [name, prompt, params, code, message] of refused) {
   })
 }
 
+const circular: Record<string, unknown> = { role: 'user', content: 'Hi' }
+circular.self = circular
+const wrong = (value: unknown) => value as never
+const hi = [{ role: 'user', content: 'Hi' }]
+
+const wrongTypes: readonly [string, (llm: LLM) => unknown, RegExp][] = [
+  ['a hole in a list of prompts', llm => llm.generate(wrong(new Array(2))), /prompt/],
+  ['parameters that are null', llm => llm.generate('x', wrong(null)), /params/],
+  ['parameters that are a number', llm => llm.generate('x', wrong(5)), /params/],
+  ['options that are null', llm => llm.generate('x', {}, wrong(null)), /options/],
+  ['a signal that is none', llm => llm.generate('x', {}, { signal: wrong(5) }), /signal/],
+  ['a signal that is none, streaming', llm => llm.stream('x', {}, { signal: wrong({}) }).next(), /signal/],
+  ['a priority that is a text', llm => llm.generate('x', {}, { priority: wrong('high') }), /priority/],
+  ['a priority beyond 32 bits', llm => llm.generate('x', {}, { priority: 1e18 }), /priority/],
+  ['a priority that is NaN', llm => llm.generate('x', {}, { priority: Number.NaN }), /priority/],
+  ['a message that holds itself', llm => llm.chat([wrong(circular)]), /messages.*JSON/],
+  ['a message with a bigint', llm => llm.chat([{ role: 'user', content: 'Hi', extra: 5n }]), /messages.*JSON/],
+  ['variables that hold themselves', llm => llm.chat(hi, {}, { chatTemplateKwargs: circular }), /Kwargs.*JSON/],
+  ['a chat template that is a number', llm => llm.chat(hi, {}, { chatTemplate: wrong(5) }), /chatTemplate/],
+  ['a text that is a number', llm => llm.tokenize(wrong(5)), /text/],
+  ['ids that are a text', llm => llm.detokenize(wrong('abc')), /ids/],
+  ['ids beyond 32 bits', llm => llm.detokenize([1e12]), /ids/],
+  ['options of the engine that are null', () => LLM.create(wrong(null)), /options/],
+  ['progress that is a number', () => LLM.create({ onProgress: wrong(5) }), /onProgress/],
+]
+
+for (const [name, call, message] of wrongTypes) {
+  test(`refused: ${name}`, async t => {
+    await t.throwsAsync(async () => call(t.context.llm), { code: 'ERR_INVALID_ARGUMENT', message })
+  })
+}
+
+test('halves of surrogate pairs become U+FFFD in prompts and in messages', async t => {
+  const { llm } = t.context
+  t.true(llm.applyChatTemplate([{ role: 'user', content: 'a\ud800b' }]).includes('a\ufffdb'))
+  t.true(llm.detokenize(await llm.tokenize('a\ud800b')).includes('a\ufffdb'))
+})
+
+test('what onProgress throws ends the creation, not the process', async t => {
+  const onProgress = () => {
+    throw new RangeError('mine')
+  }
+  await t.throwsAsync(LLM.create({ onProgress }), { instanceOf: RangeError, message: 'mine' })
+})
+
+test('a closed engine answers every call with ERR_CLOSED', async t => {
+  const llm = await LLM.create({ numBlocks: 40 })
+  const running = llm.generate('Once', { maxTokens: 400, ignoreEos: true })
+  const [ended] = await Promise.allSettled([running, llm.close(), llm.close()])
+  t.is(ended?.status === 'rejected' && (ended.reason as { code: string }).code, 'ERR_CLOSED')
+  const calls: readonly (() => unknown)[] = [
+    () => llm.generate('x'),
+    () => llm.chat(hi),
+    () => llm.stream('x').next(),
+    () => llm.tokenize('x'),
+    () => llm.detokenize([5]),
+    () => llm.applyChatTemplate(hi),
+  ]
+  for (const call of calls) await t.throwsAsync(async () => call(), { code: 'ERR_CLOSED' })
+  await t.notThrowsAsync(llm.close())
+})
+
 test.serial('one bad prompt of a call refuses the call and leaves nothing running', async t => {
   const { llm } = t.context
   await t.throwsAsync(llm.generate(['Once upon a time', [1, -1], 'One day'], { maxTokens: 40 }), {

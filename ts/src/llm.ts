@@ -1,5 +1,6 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
 
+import { check } from './config/check.js'
 import {
   type EngineOptions,
   parseEngineOptions,
@@ -76,8 +77,9 @@ export class LLM {
    * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
   static async create(options: CreateOptions = {}): Promise<LLM> {
-    const { onProgress, signal, ...engineOptions } = options
-    throwIfAborted(signal)
+    const { onProgress, signal, ...engineOptions } = check.object('options', options)
+    const progress = watched(onProgress === undefined ? undefined : check.callback('onProgress', onProgress))
+    throwIfAborted(check.optional(check.signal, 'signal', signal))
     const config = parseEngineOptions(engineOptions, process.cwd())
     const architecture = await readArchitecture(config.model.path)
     const { plugin, device } = await selectPlugin({
@@ -89,10 +91,13 @@ export class LLM {
     })
     throwIfAborted(signal)
     const opened = await plugin.open({ device, env: process.env })
-    const engine = await Engine.create(config, { ...opened, device }, onProgress)
-    if (signal?.aborted) {
-      await engine.close()
+    const engine = await Engine.create(config, { ...opened, device }, progress.tell)
+    try {
+      progress.throwIfFailed()
       throwIfAborted(signal)
+    } catch (error) {
+      await engine.close()
+      throw error
     }
     return new LLM(engine)
   }
@@ -129,7 +134,7 @@ export class LLM {
   ): Promise<RequestOutput | RequestOutput[]> {
     if (isSinglePrompt(prompts))
       return (await this.#run([normalizePrompt(prompts)], params, options))[0] as RequestOutput
-    return this.#run(prompts.map(normalizePrompt), params, options)
+    return this.#run(Array.from(prompts, normalizePrompt), params, options)
   }
 
   /** Answers one conversation, or many at once. */
@@ -157,6 +162,7 @@ export class LLM {
     params?: Params,
     options: ChatOptions = {},
   ): AsyncGenerator<RequestOutput, void, undefined> {
+    checkOptions(options)
     throwIfAborted(options.signal)
     const [prepared] = await this.#prepare([normalizePrompt(prompt)], options)
     const [one] = this.#paramsFor(1, params)
@@ -165,17 +171,19 @@ export class LLM {
 
   /** Token ids of a text. */
   async tokenize(text: string, addSpecialTokens = true): Promise<number[]> {
-    const [ids] = await this.#engine.encode([text], addSpecialTokens)
+    const [ids] = await this.#engine.encode([check.string('text', text)], addSpecialTokens)
     return Array.from(ids as Int32Array)
   }
 
   /** Text of token ids. */
   detokenize(ids: readonly number[] | Int32Array, skipSpecialTokens = true): string {
+    for (const id of check.object('ids', ids)) check.integer('ids', id, -(2 ** 31), 2 ** 31 - 1)
     return this.#engine.decode(ids, skipSpecialTokens)
   }
 
   /** The prompt that a conversation becomes. */
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+    checkOptions(options)
     return this.#engine.renderChat(checkMessages(messages), options)
   }
 
@@ -198,6 +206,7 @@ export class LLM {
     params: Params | readonly Params[] | undefined,
     options: ChatOptions,
   ): Promise<RequestOutput[]> {
+    checkOptions(options)
     throwIfAborted(options.signal)
     const perPrompt = this.#paramsFor(prompts.length, params)
     const prepared = await this.#prepare(prompts, options)
@@ -303,7 +312,32 @@ export class LLM {
 }
 
 function toParams(params: Params): SamplingParams {
-  return params instanceof SamplingParams ? params : new SamplingParams(params)
+  return params instanceof SamplingParams ? params : new SamplingParams(check.object('params', params))
+}
+
+/** @throws InvalidArgumentError, before any request is made. */
+function checkOptions(options: ChatOptions): void {
+  const { signal, priority, chatTemplate } = check.object('options', options)
+  check.optional(check.signal, 'signal', signal)
+  check.optional(check.string, 'chatTemplate', chatTemplate)
+  if (priority !== undefined) check.integer('priority', priority, -(2 ** 31), 2 ** 31 - 1)
+}
+
+/** A native thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */
+function watched(onProgress: ((fraction: number) => void) | undefined) {
+  const failures: unknown[] = []
+  return {
+    tell: (fraction: number) => {
+      try {
+        onProgress?.(fraction)
+      } catch (error) {
+        failures.push(error)
+      }
+    },
+    throwIfFailed: () => {
+      if (failures.length > 0) throw failures[0]
+    },
+  }
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

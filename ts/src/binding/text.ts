@@ -1,7 +1,7 @@
 // Text to ids and back, and conversations to prompts: a tokenizer and a chat template of one model.
 
 import type { ChatTemplate, Tokenizer } from '../../native/native.js'
-import { TokenizerError } from '../errors.js'
+import { InvalidArgumentError, TokenizerError } from '../errors.js'
 import type { Native } from './native.js'
 import { unwrap } from './outcome.js'
 
@@ -74,14 +74,14 @@ export class Text {
     const { tools, documents, chatTemplateKwargs, continueFinalMessage = false } = options
     const { addGenerationPrompt = !continueFinalMessage } = options
     return unwrap(
-      this.#template(options).render(JSON.stringify(messages), {
+      this.#template(options).render(toJson('messages', messages), {
         addGenerationPrompt,
         continueFinalMessage,
         nowMs: now.getTime(),
         utcOffsetMinutes: -now.getTimezoneOffset(),
-        ...(tools !== undefined && { tools: JSON.stringify(tools) }),
-        ...(documents !== undefined && { documents: JSON.stringify(documents) }),
-        ...(chatTemplateKwargs !== undefined && { kwargs: JSON.stringify(chatTemplateKwargs) }),
+        ...(tools !== undefined && { tools: toJson('tools', tools) }),
+        ...(documents !== undefined && { documents: toJson('documents', documents) }),
+        ...(chatTemplateKwargs !== undefined && { kwargs: toJson('chatTemplateKwargs', chatTemplateKwargs) }),
       }),
     )
   }
@@ -96,6 +96,18 @@ export class Text {
       this.#templates.set(source, compiled)
     }
     return compiled
+  }
+}
+
+/** JSON whose texts are Unicode: halves of surrogate pairs become U+FFFD, as they do in prompts. */
+function toJson(name: string, value: unknown): string {
+  const wellFormed = (_: string, part: unknown) =>
+    typeof part === 'string' ? part.replaceAll(/\p{Surrogate}/gu, '\ufffd') : part
+  try {
+    return JSON.stringify(value, wellFormed)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new InvalidArgumentError(name, `${name} cannot be written as JSON: ${reason}`, value)
   }
 }
 

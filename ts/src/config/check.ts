@@ -53,6 +53,25 @@ function choice<T extends string>(name: string, value: unknown, choices: Choice<
   return found
 }
 
+function object<T>(name: string, value: T): T {
+  if (typeof value !== 'object' || value === null) {
+    throw new InvalidArgumentError(name, `${name} must be an object, got ${String(value)}.`, value)
+  }
+  return value
+}
+
+function callback<T>(name: string, value: T): T {
+  if (typeof value !== 'function') throw new InvalidArgumentError(name, `${name} must be a function.`, value)
+  return value
+}
+
+function signal(name: string, value: unknown): AbortSignal {
+  if (typeof (value as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+    throw new InvalidArgumentError(name, `${name} must be an AbortSignal.`, value)
+  }
+  return value as AbortSignal
+}
+
 function optional<T>(checkValue: (name: string, value: unknown) => T, name: string, value: unknown): T | undefined {
   return value === undefined ? undefined : checkValue(name, value)
 }
@@ -64,4 +83,4 @@ function describe({ above, atLeast, below, atMost }: Range): string {
 }
 
 /** One function a kind of value; each returns the value or throws InvalidArgumentError. */
-export const check = { number, integer, safeInteger, boolean, string, choice, optional }
+export const check = { number, integer, safeInteger, boolean, string, choice, object, callback, signal, optional }

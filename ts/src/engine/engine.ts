@@ -270,6 +270,7 @@ export class Engine {
   }
 
   #tokenizer(): Text {
+    if (this.#closing !== undefined) throw new EngineClosedError()
     if (this.#text === undefined)
       throw new TokenizerError(
         'This engine was made without a tokenizer: prompts are token ids, and outputs have no text.',
