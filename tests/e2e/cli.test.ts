@@ -151,3 +151,21 @@ test('help and version', async t => {
   t.regex((await run(['generate', '--help'])).stdout, /--max-num-batched-tokens N/)
   t.regex((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
 })
+
+test('a reader that leaves early ends generate and chat quietly', async t => {
+  for (const args of [
+    ['generate', '--prompt', 'Once upon a time', '--max-tokens', '400', '--ignore-eos'],
+    ['chat', '--max-tokens', '400', '--ignore-eos'],
+  ]) {
+    const child = spawn(process.execPath, [quire, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    child.stdout.once('data', () => child.stdout.destroy())
+    child.stdin.end('Hi\n')
+    const code = await new Promise<number | null>(resolve => child.on('close', resolve))
+    t.is(code, 0)
+    t.is(stderr, '')
+  }
+})
