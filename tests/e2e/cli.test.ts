@@ -48,6 +48,21 @@ test('generate streams the text of a prompt', async t => {
   t.regex(stdout, /^Once upon a time\S?.+\n$/s)
 })
 
+test('the tokens that fit into the KV cache are told at start, on standard error', async t => {
+  const { stderr } = await run([
+    'generate',
+    '--prompt',
+    'x',
+    '--max-tokens',
+    '1',
+    '--num-blocks',
+    '101',
+    '--block-size',
+    '8',
+  ])
+  t.regex(stderr, /KV cache for 800 tokens, 1 sequences of full length/)
+})
+
 test('generate --json prints one output per line, in prompt order', async t => {
   const args = [
     'generate',
@@ -166,6 +181,6 @@ test('a reader that leaves early ends generate and chat quietly', async t => {
     child.stdin.end('Hi\n')
     const code = await new Promise<number | null>(resolve => child.on('close', resolve))
     t.is(code, 0)
-    t.is(stderr, '')
+    t.regex(stderr, /^quire: .* at once\n$/)
   }
 })

@@ -5,6 +5,7 @@ import type { SamplingParams } from '../config/index.js'
 import { EngineError, RequestAbortedError } from '../errors.js'
 import { LLM } from '../llm.js'
 import type { ChatMessage } from '../prompt.js'
+import { announce } from './announce.js'
 import type { ExitCode } from './main.js'
 import { engineRows, helpOf, type OptionRow, parseOptions, samplingRows } from './options.js'
 import type { Streams } from './streams.js'
@@ -27,6 +28,7 @@ export const chatCommand = {
 async function chat(args: readonly string[], streams: Streams): Promise<ExitCode> {
   const { engine, sampling, own } = parseOptions(args, rows)
   await using llm = await LLM.create(engine)
+  announce(llm, streams)
   const params = llm.defaultSamplingParams.with({ maxTokens: DEFAULT_MAX_TOKENS, ...sampling })
   const opening: readonly ChatMessage[] =
     typeof own.system === 'string' ? [{ role: 'system', content: own.system }] : []

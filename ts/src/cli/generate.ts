@@ -5,6 +5,7 @@ import type { SamplingParams } from '../config/index.js'
 import type { RequestOutput } from '../engine/index.js'
 import { RequestAbortedError } from '../errors.js'
 import { LLM } from '../llm.js'
+import { announce } from './announce.js'
 import { withInterrupt } from './interrupt.js'
 import type { ExitCode } from './main.js'
 import { engineRows, helpOf, type OptionRow, parseOptions, samplingRows } from './options.js'
@@ -37,6 +38,7 @@ async function generate(args: readonly string[], streams: Streams): Promise<Exit
   return withInterrupt(async (signal): Promise<ExitCode> => {
     try {
       await using llm = await LLM.create({ ...engine, signal })
+      announce(llm, streams)
       const params = llm.defaultSamplingParams.with({ maxTokens: DEFAULT_MAX_TOKENS, ...sampling })
       if (own.json === true) await printJson(llm, prompts, params, signal, streams)
       else await printText(llm, prompts, params, signal, own.echo === true, streams)
