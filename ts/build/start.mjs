@@ -5,7 +5,18 @@ import { execute } from './execute.mjs'
 import { inRoot } from './repository.mjs'
 import { runMain } from './step-error.mjs'
 
-const STORY = ['generate', '--prompt', 'Once upon a time', '--max-tokens', '256', '--temperature', '0.8', '--seed', '7']
+const STORY = [
+  'generate',
+  '--echo',
+  '--prompt',
+  'Once upon a time',
+  '--max-tokens',
+  '256',
+  '--temperature',
+  '0.8',
+  '--seed',
+  '7',
+]
 
 await runMain(async commandArguments => {
   await build()
