@@ -39,6 +39,23 @@ impl FieldNames {
     };
 }
 
+/// What a class calls its rotary fields where `rope_parameters` does not hold them.
+#[derive(Clone, Copy, Debug)]
+pub struct RotaryFields {
+    /// Base of the wavelengths.
+    pub theta: &'static str,
+    /// Share of each head that is rotated.
+    pub partial_rotary_factor: &'static str,
+    /// That share when it is absent.
+    pub default_share: f64,
+}
+
+impl RotaryFields {
+    /// The fields of the Llama family, which rotates whole heads.
+    pub const LLAMA: RotaryFields =
+        RotaryFields { theta: "rope_theta", partial_rotary_factor: "partial_rotary_factor", default_share: 1.0 };
+}
+
 /// Which layers attend to a window only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlidingWindowRule {
@@ -86,8 +103,8 @@ pub struct ConfigClass {
     pub eos_token_id: Option<i32>,
     /// Token that fills up.
     pub pad_token_id: Option<i32>,
-    /// Whether positions are rotary.
-    pub rotary: bool,
+    /// Rotary positions; `None` = the class has none.
+    pub rotary: Option<RotaryFields>,
     /// Which layers attend to a window only.
     pub sliding_window: SlidingWindowRule,
 }

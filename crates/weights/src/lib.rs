@@ -15,7 +15,7 @@ mod safetensors;
 mod shard_index;
 mod tensor_header;
 
-pub use config_class::{ConfigClass, FieldNames, SlidingWindowRule};
+pub use config_class::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 pub use config_document::ConfigDocument;
 pub use dtype::DType;
 pub use error::{HeaderProblem, WeightsError};

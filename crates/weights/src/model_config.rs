@@ -118,10 +118,10 @@ impl ModelConfig {
                 None => class.eos_token_id.into_iter().collect(),
             },
             pad_token_id: fields.token("pad_token_id", class.pad_token_id)?,
-            rope: match class.rotary {
-                true => Some(RopeConfig::read(document, max_position_embeddings)?),
-                false => None,
-            },
+            rope: class
+                .rotary
+                .map(|fields| RopeConfig::read(document, &fields, max_position_embeddings))
+                .transpose()?,
             sliding_windows: sliding_windows(document, class.sliding_window, num_hidden_layers)?,
             document: document.clone(),
         })

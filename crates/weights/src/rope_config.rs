@@ -1,7 +1,7 @@
 //! Rotary position parameters, from `rope_parameters` (new) or `rope_scaling` and `rope_theta` (old), as transformers
 //! standardises them. Computes nothing; the models do.
 
-use crate::{ConfigDocument, WeightsError};
+use crate::{ConfigDocument, RotaryFields, WeightsError};
 
 /// transformers' `default_theta`.
 const DEFAULT_THETA: f64 = 10_000.0;
@@ -65,11 +65,16 @@ pub enum RopeScaling {
 }
 
 impl RopeConfig {
-    /// Reads the parameters from a whole `config.json`. `max_position_embeddings` stands in for an absent trained length.
+    /// Reads the parameters from a whole `config.json`, by the names that `fields` gives them outside `rope_parameters`.
+    /// `max_position_embeddings` stands in for an absent trained length.
     ///
     /// # Errors
     /// A field of the wrong type or range, or an unknown `rope_type` (the message lists the known ones).
-    pub fn read(config: &ConfigDocument, max_position_embeddings: usize) -> Result<RopeConfig, WeightsError> {
+    pub fn read(
+        config: &ConfigDocument,
+        fields: &RotaryFields,
+        max_position_embeddings: usize,
+    ) -> Result<RopeConfig, WeightsError> {
         // An object without fields counts as absent, so that the other spelling is looked at.
         let parameters = match config.object("rope_scaling")?.filter(|object| !object.is_empty()) {
             Some(scaling) => Some(scaling),
@@ -81,18 +86,18 @@ impl RopeConfig {
         };
         let theta = match inner("rope_theta")? {
             Some(theta) => theta,
-            None => config.number("rope_theta")?.unwrap_or(DEFAULT_THETA),
+            None => config.number(fields.theta)?.unwrap_or(DEFAULT_THETA),
         };
         if theta <= 0.0 {
-            return Err(config.invalid_text("rope_theta", theta.to_string(), "a number above 0"));
+            return Err(config.invalid_text(fields.theta, theta.to_string(), "a number above 0"));
         }
         let partial_rotary_factor = match inner("partial_rotary_factor")? {
             Some(share) => share,
-            None => config.number("partial_rotary_factor")?.unwrap_or(1.0),
+            None => config.number(fields.partial_rotary_factor)?.unwrap_or(fields.default_share),
         };
         if !(partial_rotary_factor > 0.0 && partial_rotary_factor <= 1.0) {
             let found = partial_rotary_factor.to_string();
-            return Err(config.invalid_text("partial_rotary_factor", found, "a number above 0 and at most 1"));
+            return Err(config.invalid_text(fields.partial_rotary_factor, found, "a number above 0 and at most 1"));
         }
         let scaling = match &parameters {
             Some(parameters) => RopeScaling::read(config, parameters, max_position_embeddings)?,

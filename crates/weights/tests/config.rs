@@ -5,8 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use quire_weights::{
-    ConfigClass, ConfigDocument, DType, FieldNames, GenerationConfig, ModelConfig, RopeScaling, SlidingWindowRule,
-    WeightsError,
+    ConfigClass, ConfigDocument, DType, FieldNames, GenerationConfig, ModelConfig, RopeScaling, RotaryFields,
+    SlidingWindowRule, WeightsError,
 };
 
 const CLASS: ConfigClass = ConfigClass {
@@ -26,7 +26,7 @@ const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(1),
     eos_token_id: Some(2),
     pad_token_id: None,
-    rotary: true,
+    rotary: Some(RotaryFields::LLAMA),
     sliding_window: SlidingWindowRule::PerLayer,
 };
 
@@ -91,6 +91,23 @@ fn both_names_of_the_dtype_are_read() {
     ] {
         assert_eq!(read(json).dtype, expected, "{json}");
     }
+}
+
+#[test]
+fn rotary_fields_go_by_the_names_of_the_class() {
+    let rotary = RotaryFields { theta: "rotary_emb_base", partial_rotary_factor: "rotary_pct", default_share: 0.25 };
+    let class = ConfigClass { rotary: Some(rotary), ..CLASS };
+    for (json, theta, share) in [
+        ("{}", 10_000.0, 0.25),
+        (r#"{"rope_theta":5e5,"partial_rotary_factor":0.5}"#, 10_000.0, 0.25),
+        (r#"{"rotary_emb_base":5e5,"rotary_pct":1.0}"#, 5e5, 1.0),
+        (r#"{"rope_parameters":{"rope_theta":7,"partial_rotary_factor":0.5},"rotary_pct":1.0}"#, 7.0, 0.5),
+    ] {
+        let rope = ModelConfig::read(&document(json), &class).unwrap().rope.unwrap();
+        assert_eq!((rope.theta, rope.partial_rotary_factor), (theta, share), "{json}");
+    }
+    let error = ModelConfig::read(&document(r#"{"rotary_pct":1.5}"#), &class).unwrap_err().to_string();
+    assert!(error.contains("rotary_pct") && error.contains("1.5"), "{error}");
 }
 
 #[test]

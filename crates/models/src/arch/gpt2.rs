@@ -33,7 +33,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(50_256),
     eos_token_id: Some(50_256),
     pad_token_id: None,
-    rotary: false,
+    rotary: None,
     sliding_window: SlidingWindowRule::Never,
 };
 

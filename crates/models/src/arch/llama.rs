@@ -1,6 +1,6 @@
 //! Llama 1 to 3 and everything saved as `LlamaForCausalLM`: <https://arxiv.org/abs/2302.13971>.
 
-use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
+use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
@@ -23,7 +23,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(1),
     eos_token_id: Some(2),
     pad_token_id: None,
-    rotary: true,
+    rotary: Some(RotaryFields::LLAMA),
     sliding_window: SlidingWindowRule::Never,
 };
 

@@ -36,7 +36,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(2),
     eos_token_id: Some(2),
     pad_token_id: Some(1),
-    rotary: false,
+    rotary: None,
     sliding_window: SlidingWindowRule::Never,
 };
 

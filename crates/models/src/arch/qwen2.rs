@@ -1,7 +1,7 @@
 //! Qwen2 and Qwen2.5: Llama with biases on queries, keys and values, windows in some layers if asked for.
 //! <https://arxiv.org/abs/2407.10671>
 
-use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
+use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
@@ -24,7 +24,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: None,
     eos_token_id: None,
     pad_token_id: None,
-    rotary: true,
+    rotary: Some(RotaryFields::LLAMA),
     sliding_window: SlidingWindowRule::PerLayer,
 };
 

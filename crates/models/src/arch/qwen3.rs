@@ -1,6 +1,6 @@
 //! Qwen3: Llama with RMS norms on query and key heads and a head size of its own. <https://arxiv.org/abs/2505.09388>
 
-use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
+use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
@@ -23,7 +23,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: None,
     eos_token_id: None,
     pad_token_id: None,
-    rotary: true,
+    rotary: Some(RotaryFields::LLAMA),
     sliding_window: SlidingWindowRule::PerLayer,
 };
 

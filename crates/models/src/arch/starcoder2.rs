@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
+use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
 use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
@@ -26,7 +26,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(50_256),
     eos_token_id: Some(50_256),
     pad_token_id: None,
-    rotary: true,
+    rotary: Some(RotaryFields::LLAMA),
     sliding_window: SlidingWindowRule::EveryLayer(None),
 };
 
