@@ -2,7 +2,7 @@
 
 use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
 
-use crate::arch::{gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
+use crate::arch::{gpt_neox, gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
 use crate::{Backend, CausalModel, ModelError, ReferenceBackend, WeightLoader};
 
 type Build<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError>;
@@ -23,9 +23,10 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 7] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 8] {
     [
         Architecture { name: "GPT2LMHeadModel", class: &gpt2::CLASS, build: gpt2::build },
+        Architecture { name: "GPTNeoXForCausalLM", class: &gpt_neox::CLASS, build: gpt_neox::build },
         Architecture { name: "LlamaForCausalLM", class: &llama::CLASS, build: llama::build },
         Architecture { name: "MistralForCausalLM", class: &mistral::CLASS, build: mistral::build },
         Architecture { name: "OPTForCausalLM", class: &opt::CLASS, build: opt::build },

@@ -93,6 +93,31 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         Ok(Linear { weight: self.load_matrix(&weights)?, bias })
     }
 
+    /// A fused projection whose outputs are stored head by head, each its query, key and value: as [`Backend::attention`]
+    /// takes them, all queries, then all keys, then all values.
+    pub(crate) fn qkv_by_head(
+        &self,
+        prefix: &str,
+        heads: HeadLayout,
+        inputs: usize,
+        bias: bool,
+    ) -> Result<Linear<B>, ModelError> {
+        let (outputs, head_dim) = (3 * heads.num_heads * heads.head_dim, heads.head_dim);
+        let weight = self.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
+        let shape = [head_dim, inputs];
+        let parts: Vec<MatrixPart<'_>> = by_head(weight, heads.num_heads, &shape)
+            .map(|view| MatrixPart { view, order: StoredOrder::OutputMajor, outputs: head_dim, inputs })
+            .collect();
+        let bias = match bias {
+            false => None,
+            true => {
+                let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
+                Some(self.load_vector(&by_head(bias, heads.num_heads, &[head_dim]).collect::<Vec<_>>())?)
+            }
+        };
+        Ok(Linear { weight: self.load_matrix(&parts)?, bias })
+    }
+
     /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]` and `prefix.bias` `[outputs]`.
     pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
         let view = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
@@ -145,22 +170,29 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     /// The rotary angles that the configuration describes, over whole heads.
     pub(crate) fn rope(&self) -> Result<Option<B::Rope>, ModelError> {
-        let Some(rope) = &self.config.rope else { return Ok(None) };
-        if !self.config.head_dim.is_multiple_of(2) {
-            return Err(ModelError::UnsupportedConfig {
-                field: "head_dim",
-                found: self.config.head_dim.to_string(),
-                expected: "rotary positions need an even head size",
-            });
-        }
-        if rope.partial_rotary_factor != 1.0 {
+        let share = self.config.rope.as_ref().map(|rope| rope.partial_rotary_factor);
+        if let Some(share) = share.filter(|&share| share != 1.0) {
             return Err(ModelError::UnsupportedConfig {
                 field: "partial_rotary_factor",
-                found: rope.partial_rotary_factor.to_string(),
+                found: share.to_string(),
                 expected: "this architecture rotates whole heads",
             });
         }
-        let angles = RopeAngles::new(rope, self.config.head_dim, self.config.max_position_embeddings);
+        self.partial_rope()
+    }
+
+    /// The same over the first `partial_rotary_factor` of each head.
+    pub(crate) fn partial_rope(&self) -> Result<Option<B::Rope>, ModelError> {
+        let Some(rope) = &self.config.rope else { return Ok(None) };
+        let rotated = (self.config.head_dim as f64 * rope.partial_rotary_factor) as usize;
+        if rotated == 0 || !rotated.is_multiple_of(2) {
+            return Err(ModelError::UnsupportedConfig {
+                field: "head_dim",
+                found: self.config.head_dim.to_string(),
+                expected: "rotary positions need an even number of elements of each head",
+            });
+        }
+        let angles = RopeAngles::new(rope, rotated, self.config.max_position_embeddings);
         self.backend.rope(angles).map(Some)
     }
 
@@ -211,4 +243,15 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.loaded_bytes.load(Ordering::Relaxed), self.num_parameters.load(Ordering::Relaxed))
     }
+}
+
+/// The rows of `view` `[heads, 3, head_dim, ...]` in the order `[3, heads, head_dim, ...]`, a view for each head.
+fn by_head<'v>(view: TensorView<'v>, num_heads: usize, shape: &'v [usize]) -> impl Iterator<Item = TensorView<'v>> {
+    let size = view.bytes.len() / (3 * num_heads);
+    (0..3).flat_map(move |part| {
+        (0..num_heads).map(move |head| {
+            let bytes = &view.bytes[(3 * head + part) * size..][..size];
+            TensorView { dtype: view.dtype, shape, bytes }
+        })
+    })
 }

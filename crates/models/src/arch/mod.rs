@@ -1,6 +1,7 @@
 //! The architectures: each one the defaults of its configuration class and how its tensors make up a model.
 
 pub(crate) mod gpt2;
+pub(crate) mod gpt_neox;
 pub(crate) mod llama;
 mod llama_family;
 pub(crate) mod mistral;
