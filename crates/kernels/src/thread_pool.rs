@@ -2,7 +2,8 @@
 //! an atomic cursor hands out chunks. Knows nothing of what the chunks compute.
 //!
 //! A region ends when its chunks are done, not when every worker has come by: a worker that another process keeps from
-//! running costs its share of speed and nothing else.
+//! running costs its share of speed and nothing else. With a thread on every core, whoever else wakes (the JavaScript
+//! thread above all) would wait for the rest of a time slice of some milliseconds; so the pool's threads give way often.
 
 use std::{
     any::Any,
@@ -21,6 +22,9 @@ use crate::KernelsError;
 
 /// How long an idle worker looks for the next region before it sleeps.
 const SPIN: Duration = Duration::from_micros(30);
+
+/// How long a thread computes before it lets a waiting thread have its core.
+const GIVE_WAY: Duration = Duration::from_micros(400);
 
 /// Threads that share the chunks of one region at a time.
 ///
@@ -71,6 +75,8 @@ unsafe impl Send for Shared {}
 thread_local! {
     /// Whether this thread is inside a region, of any pool.
     static IN_REGION: Cell<bool> = const { Cell::new(false) };
+    /// When this thread last gave way.
+    static GAVE_WAY: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 impl ThreadPool {
@@ -165,6 +171,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Yields the core if this thread last did so [`GIVE_WAY`] ago.
+fn give_way() {
+    let now = Instant::now();
+    if GAVE_WAY.get().is_none_or(|last| now.duration_since(last) >= GIVE_WAY) {
+        GAVE_WAY.set(Some(now));
+        thread::yield_now();
+    }
+}
+
 impl Shared {
     fn run_region(&self, job: Job) {
         let region = (self.state.load(Ordering::Relaxed) >> 32).wrapping_add(1);
@@ -211,6 +226,7 @@ impl Shared {
                 // SAFETY: the caller waits in `run_region` while this thread is inside, so the task is alive.
                 let task = unsafe { &*job.task };
                 task(worker, start..job.num_items.min(start.saturating_add(job.chunk)));
+                give_way();
             }
         }));
         IN_REGION.set(false);
