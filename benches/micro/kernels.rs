@@ -4,7 +4,6 @@
 //! `cargo bench -p quire-kernels --bench kernels -- [--isa avx2] [--threads 2] [--only decode]` prints a table and one JSON line per
 //! row. Other programs on the machine make both probe and kernel slower, so read the fractions, not the rates.
 #![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
-#![expect(unsafe_code, reason = "the arithmetic probe is made of intrinsics")]
 
 use std::{error::Error, hint::black_box, time::Instant};
 
@@ -12,6 +11,9 @@ use quire_kernels::{
     AlignedBuffer, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder, MatrixSource,
     PackedMatrix, PagedAttention, SharedBuffer, ThreadPool,
 };
+
+#[path = "probes/peak.rs"]
+mod peak;
 
 /// Weights large enough that no cache holds them.
 const STREAM_BYTES: usize = 256 << 20;
@@ -71,7 +73,11 @@ impl Bench {
         for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
             let weights = self.weights(num_outputs, num_inputs, dtype)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
-            let rate = self.between(operations, || self.peak_probe(dtype), || self.product(&weights, num_rows))?;
+            let rate = self.between(
+                operations,
+                || peak::rate(self.kernels.isa(), &self.pool, dtype),
+                || self.product(&weights, num_rows),
+            )?;
             rate.report(&format!("product {dtype}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }
         Ok(())
@@ -93,7 +99,7 @@ impl Bench {
         for (heads, kv_heads, head_dim) in [(32, 8, 64), (9, 3, 64)] {
             let setup = Attention::new(dtype, heads, kv_heads, head_dim, &[(2048, 2048)])?;
             let operations = 4.0 * (heads * head_dim) as f64 * (2048.0 * 2049.0 / 2.0);
-            let peak = || self.peak_probe(ElementType::F32);
+            let peak = || peak::rate(self.kernels.isa(), &self.pool, ElementType::F32);
             let rate = self.between(operations, peak, || setup.run(&self.kernels, &self.pool))?;
             rate.report(&format!("attention {dtype}, 2048 of 2048, {heads} heads over {kv_heads}"), "Gop/s");
         }
@@ -152,20 +158,6 @@ impl Bench {
             }
         });
         self.memory.len_bytes() as f64 / start.elapsed().as_secs_f64()
-    }
-
-    /// Operations per second of multiply-adds on registers.
-    fn peak_probe(&self, dtype: ElementType) -> f64 {
-        let isa = self.kernels.isa();
-        let rounds = 40_000;
-        let chunks = 32 * self.pool.threads();
-        let start = Instant::now();
-        self.pool.run(chunks, 1, &|range| {
-            for _ in range {
-                peak::multiply_add(isa, dtype, rounds);
-            }
-        });
-        (chunks * rounds) as f64 * peak::operations_per_round(isa, dtype) / start.elapsed().as_secs_f64()
     }
 
     /// The best of several runs of `kernel`, each between two runs of `probe`.
@@ -285,102 +277,4 @@ fn filled(len_bytes: usize) -> Result<AlignedBuffer, Box<dyn Error>> {
     let mut buffer = AlignedBuffer::zeroed(len_bytes)?;
     fill(buffer.bytes_mut());
     Ok(buffer)
-}
-
-/// Multiply-adds on registers, as many in flight as the CPU can take.
-mod peak {
-    use quire_kernels::{ElementType, Isa};
-
-    /// Independent sums: more than latency times issue width of any CPU in sight.
-    const SUMS: usize = 12;
-
-    /// Operations of one round; a multiply-add is two.
-    pub(super) fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
-        let lanes = match (isa, dtype) {
-            (Isa::Avx512Bf16, ElementType::Bf16) => 32,
-            (Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
-            (Isa::Avx2, _) => 8,
-            (Isa::Neon | Isa::Scalar, _) => 4,
-        };
-        (2 * lanes * SUMS) as f64
-    }
-
-    /// Runs `rounds` rounds of the widest multiply-add that the kernels of an instruction set use for a type.
-    pub(super) fn multiply_add(isa: Isa, dtype: ElementType, rounds: usize) {
-        match (isa, dtype) {
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512Bf16, ElementType::Bf16) => {
-                // SAFETY: kernels of this instruction set were made, so the CPU has it.
-                unsafe { x86::bf16_avx512(rounds) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512Bf16 | Isa::Avx512, _) => {
-                // SAFETY: as above.
-                unsafe { x86::f32_avx512(rounds) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx2, _) => {
-                // SAFETY: as above.
-                unsafe { x86::f32_avx2(rounds) }
-            }
-            _ => portable(rounds),
-        }
-    }
-
-    fn portable(rounds: usize) {
-        let factor = std::hint::black_box([0.999_f32; 4]);
-        let mut sums = [[1.0_f32; 4]; SUMS];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                for lane in 0..4 {
-                    sum[lane] = sum[lane] * factor[lane] + factor[lane];
-                }
-            }
-        }
-        std::hint::black_box(sums);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    mod x86 {
-        use std::{arch::x86_64::*, hint::black_box};
-
-        use super::SUMS;
-
-        #[target_feature(enable = "avx512f,avx512bf16")]
-        pub(super) fn bf16_avx512(rounds: usize) {
-            // SAFETY: both are 64 bytes of which any bits are a value.
-            let factor = unsafe { std::mem::transmute::<__m512i, __m512bh>(black_box(_mm512_set1_epi32(0x3c00_3c00))) };
-            let mut sums = [_mm512_setzero_ps(); SUMS];
-            for _ in 0..rounds {
-                for sum in &mut sums {
-                    *sum = _mm512_dpbf16_ps(*sum, factor, factor);
-                }
-            }
-            black_box(sums);
-        }
-
-        #[target_feature(enable = "avx512f")]
-        pub(super) fn f32_avx512(rounds: usize) {
-            let factor = black_box(_mm512_set1_ps(0.999));
-            let mut sums = [_mm512_setzero_ps(); SUMS];
-            for _ in 0..rounds {
-                for sum in &mut sums {
-                    *sum = _mm512_fmadd_ps(*sum, factor, factor);
-                }
-            }
-            black_box(sums);
-        }
-
-        #[target_feature(enable = "avx2,fma")]
-        pub(super) fn f32_avx2(rounds: usize) {
-            let factor = black_box(_mm256_set1_ps(0.999));
-            let mut sums = [_mm256_setzero_ps(); SUMS];
-            for _ in 0..rounds {
-                for sum in &mut sums {
-                    *sum = _mm256_fmadd_ps(*sum, factor, factor);
-                }
-            }
-            black_box(sums);
-        }
-    }
 }

@@ -1,0 +1,112 @@
+//! What the CPU can compute: multiply-adds on registers, as many in flight as it can take.
+#![expect(unsafe_code, reason = "the probe is made of intrinsics")]
+
+use std::time::Instant;
+
+use quire_kernels::{ElementType, Isa, ThreadPool};
+
+/// Independent sums: more than latency times issue width of any CPU in sight.
+const SUMS: usize = 12;
+
+/// Operations per second of the widest multiply-add of an instruction set for a type, on all threads of the pool.
+pub(crate) fn rate(isa: Isa, pool: &ThreadPool, dtype: ElementType) -> f64 {
+    let rounds = 40_000;
+    let chunks = 32 * pool.threads();
+    let start = Instant::now();
+    pool.run(chunks, 1, &|range| {
+        for _ in range {
+            multiply_add(isa, dtype, rounds);
+        }
+    });
+    (chunks * rounds) as f64 * operations_per_round(isa, dtype) / start.elapsed().as_secs_f64()
+}
+
+/// Operations of one round; a multiply-add is two.
+fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
+    let lanes = match (isa, dtype) {
+        (Isa::Avx512Bf16, ElementType::Bf16) => 32,
+        (Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
+        (Isa::Avx2, _) => 8,
+        (Isa::Neon | Isa::Scalar, _) => 4,
+    };
+    (2 * lanes * SUMS) as f64
+}
+
+/// Runs `rounds` rounds of the widest multiply-add that the kernels of an instruction set use for a type.
+fn multiply_add(isa: Isa, dtype: ElementType, rounds: usize) {
+    match (isa, dtype) {
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx512Bf16, ElementType::Bf16) => {
+            // SAFETY: kernels of this instruction set were made, so the CPU has it.
+            unsafe { x86::bf16_avx512(rounds) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx512Bf16 | Isa::Avx512, _) => {
+            // SAFETY: as above.
+            unsafe { x86::f32_avx512(rounds) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx2, _) => {
+            // SAFETY: as above.
+            unsafe { x86::f32_avx2(rounds) }
+        }
+        _ => portable(rounds),
+    }
+}
+
+fn portable(rounds: usize) {
+    let factor = std::hint::black_box([0.999_f32; 4]);
+    let mut sums = [[1.0_f32; 4]; SUMS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            for lane in 0..4 {
+                sum[lane] = sum[lane] * factor[lane] + factor[lane];
+            }
+        }
+    }
+    std::hint::black_box(sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::{arch::x86_64::*, hint::black_box};
+
+    use super::SUMS;
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) fn bf16_avx512(rounds: usize) {
+        // SAFETY: both are 64 bytes of which any bits are a value.
+        let factor = unsafe { std::mem::transmute::<__m512i, __m512bh>(black_box(_mm512_set1_epi32(0x3c00_3c00))) };
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_dpbf16_ps(*sum, factor, factor);
+            }
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn f32_avx512(rounds: usize) {
+        let factor = black_box(_mm512_set1_ps(0.999));
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, factor, factor);
+            }
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn f32_avx2(rounds: usize) {
+        let factor = black_box(_mm256_set1_ps(0.999));
+        let mut sums = [_mm256_setzero_ps(); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, factor, factor);
+            }
+        }
+        black_box(sums);
+    }
+}
