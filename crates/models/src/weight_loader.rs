@@ -188,7 +188,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         if rotated == 0 || !rotated.is_multiple_of(2) {
             return Err(ModelError::UnsupportedConfig {
                 field: "head_dim",
-                found: self.config.head_dim.to_string(),
+                found: format!("{}, of which {rotated} are rotated", self.config.head_dim),
                 expected: "rotary positions need an even number of elements of each head",
             });
         }
