@@ -1,0 +1,1 @@
+"""The Python half of Quire's workers: protocol, checkpoints, and the interfaces that a framework implements."""
