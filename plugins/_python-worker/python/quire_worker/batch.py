@@ -14,9 +14,36 @@ HEADER_WORDS = 40
 _WORD = {
     name: index
     for index, name in enumerate(
-        "magic version total_words step_id num_tokens num_rows num_logits block_table_stride block_size flags input_ids positions "
-        "slot_mapping query_start_loc seq_lens num_computed block_tables logits_indices logits_rows sequence_ids rows sample_index "
-        "num_draft_tokens temperature top_p top_k min_p seeds".split()
+        [
+            "magic",
+            "version",
+            "total_words",
+            "step_id",
+            "num_tokens",
+            "num_rows",
+            "num_logits",
+            "block_table_stride",
+            "block_size",
+            "flags",
+            "input_ids",
+            "positions",
+            "slot_mapping",
+            "query_start_loc",
+            "seq_lens",
+            "num_computed",
+            "block_tables",
+            "logits_indices",
+            "logits_rows",
+            "sequence_ids",
+            "rows",
+            "sample_index",
+            "num_draft_tokens",
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "seeds",
+        ]
     )
 }
 _HOST_SAMPLING, _SAMPLES = 1, 2

@@ -12,7 +12,16 @@ import numpy as np
 from .dtypes import Array, DTypeName, carrier, item_size
 from .errors import ModelInvalidError, ModelNotFoundError
 
-_DTYPES: dict[str, DTypeName] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8", "I32": "int32", "I64": "int64", "BOOL": "bool"}
+_DTYPES: dict[str, DTypeName] = {
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I8": "int8",
+    "U8": "uint8",
+    "I32": "int32",
+    "I64": "int64",
+    "BOOL": "bool",
+}
 _MAX_HEADER_BYTES = 100 << 20
 
 

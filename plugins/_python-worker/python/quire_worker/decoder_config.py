@@ -129,7 +129,7 @@ def _read(architecture: str, fields: Fields, generation: dict[str, Any]) -> Deco
     head_dim = fields.count("head_dim", default_dim) if grouped else max(1, hidden // heads)
     if heads % kv_heads:
         raise ModelInvalidError(f"config.json: num_key_value_heads {kv_heads} does not divide num_attention_heads {heads}")
-    if head_dim * heads != hidden and (not grouped or fields.get("head_dim") is None and architecture != "Qwen3ForCausalLM"):
+    if head_dim * heads != hidden and (not grouped or (fields.get("head_dim") is None and architecture != "Qwen3ForCausalLM")):
         raise ModelInvalidError(f"config.json: hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     max_positions = fields.count("max_position_embeddings", 2048)
     use_bias = fields.flag("use_bias", True) if is_starcoder else fields.flag("enable_bias", True) if is_opt else False
@@ -137,7 +137,7 @@ def _read(architecture: str, fields: Fields, generation: dict[str, Any]) -> Deco
     qkv_bias = architecture == "Qwen2ForCausalLM" or attention_bias or is_gpt2 or use_bias
     norm_first = fields.flag("do_layer_norm_before", True) if is_opt else True
     activation = fields.text("hidden_act", "gelu_pytorch_tanh" if is_starcoder else "silu")
-    if activation not in _ACTIVATIONS or gated and _ACTIVATIONS[activation] != "silu":
+    if activation not in _ACTIVATIONS or (gated and _ACTIVATIONS[activation] != "silu"):
         raise ModelUnsupportedError(f"config.json: the activation {activation!r} is not supported for {architecture}")
     epsilon_name = {"GPT2LMHeadModel": "layer_norm_epsilon", "Starcoder2ForCausalLM": "norm_epsilon"}.get(architecture, "rms_norm_eps")
     default_epsilon = 1e-5 if not gated else 1e-6
