@@ -23,6 +23,7 @@ import type {
   Tensor,
   TensorOptions,
 } from '../../ts/src/plugin/index.js'
+import { contiguousStrides, narrowWindow, viewWindow } from '../../ts/src/plugin/index.js'
 
 export interface FakeOptions {
   /** Logits per row. Default 64; as many as the tokenizer has where text is wanted. */
@@ -113,7 +114,7 @@ export class FakeRunner implements ModelRunner {
     return { weightsBytes: 0, activationBytes: 0 }
   }
 
-  bindKvCache(_layers: readonly Tensor[]): void {}
+  async bindKvCache(_layers: readonly Tensor[]): Promise<void> {}
   async warmup(): Promise<void> {}
 
   async close(): Promise<void> {
@@ -160,7 +161,7 @@ export function fakeFramework(freeBytes = 1 << 20, calls: string[] = []): Framew
     (call: string) =>
     (shape: readonly number[], { dtype, device, pinMemory }: TensorOptions): Tensor => {
       calls.push(`${call}(${shape.join(',')}; ${dtype}${pinMemory ? ' pinned' : ''})`)
-      return { shape, dtype, device }
+      return { shape, strides: contiguousStrides(shape), offset: 0, dtype, device }
     }
   const known: Partial<Framework> = {
     name: 'fake',
@@ -168,16 +169,17 @@ export function fakeFramework(freeBytes = 1 << 20, calls: string[] = []): Framew
     empty: make('empty'),
     narrow: (tensor, dim, start, length) => {
       calls.push(`narrow(${dim}, ${start}, ${length})`)
-      return { ...tensor, shape: tensor.shape.map((size, at) => (at === dim ? length : size)) }
+      return { ...tensor, ...narrowWindow(tensor, dim, start, length) }
     },
     view: (tensor, shape) => {
       calls.push(`view(${shape.join(',')})`)
-      return { ...tensor, shape }
+      return { ...tensor, ...viewWindow(tensor, shape) }
     },
     setDevice: () => {},
-    emptyCache: () => {},
+    emptyCache: async () => {},
+    synchronize: async () => {},
     isPinMemoryAvailable: () => false,
-    memoryInfo: () => ({ freeBytes, totalBytes: 1 << 30 }),
+    memoryInfo: async () => ({ freeBytes, totalBytes: 1 << 30 }),
   }
   return known as Framework
 }
@@ -196,7 +198,11 @@ export async function createFakeEngine(fake: FakeOptions = {}, options: EngineOp
     process.cwd(),
   )
   const runner = new FakeRunner(fake, config.cache.blockSize)
-  const opened: OpenedFramework = { framework: fakeFramework(fake.freeBytes), createRunner: async () => runner }
+  const opened: OpenedFramework = {
+    framework: fakeFramework(fake.freeBytes),
+    createRunner: async () => runner,
+    close: async () => {},
+  }
   const engine = await Engine.create(config, { ...opened, device: cpu })
   let requests = 0
   return {

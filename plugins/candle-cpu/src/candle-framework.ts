@@ -10,11 +10,13 @@ import {
   itemSizeOf,
   type MemoryInfo,
   NotSupportedError,
+  narrowWindow,
   type ProcessGroupOptions,
   type ReduceOperation,
   type Tensor,
   type TensorOptions,
   type TypedArray,
+  viewWindow,
 } from 'quire-llm/plugin'
 import { hostMemory, peakResidentBytes, resetPeakResidentBytes } from './host-memory.js'
 import { cpu, HostTensor, nativeOf } from './host-tensor.js'
@@ -68,11 +70,16 @@ export class CandleFramework implements Framework {
   }
 
   narrow(tensor: Tensor, dim: number, start: number, length: number): Tensor {
-    return new HostTensor(unwrap(nativeOf(tensor).narrow(dim, start, length)))
+    const native = nativeOf(tensor)
+    const window = narrowWindow(tensor, dim, start, length)
+    const axis = dim < 0 ? dim + tensor.shape.length : dim
+    return new HostTensor(unwrap(native.narrow(axis, start, length)), window)
   }
 
   view(tensor: Tensor, shape: readonly number[]): Tensor {
-    return new HostTensor(unwrap(nativeOf(tensor).view([...shape])))
+    const native = nativeOf(tensor)
+    const window = viewWindow(tensor, shape)
+    return new HostTensor(unwrap(native.view([...window.shape])), window)
   }
 
   async copyFromHost(target: Tensor, source: TypedArray): Promise<void> {
@@ -129,21 +136,21 @@ export class CandleFramework implements Framework {
   /** Every call is complete when it returns. */
   async synchronize(): Promise<void> {}
 
-  memoryInfo(device: Device = cpu): MemoryInfo {
+  async memoryInfo(device: Device = cpu): Promise<MemoryInfo> {
     this.setDevice(device)
     return hostMemory()
   }
 
-  peakMemory(): number {
+  async peakMemory(): Promise<number> {
     return peakResidentBytes()
   }
 
-  resetPeakMemory(): void {
+  async resetPeakMemory(): Promise<void> {
     if (!resetPeakResidentBytes()) throw this.#lacks('resetPeakMemory')
   }
 
   /** Freed memory goes back to the system at once. */
-  emptyCache(): void {}
+  async emptyCache(): Promise<void> {}
 
   isPinMemoryAvailable(): boolean {
     return false

@@ -82,7 +82,7 @@ export class CandleRunner implements ModelRunner {
     return unwrap(this.#loaded().profile({ maxNumBatchedTokens, maxLogitsRows, maxModelLen }))
   }
 
-  bindKvCache(layers: readonly Tensor[]): void {
+  async bindKvCache(layers: readonly Tensor[]): Promise<void> {
     unwrap(this.#loaded().bindKvCache(layers.map(nativeOf)))
   }
 

@@ -53,6 +53,7 @@ async function open({ env }: OpenOptions): Promise<OpenedFramework> {
     framework: new CandleFramework(native),
     createRunner: async target =>
       new CandleRunner(native, target, { capabilities, kernels, threads: target.threads ?? availableParallelism() }),
+    close: async () => {},
   }
 }
 

@@ -22,20 +22,27 @@ export interface OpenedPlugin extends OpenedFramework {
 }
 
 export class Worker {
+  readonly #opened: OpenedPlugin
   readonly #framework: Framework
   readonly #runner: ModelRunner
   readonly #device: Device
   #cache: readonly Tensor[] = []
 
-  private constructor(framework: Framework, runner: ModelRunner, device: Device) {
-    this.#framework = framework
+  private constructor(opened: OpenedPlugin, runner: ModelRunner, device: Device) {
+    this.#opened = opened
+    this.#framework = opened.framework
     this.#runner = runner
     this.#device = device
   }
 
   static async create(opened: OpenedPlugin, target: Target): Promise<Worker> {
-    opened.framework.setDevice(target.device)
-    return new Worker(opened.framework, await opened.createRunner(target), target.device)
+    try {
+      opened.framework.setDevice(target.device)
+      return new Worker(opened, await opened.createRunner(target), target.device)
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
   }
 
   get capabilities(): RunnerCapabilities {
@@ -54,15 +61,16 @@ export class Worker {
   /** Memory that is free now, and what activations will take of it. */
   async measure(limits: BatchLimits): Promise<{ memory: MemoryInfo; profile: MemoryProfile }> {
     const profile = await this.#runner.profile(limits)
-    this.#framework.emptyCache()
-    return { memory: this.#framework.memoryInfo(this.#device), profile }
+    await this.#framework.emptyCache()
+    return { memory: await this.#framework.memoryInfo(this.#device), profile }
   }
 
   /** Allocates `numBlocks` blocks in every layer, hands them to the runner and warms it up. @throws OutOfMemoryError. */
   async initializeCache(numBlocks: number): Promise<void> {
     this.#cache = allocateKvCache(this.#framework, this.#runner.kvCacheSpec(), numBlocks, this.#device)
-    this.#runner.bindKvCache(this.#cache)
-    await this.#runner.warmup()
+    await this.#framework.synchronize()
+    await this.#runner.bindKvCache(this.#cache)
+    await this.#runner.warmup(() => {})
   }
 
   execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
@@ -71,6 +79,10 @@ export class Worker {
 
   async close(): Promise<void> {
     this.#cache = []
-    await this.#runner.close()
+    try {
+      await this.#runner.close()
+    } finally {
+      await this.#opened.close()
+    }
   }
 }

@@ -25,12 +25,24 @@ export interface OpenOptions {
   readonly device?: Device
   /** The environment, as an argument: a plugin reads its variables from here. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Present where several ranks run one model. */
+  readonly group?: RankGroup
+}
+
+/** One rank among those that run a model together. */
+export interface RankGroup {
+  readonly rank: number
+  readonly worldSize: number
+  /** `tcp://host:port`, free when the ranks start. */
+  readonly rendezvous: string
 }
 
 /** An opened framework: the adapter of this rank, and a way to make runners on it. */
 export interface OpenedFramework {
   readonly framework: Framework
   createRunner(target: Target): Promise<ModelRunner>
+  /** Frees what `open` made: processes, devices. Runners are closed before. */
+  close(): Promise<void>
 }
 
 export interface FrameworkPlugin {

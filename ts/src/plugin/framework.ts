@@ -3,10 +3,10 @@
 
 import type { Device, MemoryInfo } from './device.js'
 import type { DType, DTypeName, FloatInfo, TypedArray } from './dtype.js'
+import type { Window } from './window.js'
 
 /** An opaque tensor of one framework. Only the framework that made it may read it. */
-export interface Tensor {
-  readonly shape: readonly number[]
+export interface Tensor extends Window {
   readonly dtype: DTypeName
   readonly device: Device
 }
@@ -21,17 +21,20 @@ export interface TensorOptions {
 export type ReduceOperation = 'sum' | 'max' | 'min'
 
 export interface ProcessGroupOptions {
-  /** The framework's own name for the transport: gloo, nccl, hccl, mccl, ... */
-  readonly backend: string
+  /** The framework's own name for the transport: gloo, nccl, hccl, mccl, ... Absent = what suits its device. */
+  readonly backend?: string
   readonly rank: number
   readonly worldSize: number
-  /** Where the ranks meet, in the backend's own notation (`file:///...`, `tcp://host:port`). */
+  /** Where the ranks meet: `tcp://host:port`. */
   readonly rendezvous: string
   readonly timeoutMs: number
 }
 
 /**
  * One framework on one rank. A call that a framework lacks throws `NotSupportedError` naming framework and call.
+ * What is wrong with a call itself (shapes, types, devices) is thrown at once. A framework in another process may queue the
+ * calls that give no promise: what goes wrong on the device then, such as memory that is not there, is thrown by the next
+ * awaited call, `synchronize` at the latest.
  */
 export interface Framework {
   readonly name: string
@@ -70,11 +73,11 @@ export interface Framework {
   setDevice(device: Device): void
   currentDevice(): Device
   synchronize(): Promise<void>
-  memoryInfo(device?: Device): MemoryInfo
+  memoryInfo(device?: Device): Promise<MemoryInfo>
   /** Highest memory in use since the last reset, in bytes. */
-  peakMemory(): number
-  resetPeakMemory(): void
-  emptyCache(): void
+  peakMemory(): Promise<number>
+  resetPeakMemory(): Promise<void>
+  emptyCache(): Promise<void>
   isPinMemoryAvailable(): boolean
   manualSeed(seed: bigint): void
 

@@ -106,6 +106,16 @@ export interface Target {
   readonly blockSize: number
   /** Compute threads on a CPU device; absent = all cores that this process may use. */
   readonly threads?: number
+  /** Run without compiling, for debugging. */
+  readonly eager?: boolean
+}
+
+/** Arrays for one step that a runner wants filled in place. */
+export interface StepMemory {
+  /** Where the words of an InputBatch go. */
+  readonly words: Int32Array
+  /** Where the runner puts logits: `[maxLogitsRows, vocabSize]`. */
+  readonly logits: Float32Array
 }
 
 /** One model on one device of one rank. Calls come one at a time, in the order of this interface. */
@@ -116,8 +126,11 @@ export interface ModelRunner {
   kvCacheSpec(): KvCacheSpec
   profile(limits: BatchLimits): Promise<MemoryProfile>
   /** One tensor per layer, allocated by the neutral worker through `Framework`. */
-  bindKvCache(layers: readonly Tensor[]): void
-  warmup(): Promise<void>
+  bindKvCache(layers: readonly Tensor[]): Promise<void>
+  /** Compiles every shape that requests can bring, so that none waits for a compiler. Fractions from 0 to 1. */
+  warmup(onProgress: (fraction: number) => void): Promise<void>
+  /** Memory that the runner shares with its device's process; called after `profile`. Absent = the engine's own arrays. */
+  stepMemory?(): StepMemory
   /**
    * Runs one step. Both arrays belong to the runner until the promise settles.
    * @param logits `[batch.numLogits, vocabSize]`, row-major; may be longer.

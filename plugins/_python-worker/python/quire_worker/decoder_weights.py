@@ -1,5 +1,4 @@
-"""
-The weights of a decoder under the same names for all architectures, cut for one rank. Linear weights are `[out, in]`.
+"""The weights of a decoder under the same names for all architectures, cut for one rank. Linear weights are `[out, in]`.
 
     embed [vocab, embedding]          vocab-parallel: this rank's rows, padded with zeros to `Shard.vocab_rows`
     positions [rows, hidden]          project_in [hidden, embedding]   project_out [embedding, hidden]
