@@ -1,13 +1,13 @@
 """The weights of a decoder under the same names for all architectures, cut for one rank. Linear weights are `[out, in]`.
 
-    embed [vocab, embedding]          vocab-parallel: this rank's rows, padded with zeros to `Shard.vocab_rows`
-    positions [rows, hidden]          project_in [hidden, embedding]   project_out [embedding, hidden]
-    layers.N.attention_norm.weight .bias      layers.N.mlp_norm.weight .bias      final_norm.weight .bias
-    layers.N.q .k .v .weight .bias    column-parallel by heads; key and value heads are repeated where ranks outnumber them
-    layers.N.o.weight .bias           row-parallel; the bias on rank 0 only
-    layers.N.q_norm.weight .k_norm.weight [head_dim]
-    layers.N.gate .up .weight .bias   column-parallel       layers.N.down.weight .bias   row-parallel, bias on rank 0
-    head [vocab, embedding]           vocab-parallel; absent where it is `embed`
+embed [vocab, embedding]          vocab-parallel: this rank's rows, padded with zeros to `Shard.vocab_rows`
+positions [rows, hidden]          project_in [hidden, embedding]   project_out [embedding, hidden]
+layers.N.attention_norm.weight .bias      layers.N.mlp_norm.weight .bias      final_norm.weight .bias
+layers.N.q .k .v .weight .bias    column-parallel by heads; key and value heads are repeated where ranks outnumber them
+layers.N.o.weight .bias           row-parallel; the bias on rank 0 only
+layers.N.q_norm.weight .k_norm.weight [head_dim]
+layers.N.gate .up .weight .bias   column-parallel       layers.N.down.weight .bias   row-parallel, bias on rank 0
+head [vocab, embedding]           vocab-parallel; absent where it is `embed`
 """
 
 from collections.abc import Iterator
