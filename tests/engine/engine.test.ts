@@ -62,6 +62,21 @@ test('a second equal prompt finds the first one in the cache', async t => {
   await engine.close()
 })
 
+test('a runner with memory of its own for logits is read there', async t => {
+  const logitsMemory = new Float32Array((256 + 64) * 64)
+  const { engine, request, runner } = await createFakeEngine({ logitsMemory })
+  const outputs: Float32Array[] = []
+  const execute = runner.execute.bind(runner)
+  runner.execute = (batch, logits) => {
+    outputs.push(logits)
+    return execute(batch, logits)
+  }
+  const { outputs: completions } = await engine.add(request([1, 2, 3], { maxTokens: 4 })).final()
+  t.deepEqual(Array.from(completions[0]?.tokenIds ?? []), expectedIds([1, 2, 3], 4))
+  t.true(outputs.length > 0 && outputs.every(logits => logits === logitsMemory))
+  await engine.close()
+})
+
 test('moments come in order', async t => {
   const { engine, request } = await createFakeEngine()
   const { metrics } = await engine.add(request([1, 2, 3])).final()

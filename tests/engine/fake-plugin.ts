@@ -37,6 +37,8 @@ export interface FakeOptions {
   readonly onStep?: (batch: InputBatch) => void | Promise<void>
   /** Replaces the logits of a row, `[vocabSize]`, of a sequence. */
   readonly onLogits?: (row: Float32Array, sequenceId: number) => void
+  /** Memory of the runner's own for logits. */
+  readonly logitsMemory?: Float32Array
   /** Free memory that the framework tells. */
   readonly freeBytes?: number
 }
@@ -70,6 +72,7 @@ export class FakeRunner implements ModelRunner {
   /** Sequence ids of each step. */
   readonly steps: number[][] = []
   closed = false
+  readonly logitsMemory?: () => Float32Array
   readonly #options: FakeOptions
   readonly #blockSize: number
   readonly #slots = new Map<number, number>()
@@ -77,6 +80,8 @@ export class FakeRunner implements ModelRunner {
   constructor(options: FakeOptions, blockSize: number) {
     this.#options = options
     this.#blockSize = blockSize
+    const { logitsMemory } = options
+    if (logitsMemory !== undefined) this.logitsMemory = () => logitsMemory
   }
 
   get vocabSize(): number {

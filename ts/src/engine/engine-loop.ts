@@ -138,7 +138,8 @@ export class EngineLoop {
 
   /** Room for the step's logits: one buffer, made longer when a step needs it. */
   #logitsFor({ numLogits }: InputBatch): Float32Array {
-    const { modelInfo, limits } = this.#executor
+    const { modelInfo, limits, logitsMemory } = this.#executor
+    if (logitsMemory !== undefined) return logitsMemory
     const length = numLogits * modelInfo.vocabSize
     if (length > this.#logits.length) {
       this.#logits = new Float32Array(

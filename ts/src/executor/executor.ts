@@ -38,6 +38,8 @@ export class Executor {
   readonly modelInfo: ModelInfo
   readonly cacheInfo: CacheInfo
   readonly limits: BatchLimits
+  /** Where the runner wants logits; undefined = anywhere. */
+  readonly logitsMemory: Float32Array | undefined
   readonly #worker: Worker
 
   private constructor(worker: Worker, modelInfo: ModelInfo, cacheInfo: CacheInfo, limits: BatchLimits) {
@@ -45,6 +47,7 @@ export class Executor {
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
     this.limits = limits
+    this.logitsMemory = worker.logitsMemory()
   }
 
   /** @throws ModelError, OutOfMemoryError, InvalidArgumentError for a block size or length that the model does not have. */

@@ -73,6 +73,11 @@ export class Worker {
     await this.#runner.warmup(() => {})
   }
 
+  /** Memory that the runner fills with logits, if it has its own. */
+  logitsMemory(): Float32Array | undefined {
+    return this.#runner.logitsMemory?.()
+  }
+
   execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
     return this.#runner.execute(batch, logits)
   }

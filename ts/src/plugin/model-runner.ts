@@ -110,14 +110,6 @@ export interface Target {
   readonly eager?: boolean
 }
 
-/** Arrays for one step that a runner wants filled in place. */
-export interface StepMemory {
-  /** Where the words of an InputBatch go. */
-  readonly words: Int32Array
-  /** Where the runner puts logits: `[maxLogitsRows, vocabSize]`. */
-  readonly logits: Float32Array
-}
-
 /** One model on one device of one rank. Calls come one at a time, in the order of this interface. */
 export interface ModelRunner {
   readonly capabilities: RunnerCapabilities
@@ -129,8 +121,11 @@ export interface ModelRunner {
   bindKvCache(layers: readonly Tensor[]): Promise<void>
   /** Compiles every shape that requests can bring, so that none waits for a compiler. Fractions from 0 to 1. */
   warmup(onProgress: (fraction: number) => void): Promise<void>
-  /** Memory that the runner shares with its device's process; called after `profile`. Absent = the engine's own arrays. */
-  stepMemory?(): StepMemory
+  /**
+   * Where the engine shall read logits, `[maxLogitsRows, vocabSize]`: memory that the runner shares with the process of its
+   * device. Called once, after `profile`. Absent = an array of the engine's own.
+   */
+  logitsMemory?(): Float32Array
   /**
    * Runs one step. Both arrays belong to the runner until the promise settles.
    * @param logits `[batch.numLogits, vocabSize]`, row-major; may be longer.
