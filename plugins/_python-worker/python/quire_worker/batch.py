@@ -157,7 +157,7 @@ class InputBatch:
         start = int(self._words[_WORD[name]])
         if start == 0:
             return None
-        if start < HEADER_WORDS or start + length > self._words.size:
+        if start < HEADER_WORDS or length < 0 or start + length > self._words.size:
             raise WorkerError(f"The section {name} of an InputBatch lies outside of it")
         return self._words[start : start + length]
 

@@ -108,7 +108,7 @@ def _tensor(name: str, entry: Any, content: Array, broken: Any) -> StoredTensor:
         sound = all(type(number) is int and number >= 0 for number in (*shape, start, end))
     except (KeyError, TypeError, ValueError) as error:
         raise broken(f"the entry of {name} is incomplete") from error
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise broken(f"{name} has the type {dtype}, which is not known")
     if not sound or end > content.size or end - start != prod(shape) * item_size(_DTYPES[dtype]):
         raise broken(f"{name} lies at [{start}, {end}) of {content.size} bytes, with the shape {list(shape)} in {dtype}")

@@ -51,3 +51,15 @@ class NotSupportedError(WorkerError):
     """A call that this framework or device does not have."""
 
     code = "ERR_NOT_SUPPORTED"
+
+
+class FrameworkMissingError(WorkerError):
+    """The framework cannot be imported in this environment, or finds no device."""
+
+    code = "ERR_NO_FRAMEWORK"
+
+
+class ProtocolMismatchError(WorkerError):
+    """The engine and this worker disagree: a call that is not known, fields that do not fit, another step than was told."""
+
+    code = "ERR_WORKER"
