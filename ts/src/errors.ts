@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_NATIVE_BINDING'
   | 'ERR_NOT_SUPPORTED'
   | 'ERR_RUNNER'
+  | 'ERR_WORKER'
   | 'ERR_ABORTED'
   | 'ERR_CLOSED'
   | 'ERR_INTERNAL'
@@ -132,6 +133,13 @@ export class RunnerError extends EngineError {
   }
 }
 
+/** The process of a rank died, hangs, or said what nobody asked; a new one can take its place. */
+export class WorkerError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_WORKER', message, options)
+  }
+}
+
 /** The caller's signal or `abort` ended the request. `cause` is the signal's reason. */
 export class RequestAbortedError extends EngineError {
   constructor(message = 'The request was aborted.', options?: EngineErrorOptions) {
@@ -190,6 +198,8 @@ export function errorFromNative(failure: NativeFailure): EngineError {
       return new NotSupportedError(message, options)
     case 'ERR_RUNNER':
       return new RunnerError(message, options)
+    case 'ERR_WORKER':
+      return new WorkerError(message, options)
     case 'ERR_CLOSED':
       return new EngineClosedError(message, options)
     default:

@@ -1,5 +1,6 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
 
+import { loadNative, shareMemory } from './binding/index.js'
 import { check } from './config/check.js'
 import {
   type EngineOptions,
@@ -90,7 +91,12 @@ export class LLM {
       ...(config.device.device !== undefined && { device: config.device.device as Device }),
     })
     throwIfAborted(signal)
-    const opened = await plugin.open({ device, env: process.env })
+    const native = await loadNative()
+    const opened = await plugin.open({
+      device,
+      env: process.env,
+      shareMemory: byteLength => shareMemory(native, byteLength, process.env),
+    })
     const engine = await Engine.create(config, { ...opened, device }, progress.tell)
     try {
       progress.throwIfFailed()

@@ -2,7 +2,8 @@
 //!
 //! A call that can fail gives its value or a tagged [`failure::Failure`], never an exception, because codes are lost on
 //! the way of an exception through a promise; TypeScript makes the typed error. A panic becomes such a failure too.
-//! JavaScript allocates all memory that crosses, Rust copies into it: no external buffer is ever made, as Electron asks.
+//! JavaScript allocates all memory that crosses, Rust copies into it: no external buffer is made, as Electron asks, but in
+//! [`shared_memory`].
 #![forbid(clippy::mem_forget)]
 #![expect(unreachable_pub, reason = "Node-API exports public items of private modules")]
 
@@ -15,6 +16,7 @@ mod failure;
 mod failure_of_error;
 mod sampler;
 mod sampling;
+mod shared_memory;
 mod tokenizer;
 mod words;
 

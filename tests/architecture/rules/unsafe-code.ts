@@ -3,7 +3,9 @@
 import type { Rule, SourceFile } from '../rule.js'
 import { codeOf, findings } from '../source-text.js'
 
-const MMAP = 'crates/weights/src/mapped_file.rs'
+/** One file each that maps memory: read-only weights, and what is shared with a worker's process. */
+const MAPPINGS = ['crates/weights/src/mapped_file.rs', 'crates/node/src/shared_memory.rs']
+const MMAP = MAPPINGS[0] as string
 const UNSAFE = /\bunsafe\b(?=\s*(?:\{|fn\b|impl\b|trait\b|extern\b))/g
 
 /** Files that are never shipped and cannot do without, each with the reason. */
@@ -13,11 +15,11 @@ const NOT_SHIPPED: Readonly<Record<string, string>> = {
 }
 
 export const unsafeInKernels: Rule = {
-  name: `unsafe lives in crates/kernels and once in ${MMAP}`,
+  name: `unsafe lives in crates/kernels and once each in ${MAPPINGS.join(' and ')}`,
   applies: path => path.endsWith('.rs') && !path.startsWith('crates/kernels/') && NOT_SHIPPED[path] === undefined,
   violations: ({ path, text }) => {
     const found = findings(codeOf(text, 'blank'), UNSAFE, () => 'unsafe')
-    return path === MMAP ? found.slice(1) : found
+    return MAPPINGS.includes(path) ? found.slice(1) : found
   },
   caught: [
     rust('crates/core/src/block.rs', 'unsafe { *pointer }'),

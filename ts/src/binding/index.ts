@@ -4,4 +4,5 @@ export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStat
 export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
 export { HostSampler, type HostSamplerOptions, type LogprobGroups, type SampledStep } from './host-sampler.js'
 export { loadNative, type Native } from './native.js'
+export { shareMemory } from './shared-memory.js'
 export { type RenderOptions, Text } from './text.js'

@@ -3,6 +3,7 @@
 import type { Device } from './device.js'
 import type { Framework } from './framework.js'
 import type { ModelRunner, RunnerCapabilities, Target } from './model-runner.js'
+import type { SharedMemory } from './shared-memory.js'
 
 /** Version of this contract. A plugin states the one that it was written for. */
 export const SPEC_VERSION = 1
@@ -25,6 +26,8 @@ export interface OpenOptions {
   readonly device?: Device
   /** The environment, as an argument: a plugin reads its variables from here. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Memory to share with another process. @throws OutOfMemoryError, NotSupportedError. */
+  shareMemory?(byteLength: number): SharedMemory
   /** Present where several ranks run one model. */
   readonly group?: RankGroup
 }
