@@ -1,0 +1,28 @@
+// NumPy as a framework for Quire. This side says what the plugin is; the framework itself is in python/quire_numpy.
+
+import { definePythonPlugin } from '@quire-llm/python-worker'
+
+export const plugin = definePythonPlugin({
+  name: 'numpy',
+  priority: 1, // above the embedded default (0), below anything faster
+  pythonPath: new URL('./python/', import.meta.url),
+  module: 'quire_numpy',
+  distribution: 'numpy',
+  versions: { atLeast: '1.26', below: '3' },
+  capabilities: {
+    devices: ['cpu'],
+    dtypes: ['float32'],
+    architectures: [
+      'LlamaForCausalLM',
+      'MistralForCausalLM',
+      'Qwen2ForCausalLM',
+      'Qwen3ForCausalLM',
+      'Starcoder2ForCausalLM',
+      'OPTForCausalLM',
+      'GPT2LMHeadModel',
+    ],
+    quantizations: [],
+    blockSizes: 'any',
+    deviceSampling: false,
+  },
+})
