@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os'
 import { bundledModelDirectory } from '../config/index.js'
-import { type Candidate, listCandidates } from '../plugin/selection.js'
+import { type Candidate, listCandidates } from '../plugin/candidates.js'
 import type { ExitCode } from './main.js'
 import { parseOptions } from './options.js'
 import type { Streams } from './streams.js'

@@ -1,29 +1,105 @@
-// The RFC's global: `framework` is a live accessor of the Framework that was selected last. Each engine keeps its own
-// instance, so this is a convenience for programs with one, never a way for the engine to find its framework.
+// The RFC's global: `framework` is a live accessor of the Framework that was selected last and is still open. Each engine
+// keeps its own instance, so this is a convenience for programs with one, never a way for the engine to find its framework.
 
-import { NoFrameworkError } from '../errors.js'
-import type { Framework } from './framework.js'
+import { InvalidArgumentError, NoFrameworkError } from '../errors.js'
+import type { Device } from './device.js'
+import type { DType, DTypeName, FloatInfo, TypedArray } from './dtype.js'
+import type { Framework, Tensor, TensorOptions } from './framework.js'
+import { isFrameworkMember, memberOf } from './framework-members.js'
 
-let current: Framework | undefined
+/** The type of an element: `framework.half`, or its name. */
+export type DTypeLike = DType | DTypeName
 
-/** Makes `selected` the one that `framework` speaks for. */
-export function setCurrentFramework(selected: Framework): void {
-  current = selected
+/** What a tensor is made with; PyTorch's defaults apply. */
+export interface AccessorTensorOptions {
+  /** Default: what `data` carries, else float32. */
+  readonly dtype?: DTypeLike
+  /** Default: the framework's current device. */
+  readonly device?: Device
+  readonly pinMemory?: boolean
 }
 
-function selectedFramework(): Framework {
-  if (current === undefined) {
-    throw new NoFrameworkError('No framework is selected yet: create an LLM, or await useFramework(name), first.')
-  }
-  return current
+/** Framework as programs call it: options have defaults, and a type may be given as `framework.half` or as its name. */
+export interface FrameworkAccessor extends Omit<Framework, 'tensor' | 'zeros' | 'empty' | 'itemSize' | 'finfo'> {
+  tensor(data: TypedArray | readonly number[], options?: AccessorTensorOptions): Tensor
+  zeros(shape: readonly number[], options?: AccessorTensorOptions): Tensor
+  empty(shape: readonly number[], options?: AccessorTensorOptions): Tensor
+  itemSize(dtype: DTypeLike): number
+  finfo(dtype: DTypeLike): FloatInfo
 }
 
-/** The selected framework's tensor, dtype, device and communication calls. @throws NoFrameworkError before one is selected. */
-export const framework: Framework = new Proxy({} as Framework, {
+/** Open frameworks, the one selected last at the end. */
+const selected: Framework[] = []
+
+/** Makes `framework` the one that the accessor speaks for. */
+export function setCurrentFramework(framework: Framework): void {
+  clearCurrentFramework(framework)
+  selected.push(framework)
+}
+
+/** Takes a closed framework away: the accessor speaks for the one selected before it, if that is open. */
+export function clearCurrentFramework(framework: Framework): void {
+  const index = selected.indexOf(framework)
+  if (index !== -1) selected.splice(index, 1)
+}
+
+/**
+ * The selected framework's tensor, dtype, device and communication calls.
+ * @throws NoFrameworkError before one is selected; NotSupportedError for a call that it lacks.
+ */
+export const framework: FrameworkAccessor = new Proxy({} as FrameworkAccessor, {
   get(_target, property) {
-    const selected = selectedFramework()
-    const value: unknown = Reflect.get(selected, property)
-    return typeof value === 'function' ? value.bind(selected) : value
+    const current = selected.at(-1)
+    if (current !== undefined) return withDefaults(current, property) ?? memberOf(current, property)
+    if (!isFrameworkMember(property)) return undefined
+    throw new NoFrameworkError('No framework is selected yet: create an LLM, or await useFramework(name), first.')
   },
-  has: (_target, property) => current !== undefined && Reflect.has(current, property),
+  has: (_target, property) => isFrameworkMember(property),
 })
+
+/** Types that `framework` gives, for annotations: `framework.Tensor`. */
+export declare namespace framework {
+  export type Tensor = import('./framework.js').Tensor
+  export type DType = import('./dtype.js').DType
+  export type Device = import('./device.js').Device
+}
+
+/** The accessor's own form of a call; undefined where the framework's is it. */
+function withDefaults(current: Framework, property: PropertyKey): unknown {
+  if (!isFrameworkMember(property) || current[property] === undefined) return undefined
+  const complete = ({ dtype = 'float32', device, ...rest }: AccessorTensorOptions): TensorOptions => ({
+    ...rest,
+    dtype: nameOf(dtype),
+    device: device ?? current.currentDevice(),
+  })
+  const calls: Partial<FrameworkAccessor> = {
+    tensor: (data, options = {}) =>
+      current.tensor(data, complete({ dtype: carriedBy(data, options.dtype), ...options })),
+    zeros: (shape, options = {}) => current.zeros(shape, complete(options)),
+    empty: (shape, options = {}) => current.empty(shape, complete(options)),
+    itemSize: dtype => current.itemSize(nameOf(dtype)),
+    finfo: dtype => current.finfo(nameOf(dtype)),
+  }
+  return calls[property]
+}
+
+function nameOf(dtype: DTypeLike): DTypeName {
+  return typeof dtype === 'string' ? dtype : dtype.name
+}
+
+const carried: Readonly<Partial<Record<string, DTypeName>>> = {
+  Float32Array: 'float32',
+  Int8Array: 'int8',
+  Uint8Array: 'uint8',
+  Int32Array: 'int32',
+  BigInt64Array: 'int64',
+}
+
+/** The type whose elements `data` holds, unless one was `asked`. @throws InvalidArgumentError where two types travel alike. */
+function carriedBy(data: TypedArray | readonly number[], asked: DTypeLike | undefined): DTypeLike {
+  if (asked !== undefined) return asked
+  if (!ArrayBuffer.isView(data)) return 'float32'
+  const dtype = carried[data.constructor.name]
+  if (dtype !== undefined) return dtype
+  throw new InvalidArgumentError('dtype', `A ${data.constructor.name} may hold several types: say which.`, asked)
+}

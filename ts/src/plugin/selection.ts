@@ -1,134 +1,160 @@
 // Chooses the plugin that will run a model: an explicit name, else QUIRE_FRAMEWORK, else the available one of highest
-// priority that supports the model's architecture on a device that is there.
+// priority that supports the model's architecture on a device that is there; the embedded default after all others.
 
 import { ModelError, NoFrameworkError, PluginError } from '../errors.js'
+import { type Candidate, inspectSources, type Reach, reachableSources } from './candidates.js'
 import type { Device } from './device.js'
-import { discoverPlugins } from './discovery.js'
-import { embeddedPlugin } from './embedded.js'
-import type { FrameworkPlugin, Probe } from './framework-plugin.js'
-import { type PluginSource, registeredPlugins } from './registry.js'
+import type { FrameworkPlugin } from './framework-plugin.js'
 
-export interface SelectionOptions {
-  /** An explicit plugin name; outranks `env.QUIRE_FRAMEWORK`. */
+export interface SelectionOptions extends Reach {
+  /** An explicit plugin or package name; outranks `env.QUIRE_FRAMEWORK`. */
   readonly framework?: string
   /** `architectures[0]` of the model's config.json, where it is known. */
   readonly architecture?: string
   /** The device asked for. */
   readonly device?: Device
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Where the app is: its package.json is looked for from here upwards. */
-  readonly appDirectory: string
 }
 
-/** One plugin that was looked at, and what became of it. */
-export interface Candidate {
+export interface Selection {
+  readonly plugin: FrameworkPlugin
+  readonly device: Device
+  /** What decided, as a person reads it. */
+  readonly why: string
+  /** Installed plugins that would have come first, each with the reason why it could not. */
+  readonly passedOver: readonly PassedOver[]
+}
+
+export interface PassedOver {
   readonly name: string
   readonly origin: string
-  readonly priority: number
-  readonly probe: Probe
-  readonly plugin?: FrameworkPlugin
+  readonly reason: string
 }
 
-/** Every plugin within reach: registered, discovered (unless `QUIRE_PLUGINS=none`, or not named there), embedded. */
-export async function listCandidates(options: Pick<SelectionOptions, 'env' | 'appDirectory'>): Promise<Candidate[]> {
-  const sources = await reachableSources(options)
-  return Promise.all(sources.map(inspect))
+/** A candidate that can run what was asked. */
+interface Suitable extends Candidate {
+  readonly plugin: FrameworkPlugin
+  readonly device: Device
 }
 
 /**
+ * Looks at what is within reach and chooses. Where one is asked for by name, no other is imported.
  * @throws ModelError (`ERR_MODEL_UNSUPPORTED`) if frameworks are there but none knows the architecture;
- * NoFrameworkError with each candidate's reason; PluginError if two are equals.
+ * NoFrameworkError with each candidate's reason; PluginError if two are equals, or if one cannot be loaded: taking another in
+ * silence would change the device that a program runs on.
  */
-export async function selectPlugin(options: SelectionOptions): Promise<{ plugin: FrameworkPlugin; device: Device }> {
-  const asked = options.framework ?? (options.env.QUIRE_FRAMEWORK || undefined)
-  const all = await reachableSources(options)
-  const sources = asked === undefined ? all : all.filter(source => source.name === asked)
-  if (asked !== undefined && sources.length === 0) {
-    throw new NoFrameworkError(
-      `No framework named '${asked}' is installed. Known here: ${all.map(source => source.name).join(', ')}.`,
-      { details: { asked, known: all.map(source => source.name) } },
-    )
-  }
-  const candidates = await Promise.all(sources.map(inspect))
-  const reasons = new Map<Candidate, string>()
-  for (const candidate of candidates) {
-    const reason = unsuitability(candidate, options)
-    if (reason !== undefined) reasons.set(candidate, reason)
-  }
-  const suitable = candidates.filter(candidate => !reasons.has(candidate)).sort((a, b) => b.priority - a.priority)
-  const [best, second] = suitable
-  if (best?.plugin === undefined) {
-    const supported = supportedArchitectures(candidates, options)
-    if (options.architecture !== undefined && supported.length > 0) {
-      throw new ModelError(
-        'ERR_MODEL_UNSUPPORTED',
-        `The architecture ${options.architecture} is not supported. Supported: ${supported.join(', ')}.`,
-        { details: { architecture: options.architecture, supported } },
-      )
-    }
-    const lines = candidates.map(candidate => `  - ${candidate.name} (${candidate.origin}): ${reasons.get(candidate)}`)
-    throw new NoFrameworkError(`No framework available for Quire in this environment.\n${lines.join('\n')}`, {
-      details: { candidates: candidates.map(c => ({ name: c.name, origin: c.origin, reason: reasons.get(c) })) },
+export async function selectPlugin(options: SelectionOptions): Promise<Selection> {
+  const sources = await reachableSources(options)
+  const { name } = asked(options)
+  const wanted = sources.filter(
+    source => name === undefined || (source.name ?? name) === name || source.origin === name,
+  )
+  const candidates = await inspectSources(wanted)
+  const known = sources.map(source => source.name ?? source.origin)
+  return chooseCandidate(candidates, options, known)
+}
+
+/** The choice among candidates. `known` are the names to show where the one asked for is none of them. @throws as `selectPlugin`. */
+export function chooseCandidate(
+  all: readonly Candidate[],
+  options: SelectionOptions,
+  known: readonly string[] = all.map(({ name }) => name),
+): Selection {
+  const { name, by } = asked(options)
+  const candidates = name === undefined ? all : all.filter(each => each.name === name || each.origin === name)
+  if (candidates.length === 0 && name !== undefined) {
+    throw new NoFrameworkError(`No framework named '${name}' is installed. Known here: ${known.join(', ')}.`, {
+      details: { asked: name, known },
     })
   }
-  if (second !== undefined && second.priority === best.priority) {
-    const equals = suitable.filter(candidate => candidate.priority === best.priority)
-    throw new PluginError(
-      `Several frameworks have the same priority ${best.priority}: ${equals.map(c => `${c.name} (${c.origin})`).join(', ')}. Choose one by the option \`framework\` or by QUIRE_FRAMEWORK.`,
-      { details: { equals: equals.map(c => c.name) } },
-    )
-  }
-  return { plugin: best.plugin, device: deviceFor(best, options.device) as Device }
+  for (const { broken, kind } of candidates) if (broken !== undefined && kind !== 'embedded') throw broken
+  const judged = candidates.map(candidate => ({ candidate, outcome: judge(candidate, options) }))
+  const suitable = judged.map(({ outcome }) => outcome).filter(outcome => typeof outcome !== 'string')
+  const unfit = judged.flatMap(({ candidate, outcome }) =>
+    typeof outcome === 'string' ? [{ candidate, reason: outcome }] : [],
+  )
+  const [best, second] = suitable.sort(byRank)
+  if (best === undefined) throw nothingFits(unfit, options)
+  if (second !== undefined && byRank(best, second) === 0)
+    throw equals(suitable.filter(each => byRank(each, best) === 0))
+  const passedOver = unfit
+    .filter(({ candidate }) => byRank(candidate, best) <= 0)
+    .map(({ candidate, reason }) => ({ name: candidate.name, origin: candidate.origin, reason }))
+  return { plugin: best.plugin, device: best.device, why: by ?? whyFirst(best, suitable.length), passedOver }
 }
 
-async function reachableSources({
-  env,
-  appDirectory,
-}: Pick<SelectionOptions, 'env' | 'appDirectory'>): Promise<PluginSource[]> {
-  const wanted = env.QUIRE_PLUGINS?.split(',')
-    .map(name => name.trim())
-    .filter(Boolean)
-  const found = wanted?.includes('none') ? [] : await discoverPlugins(appDirectory)
-  const allowed = wanted === undefined ? found : found.filter(s => wanted.includes(s.name) || wanted.includes(s.origin))
-  const sources = [...registeredPlugins()]
-  for (const source of [...allowed, embeddedPlugin]) {
-    if (!sources.some(known => known.name === source.name)) sources.push(source)
-  }
-  return sources
+/** What a program should be told about installed plugins that it does not run on. */
+export function passedOverMessage({ plugin, passedOver }: Selection): string | undefined {
+  if (passedOver.length === 0) return undefined
+  const reasons = passedOver.map(
+    ({ name, origin, reason }) => `${name} (${origin}) is installed but cannot run here: ${reason}`,
+  )
+  return `${reasons.join('\n')}\nRunning on ${plugin.name}.`
 }
 
-async function inspect(source: PluginSource): Promise<Candidate> {
-  const { name, origin } = source
-  try {
-    const plugin = await source.load()
-    return { name: plugin.name, origin, priority: plugin.priority, probe: await plugin.probe(), plugin }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return { name, origin, priority: Number.NEGATIVE_INFINITY, probe: { available: false, devices: [], reason } }
-  }
+function asked({ framework, env }: SelectionOptions): { readonly name?: string; readonly by?: string } {
+  if (framework !== undefined) return { name: framework, by: 'asked for by the option `framework`' }
+  if (env.QUIRE_FRAMEWORK) return { name: env.QUIRE_FRAMEWORK, by: 'asked for by QUIRE_FRAMEWORK' }
+  return {}
 }
 
-/** What could run here, if only the architecture were another. */
-function supportedArchitectures(candidates: readonly Candidate[], { device }: SelectionOptions): string[] {
-  const usable = candidates.filter(candidate => candidate.probe.available && deviceFor(candidate, device) !== undefined)
-  return [...new Set(usable.flatMap(candidate => candidate.probe.capabilities?.architectures ?? []))]
+/** Below 0 if `a` comes before `b`. */
+function byRank(a: Candidate, b: Candidate): number {
+  const embedded = Number(a.kind === 'embedded') - Number(b.kind === 'embedded')
+  return embedded !== 0 || a.priority === b.priority ? embedded : b.priority - a.priority
 }
 
-function unsuitability(candidate: Candidate, { architecture, device }: SelectionOptions): string | undefined {
+function whyFirst({ kind, priority }: Candidate, numSuitable: number): string {
+  if (kind === 'embedded') return 'the embedded default; no installed plugin can run here'
+  return numSuitable === 1 ? 'the only one that can run here' : `the highest priority, ${priority}`
+}
+
+/** The candidate with its device, or why it cannot run what was asked. */
+function judge(candidate: Candidate, { architecture, device: wanted }: SelectionOptions): Suitable | string {
   const { probe, plugin } = candidate
   if (!probe.available || plugin === undefined) return probe.reason ?? 'not available'
-  if (deviceFor(candidate, device) === undefined) {
-    const found = probe.devices.map(d => `${d.kind}:${d.index}`).join(', ') || 'none'
-    return device === undefined ? 'no device found' : `no device ${device.kind}:${device.index} (found: ${found})`
+  const device = deviceFor(candidate, wanted)
+  if (device === undefined) {
+    const found = probe.devices.map(each => `${each.kind}:${each.index}`).join(', ') || 'none'
+    return wanted === undefined ? 'no device found' : `no device ${wanted.kind}:${wanted.index} (found: ${found})`
   }
   const architectures = probe.capabilities?.architectures ?? []
   if (architecture !== undefined && !architectures.includes(architecture)) {
     return `architecture ${architecture} is not supported (supported: ${architectures.join(', ')})`
   }
-  return undefined
+  return { ...candidate, plugin, device }
 }
 
-function deviceFor({ probe }: Candidate, asked: Device | undefined): Device | undefined {
-  if (asked === undefined) return probe.devices[0]
-  return probe.devices.find(device => device.kind === asked.kind && device.index === asked.index)
+function nothingFits(
+  unfit: readonly { candidate: Candidate; reason: string }[],
+  { architecture, device }: SelectionOptions,
+): Error {
+  const usable = unfit.filter(
+    ({ candidate }) => candidate.probe.available && deviceFor(candidate, device) !== undefined,
+  )
+  const supported = [...new Set(usable.flatMap(({ candidate }) => candidate.probe.capabilities?.architectures ?? []))]
+  if (architecture !== undefined && supported.length > 0) {
+    return new ModelError(
+      'ERR_MODEL_UNSUPPORTED',
+      `The architecture ${architecture} is not supported. Supported: ${supported.join(', ')}.`,
+      { details: { architecture, supported } },
+    )
+  }
+  const lines = unfit.map(({ candidate, reason }) => `  - ${candidate.name} (${candidate.origin}): ${reason}`)
+  return new NoFrameworkError(`No framework available for Quire in this environment.\n${lines.join('\n')}`, {
+    details: { candidates: unfit.map(({ candidate: { name, origin }, reason }) => ({ name, origin, reason })) },
+  })
+}
+
+function equals(candidates: readonly Candidate[]): PluginError {
+  const [first] = candidates
+  const names = candidates.map(({ name, origin }) => `${name} (${origin})`)
+  return new PluginError(
+    `Several frameworks have the same priority ${first?.priority}: ${names.join(', ')}. Choose one by the option \`framework\` or by QUIRE_FRAMEWORK.`,
+    { details: { equals: candidates.map(({ name, origin }) => ({ name, origin })) } },
+  )
+}
+
+function deviceFor({ probe }: Candidate, wanted: Device | undefined): Device | undefined {
+  if (wanted === undefined) return probe.devices[0]
+  return probe.devices.find(({ kind, index }) => kind === wanted.kind && index === wanted.index)
 }
