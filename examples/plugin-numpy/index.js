@@ -4,7 +4,7 @@ import { definePythonPlugin } from '@quire-llm/python-worker'
 
 export const plugin = definePythonPlugin({
   name: 'numpy',
-  priority: 1, // above the embedded default (0), below anything faster
+  priority: 1, // below anything faster
   pythonPath: new URL('./python/', import.meta.url),
   module: 'quire_numpy',
   distribution: 'numpy',

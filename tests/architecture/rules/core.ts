@@ -51,12 +51,30 @@ export const oneLoop: Rule = {
   passes: [{ path: 'ts/src/llm.ts', text: '// the loop calls core.schedule(batch)\nconst scheduler = 1' }],
 }
 
+/** Where every framework is the same: comments and all, but for the fields that checkpoints name after one. */
 export const noFrameworkNames: Rule = {
-  name: 'the engine, the executor and the scheduler name no framework',
-  applies: path => /^(ts\/src\/(engine|executor)|crates\/core)\//.test(path),
-  violations: ({ text }) => findings(text, /candle|torch|mindspore|\bjax\b/gi, match => match[0]),
-  caught: [{ path: 'ts/src/executor/worker.ts', text: "if (framework.name === 'torch') {}" }, core('// as in PyTorch')],
-  passes: [{ path: 'ts/src/executor/worker.ts', text: 'await framework.copyToHost(a, b)' }],
+  name: 'engine, executor, worker, configuration, server, core, sampler and text name no framework',
+  applies: path =>
+    /^(ts\/src\/(engine|executor|config|binding|server)|crates\/core|crates\/(sampler|text|kernels|node)\/src)\//.test(
+      path,
+    ),
+  violations: ({ text }) =>
+    findings(
+      text,
+      /candle|torch(?!_dtype\b)|mindspore|\bjax\b|numpy|tensorflow|paddle|onnx|\bmlx\b/gi,
+      match => match[0],
+    ),
+  caught: [
+    { path: 'ts/src/executor/worker.ts', text: "if (framework.name === 'torch') {}" },
+    { path: 'ts/src/engine/engine-loop.ts', text: '// NumPy is slower' },
+    { path: 'crates/text/src/lib.rs', text: 'use candle_core::Tensor;' },
+    core('// as in PyTorch'),
+  ],
+  passes: [
+    { path: 'ts/src/executor/worker.ts', text: 'await framework.copyToHost(a, b)' },
+    { path: 'ts/src/config/model-files.ts', text: 'config.torch_dtype' },
+    { path: 'crates/models/src/reference/backend.rs', text: 'use candle_core::Tensor;' },
+  ],
 }
 
 function core(text: string): SourceFile {

@@ -1,0 +1,86 @@
+// An empty app with packages of this repository installed as `npm pack` makes them: what somebody gets from the registry.
+
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+
+export interface Finished {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class PackedApp {
+  readonly folder: string
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** @param packages folders of this repository; they are the app's direct dependencies */
+  static async create(packages: readonly string[]): Promise<PackedApp> {
+    const folder = await mkdtemp(join(tmpdir(), 'quire-app-'))
+    const tarballs = join(folder, 'tarballs')
+    await mkdir(tarballs)
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+    const packed = await run(npm, ['pack', '--json', '--pack-destination', tarballs, ...packages.map(inRoot)], root)
+    const names = (JSON.parse(succeeded(packed)) as { filename: string }[]).map(({ filename }) => filename)
+    const paths = names.map(name => join(tarballs, name))
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+    succeeded(await run(npm, ['install', ...flags, ...paths], folder))
+    return new PackedApp(folder)
+  }
+
+  /** Runs a module of the app's own. */
+  async node(source: string, env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    const path = join(this.folder, 'program.mjs')
+    await writeFile(path, source)
+    return run(process.execPath, [path], this.folder, env)
+  }
+
+  /** Runs the command of a package of the app. */
+  command(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    return run(process.execPath, [join(this.folder, 'node_modules', name), ...args], this.folder, env)
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** What it printed. @throws if it failed, with what it said. */
+export function succeeded({ code, stdout, stderr }: Finished): string {
+  if (code === 0) return stdout
+  throw new Error(`exit code ${code}\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`)
+}
+
+function inRoot(path: string): string {
+  return join(root, path)
+}
+
+async function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  const options = { cwd, env: { ...plainEnvironment(), ...env }, maxBuffer: 1 << 26, timeout: 300_000 }
+  try {
+    return { code: 0, ...(await promisify(execFile)(file, args, options)) }
+  } catch (error) {
+    const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string }
+    return { code: typeof code === 'number' ? code : 1, stdout, stderr: stderr || String(error) }
+  }
+}
+
+/** The environment of these tests without what would choose a framework or a Python. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const chosen = /^(QUIRE_(FRAMEWORK|PLUGINS|PYTHON|HOME)|VIRTUAL_ENV|NODE_OPTIONS|npm_.*)$/i
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !chosen.test(name)))
+}
