@@ -2,10 +2,12 @@
 
 import { availableParallelism } from 'node:os'
 import { bundledModelDirectory } from '../config/index.js'
-import { type Candidate, listCandidates } from '../plugin/candidates.js'
+import { listCandidates } from '../plugin/candidates.js'
+import { describeCandidate } from './describe-candidate.js'
 import type { ExitCode } from './main.js'
 import { parseOptions } from './options.js'
 import type { Streams } from './streams.js'
+import { currentReach, runtimeName } from './surroundings.js'
 import { version } from './version.js'
 
 export const infoCommand = {
@@ -16,23 +18,14 @@ export const infoCommand = {
 
 async function info(args: readonly string[], { stdout }: Streams): Promise<ExitCode> {
   parseOptions(args, [])
-  const candidates = await listCandidates({ env: process.env, appDirectory: process.cwd() })
+  const candidates = await listCandidates(currentReach())
   const lines = [
     `quire          ${version()}`,
-    `runtime        node ${process.versions.node} on ${process.platform}-${process.arch}, ${availableParallelism()} cores`,
+    `runtime        ${runtimeName()} on ${process.platform}-${process.arch}, ${availableParallelism()} cores`,
     `bundled model  ${bundledModelDirectory()}`,
     'frameworks',
-    ...candidates.flatMap(describe),
+    ...candidates.flatMap(describeCandidate),
   ]
   stdout.write(`${lines.join('\n')}\n`)
   return 0
-}
-
-function describe({ name, origin, probe, priority }: Candidate): string[] {
-  const devices = probe.devices.map(({ kind, index }) => `${kind}:${index}`).join(', ')
-  const state = probe.available ? `available on ${devices}` : `not available: ${probe.reason ?? 'no reason given'}`
-  const versionText = probe.version === undefined ? '' : ` ${probe.version}`
-  const facts = Object.entries(probe.facts ?? {}).map(([key, value]) => `    ${key.padEnd(14)} ${value}`)
-  const rank = Number.isFinite(priority) ? `, priority ${priority}` : ''
-  return [`  ${name}${versionText} (${origin}${rank}): ${state}`, ...facts]
 }

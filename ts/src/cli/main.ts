@@ -2,8 +2,10 @@
 
 import { EngineError, InvalidArgumentError } from '../errors.js'
 import { chatCommand } from './chat.js'
+import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
 import { infoCommand } from './info.js'
+import { setupCommand } from './setup.js'
 import type { Streams } from './streams.js'
 import { UsageError } from './usage-error.js'
 import { version } from './version.js'
@@ -21,6 +23,8 @@ const commands: Readonly<Record<string, Command>> = {
   generate: generateCommand,
   chat: chatCommand,
   info: infoCommand,
+  setup: setupCommand,
+  doctor: doctorCommand,
 }
 
 const help = `quire: LLM inference for TypeScript, on the framework of your choice.

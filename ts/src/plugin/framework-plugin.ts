@@ -3,6 +3,7 @@
 import type { Device } from './device.js'
 import type { Framework } from './framework.js'
 import type { ModelRunner, RunnerCapabilities, Target } from './model-runner.js'
+import type { PythonEnvironment } from './python-environment.js'
 import type { SharedMemory } from './shared-memory.js'
 
 /** Version of this contract. A plugin states the one that it was written for. */
@@ -51,8 +52,10 @@ export interface OpenedFramework {
 export interface FrameworkPlugin {
   readonly specVersion: typeof SPEC_VERSION
   readonly name: string
-  /** Higher wins; the embedded default is 0. */
+  /** Among installed plugins the highest wins; the embedded default, 0, comes after them all. */
   readonly priority: number
+  /** What `npx quire setup` makes for it; absent = nothing. */
+  readonly pythonEnvironment?: PythonEnvironment
   /** Cheap: imports nothing heavy, never throws. */
   probe(): Promise<Probe>
   open(options: OpenOptions): Promise<OpenedFramework>

@@ -79,7 +79,12 @@ export function chooseCandidate(
   const passedOver = unfit
     .filter(({ candidate }) => byRank(candidate, best) <= 0)
     .map(({ candidate, reason }) => ({ name: candidate.name, origin: candidate.origin, reason }))
-  return { plugin: best.plugin, device: best.device, why: by ?? whyFirst(best, suitable.length), passedOver }
+  return {
+    plugin: best.plugin,
+    device: best.device,
+    why: by ?? whyFirst(best, judged.length, suitable),
+    passedOver,
+  }
 }
 
 /** What a program should be told about installed plugins that it does not run on. */
@@ -103,9 +108,11 @@ function byRank(a: Candidate, b: Candidate): number {
   return embedded !== 0 || a.priority === b.priority ? embedded : b.priority - a.priority
 }
 
-function whyFirst({ kind, priority }: Candidate, numSuitable: number): string {
-  if (kind === 'embedded') return 'the embedded default; no installed plugin can run here'
-  return numSuitable === 1 ? 'the only one that can run here' : `the highest priority, ${priority}`
+function whyFirst({ kind, priority }: Candidate, numCandidates: number, suitable: readonly Candidate[]): string {
+  if (numCandidates === 1) return kind === 'embedded' ? 'the embedded default, with no other in reach' : 'the only one'
+  if (kind === 'embedded') return 'the embedded default, since no other can run here'
+  const numRivals = suitable.filter(each => each.kind !== 'embedded').length
+  return numRivals === 1 ? 'the only installed one that can run here' : `before the others, by its priority ${priority}`
 }
 
 /** The candidate with its device, or why it cannot run what was asked. */
