@@ -2,11 +2,11 @@
 
 import type { Candidate } from '../plugin/candidates.js'
 
-export function describeCandidate({ name, origin, probe, priority, kind }: Candidate): string[] {
-  const devices = probe.devices.map(({ kind: device, index }) => `${device}:${index}`).join(', ')
+export function describeCandidate({ name, origin, probe, priority }: Candidate): string[] {
+  const devices = probe.devices.map(({ kind, index }) => `${kind}:${index}`).join(', ')
   const state = probe.available ? `available on ${devices}` : `not available: ${probe.reason ?? 'no reason given'}`
   const versionText = probe.version === undefined ? '' : ` ${probe.version}`
   const facts = Object.entries(probe.facts ?? {}).map(([key, value]) => `    ${key.padEnd(14)} ${value}`)
   const rank = Number.isFinite(priority) ? `, priority ${priority}` : ''
-  return [`  ${name}${versionText} (${origin}, ${kind}${rank}): ${state}`, ...facts]
+  return [`  ${name}${versionText} (${origin}${rank}): ${state}`, ...facts]
 }
