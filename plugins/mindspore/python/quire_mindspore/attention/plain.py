@@ -1,0 +1,202 @@
+"""Attention from MindSpore's general operators, for any device. The cache is a Parameter of one row per head and token."""
+
+from collections.abc import Iterator, Sequence
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from mindspore import nn, ops
+from quire_worker.batch import Ints
+from quire_worker.dtypes import Array, item_size
+from quire_worker.errors import NotSupportedError
+from quire_worker.runner import BatchLimits, KvCacheLayer
+from quire_worker.tensor import Tensor
+
+from ..memory import MINDSPORE_TYPES, memory
+from ..step import Step
+from .interface import AttentionConfig, GraphCall, PagedAttention, Phase
+
+_MAX_SCORES = 1 << 24
+"""Attention scores per head of one graph call; a batch of prompts with more is cut."""
+
+
+class PlainAttention(PagedAttention):
+    """
+    The cache of a layer has the shape [blocks, 2 (K, V), kv heads, block size, head size]. ScatterUpdate writes rows of head size, and
+    Gather reads them back in the order of heads and positions, so that nothing is transposed; one more row takes what must not be kept.
+    """
+
+    def __init__(self, attention: AttentionConfig) -> None:
+        self._attention = attention
+        self._kind_stride = attention.num_kv_heads * attention.block_size  # rows from a key to its value
+        self._block_stride = 2 * self._kind_stride
+        self._offset = 0
+        self._scratch_row = 0
+
+    def cache_layer(self) -> KvCacheLayer:
+        of = self._attention
+        shape = (-1, 2, of.num_kv_heads, of.block_size, of.head_dim)
+        return KvCacheLayer(of.dtype, shape, 2 * of.num_kv_heads * of.block_size * of.head_dim * item_size(of.dtype))
+
+    def bind(self, layers: Sequence[Tensor]) -> Sequence[Sequence[ms.Parameter]]:
+        dim = self._attention.head_dim
+        first = layers[0]
+        if any((layer.strides, layer.offset) != (first.strides, first.offset) for layer in layers):
+            raise NotSupportedError("The layers of a KV cache must have the same strides")
+        block, *inner = first.strides
+        expected = tuple(rows * dim for rows in (self._kind_stride, self._attention.block_size, 1))
+        if tuple(inner) != (*expected, 1) or block % dim or first.offset % dim:
+            raise NotSupportedError(f"A KV cache with the strides {first.strides} does not hold whole heads of {dim} elements")
+        self._block_stride, self._offset = block // dim, first.offset // dim
+        caches = []
+        for index, layer in enumerate(layers):
+            rows = -(-layer.storage.num_elements // dim) + 1
+            self._scratch_row = rows - 1
+            caches.append(memory(layer.storage).reshape([(rows, dim)], [f"cache.{index}"]))
+        return caches
+
+    def cell(self, phase: Phase, layer: int) -> nn.Cell:
+        windowed = self._attention.config.windows[layer] is not None
+        scale = self._attention.config.scales[layer]
+        kind = DecodeCell if phase == "decode" else PrefillCell
+        return kind(self._attention, scale, windowed)
+
+    def placeholders(self, phase: Phase) -> Sequence[ms.Tensor]:
+        masks = [[None, 1, 1, None] if phase == "decode" else [None, 1, None, None]] * self._num_masks
+        kind = MINDSPORE_TYPES[self._attention.dtype]
+        heads = self._attention.num_kv_heads if phase == "decode" else self._attention.num_heads
+        integers = [[None], [None, heads, None], [None, heads, None]] + ([] if phase == "decode" else [[None, None], [None]])
+        return [*(ms.Tensor(shape=shape, dtype=ms.int32) for shape in integers), *(ms.Tensor(shape=shape, dtype=kind) for shape in masks)]
+
+    def calls(self, step: Step) -> Sequence[GraphCall]:
+        lengths = step.query_lens
+        decoding = np.flatnonzero(lengths == 1)
+        calls = [self._decode(step, decoding)] if len(decoding) else []
+        return [*calls, *(self._prefill(step, rows) for rows in _prompt_groups(lengths, step.seq_lens))]
+
+    def activation_bytes(self, limits: BatchLimits) -> int:
+        of, size = self._attention, item_size(self._attention.dtype)
+        longest = limits.max_num_batched_tokens * limits.max_model_len
+        scores = 3 * of.num_heads * min(longest, max(_MAX_SCORES, limits.max_model_len))
+        gathered = 2 * of.num_heads * of.head_dim * limits.max_model_len * limits.max_num_seqs
+        return (scores + gathered) * size
+
+    @property
+    def _num_masks(self) -> int:
+        """One for layers that see everything, one for those with a window."""
+        return 1 if self._attention.window is None else 2
+
+    def _decode(self, step: Step, rows: npt.NDArray[np.int64]) -> GraphCall:
+        tokens = step.query_start_loc[rows].astype(np.int64)
+        positions = step.positions[tokens]
+        keys, values = self._context_rows(step, rows, self._attention.num_kv_heads)
+        masks = self._masks(positions[:, None], keys.shape[-1])
+        inputs = [self._written_rows(step.slot_mapping[tokens]), keys, values, *masks]
+        return GraphCall("decode", tokens, [ms.Tensor.from_numpy(data) for data in inputs])
+
+    def _prefill(self, step: Step, rows: npt.NDArray[np.int64]) -> GraphCall:
+        starts, lengths = step.query_start_loc[rows], step.query_lens[rows]
+        longest = int(lengths.max())
+        tokens = np.concatenate([np.arange(start, start + length) for start, length in zip(starts, lengths, strict=True)]).astype(np.int64)
+        keys, values = self._context_rows(step, rows, self._attention.num_heads)
+        firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        columns = np.arange(longest)
+        padded = np.minimum(firsts[:, None] + columns, firsts[:, None] + lengths[:, None] - 1).astype(np.int32)  # [rows, longest]
+        packed = np.concatenate([row * longest + np.arange(length) for row, length in enumerate(lengths)]).astype(np.int32)
+        masks = self._masks(step.positions[tokens][padded], keys.shape[-1])
+        inputs = [self._written_rows(step.slot_mapping[tokens]), keys, values, padded, packed, *masks]
+        return GraphCall("prefill", tokens, [ms.Tensor.from_numpy(data) for data in inputs])
+
+    def _written_rows(self, slots: Ints) -> Ints:
+        """Rows of the cache that take the keys, then the values, of every token: `[tokens * 2 * kv heads]`."""
+        of = self._attention
+        first = self._offset + slots // of.block_size * self._block_stride + slots % of.block_size
+        heads = np.arange(of.num_kv_heads) * of.block_size
+        rows = first[:, None, None] + np.array([0, self._kind_stride])[:, None] + heads  # [tokens, 2, kv heads]
+        return np.where(slots[:, None, None] < 0, self._scratch_row, rows).astype(np.int32).reshape(-1)
+
+    def _context_rows(self, step: Step, rows: npt.NDArray[np.int64], num_heads: int) -> tuple[Ints, Ints]:
+        """Rows of the cache with the keys, and those with the values, of all positions: `[rows, heads, positions]`, kv heads repeated."""
+        of = self._attention
+        num_blocks = -(-int(step.seq_lens[rows].max()) // of.block_size)
+        blocks = self._offset + step.block_tables[rows][:, :num_blocks] * self._block_stride  # [rows, blocks]
+        heads = np.arange(num_heads) // (num_heads // of.num_kv_heads) * of.block_size
+        keys = blocks[:, None, :, None] + heads[:, None, None] + np.arange(of.block_size)  # [rows, heads, blocks, block size]
+        keys = keys.astype(np.int32).reshape(len(rows), num_heads, -1)
+        return keys, keys + np.int32(self._kind_stride)
+
+    def _masks(self, positions: Ints, num_keys: int) -> Iterator[Array]:
+        """Added to scores, `[rows, 1, queries, keys]`; the lowest finite number where a key is hidden."""
+        kind = np.dtype(self._attention.dtype)
+        distance = positions[:, None, :, None] - np.arange(num_keys, dtype=np.int32)
+        hidden = np.finfo(kind).min
+        yield np.where(distance < 0, hidden, kind.type(0)).astype(kind)
+        if self._attention.window is not None:
+            yield np.where((distance < 0) | (distance >= self._attention.window), hidden, kind.type(0)).astype(kind)
+
+
+def _prompt_groups(lengths: Ints, seq_lens: Ints) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows of several tokens, shortest first, together as long as padding at most doubles the work and the scores have room."""
+    group: list[int] = []
+    tokens = 0
+    for row in sorted(np.flatnonzero(lengths > 1), key=lambda row: (int(lengths[row]), int(row))):
+        longest, context = int(lengths[row]), max(int(seq_lens[other]) for other in [*group, row])
+        padded = (len(group) + 1) * longest
+        if group and (padded > 2 * (tokens + longest) or padded * context > _MAX_SCORES):
+            yield np.array(group)
+            group, tokens = [], 0
+        group.append(int(row))
+        tokens += longest
+    if group:
+        yield np.array(group)
+
+
+class DecodeCell(nn.Cell):
+    """One query per row; the heads of a group share the gathered keys."""
+
+    def __init__(self, attention: AttentionConfig, scale: float, windowed: bool) -> None:
+        super().__init__(auto_prefix=False)
+        self.queries, self.kv_heads, self.dim = attention.num_heads, attention.num_kv_heads, attention.head_dim
+        self.group = attention.num_heads // attention.num_kv_heads
+        self.scale, self.mask_index = scale, 1 if windowed else 0
+        self.scatter, self.gather = ops.ScatterUpdate(), ops.Gather()
+        self.scores, self.mix, self.softmax = ops.BatchMatMul(transpose_b=True), ops.BatchMatMul(), ops.Softmax(-1)
+
+    def construct(self, heads: ms.Tensor, cache: ms.Parameter, rows: ms.Tensor, keys: ms.Tensor, values: ms.Tensor, *masks: ms.Tensor) -> ms.Tensor:
+        queries = ops.reshape(heads[:, : self.queries] * self.scale, (-1, self.kv_heads, self.group, self.dim))
+        cache = self.scatter(cache, rows, ops.reshape(heads[:, self.queries :], (-1, self.dim)))
+        k = self.gather(cache, keys, 0)  # [rows, kv heads, positions, dim]
+        v = self.gather(cache, values, 0)
+        weights = self.softmax(self.scores(queries, k) + masks[self.mask_index])
+        return ops.reshape(self.mix(weights, v), (-1, self.queries * self.dim))
+
+
+class PrefillCell(nn.Cell):
+    """Rows of several queries, padded to the longest one for attention only."""
+
+    def __init__(self, attention: AttentionConfig, scale: float, windowed: bool) -> None:
+        super().__init__(auto_prefix=False)
+        self.queries, self.dim = attention.num_heads, attention.head_dim
+        self.scale, self.mask_index = scale, 1 if windowed else 0
+        self.scatter, self.gather, self.transpose = ops.ScatterUpdate(), ops.Gather(), ops.Transpose()
+        self.scores, self.mix, self.softmax = ops.BatchMatMul(transpose_b=True), ops.BatchMatMul(), ops.Softmax(-1)
+
+    def construct(
+        self,
+        heads: ms.Tensor,
+        cache: ms.Parameter,
+        rows: ms.Tensor,
+        keys: ms.Tensor,
+        values: ms.Tensor,
+        padded: ms.Tensor,
+        packed: ms.Tensor,
+        *masks: ms.Tensor,
+    ) -> ms.Tensor:
+        cache = self.scatter(cache, rows, ops.reshape(heads[:, self.queries :], (-1, self.dim)))
+        queries = self.gather(heads[:, : self.queries] * self.scale, padded, 0)  # [rows, longest, heads, dim]
+        queries = self.transpose(queries, (0, 2, 1, 3))
+        k = self.gather(cache, keys, 0)  # [rows, heads, positions, dim]
+        v = self.gather(cache, values, 0)
+        weights = self.softmax(self.scores(queries, k) + masks[self.mask_index])
+        mixed = self.transpose(self.mix(weights, v), (0, 2, 1, 3))  # [rows, longest, heads, dim]
+        return self.gather(ops.reshape(mixed, (-1, self.queries * self.dim)), packed, 0)

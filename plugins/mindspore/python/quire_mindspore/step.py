@@ -1,0 +1,71 @@
+"""One step's rows and tokens as the runner reads them: the engine's batch, or one made up for warm-up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from quire_worker.batch import InputBatch, Ints
+from quire_worker.runner import BatchLimits
+
+
+@dataclass(frozen=True)
+class Step:
+    """The fields of `InputBatch` that a forward needs."""
+
+    input_ids: Ints
+    positions: Ints
+    slot_mapping: Ints
+    query_start_loc: Ints
+    seq_lens: Ints
+    num_computed: Ints
+    block_tables: Ints
+    logits_indices: Ints
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.input_ids)
+
+    @property
+    def query_lens(self) -> Ints:
+        """`[num_rows]`, new tokens of each row."""
+        return np.diff(self.query_start_loc)
+
+    @staticmethod
+    def of(batch: InputBatch) -> "Step":
+        return Step(
+            batch.input_ids,
+            batch.positions,
+            batch.slot_mapping,
+            batch.query_start_loc,
+            batch.seq_lens,
+            batch.num_computed,
+            batch.block_tables,
+            batch.logits_indices,
+        )
+
+    @staticmethod
+    def dummy(query_lens: Sequence[int], num_computed: int, block_size: int) -> "Step":
+        """Rows that look at the null block and write nothing; each wants the logits of its last token."""
+        lengths = np.array(query_lens, np.int32)
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        seq_lens = lengths + num_computed
+        return Step(
+            input_ids=np.zeros(starts[-1], np.int32),
+            positions=np.concatenate([num_computed + np.arange(length) for length in lengths]).astype(np.int32),
+            slot_mapping=np.full(starts[-1], -1, np.int32),
+            query_start_loc=starts,
+            seq_lens=seq_lens,
+            num_computed=np.full(len(lengths), num_computed, np.int32),
+            block_tables=np.zeros((len(lengths), -(-int(seq_lens.max()) // block_size)), np.int32),
+            logits_indices=starts[1:] - 1,
+        )
+
+
+def warmup_steps(limits: BatchLimits) -> Sequence[Step]:
+    """Makes MindSpore compile both graphs, then meets them with another size each, and with the longest context."""
+    tokens = min(limits.max_num_batched_tokens, limits.max_model_len)
+    rows = min(limits.max_num_seqs, limits.max_num_batched_tokens)
+    if tokens == 1:
+        return [Step.dummy([1], 0, limits.block_size)]
+    steps = [Step.dummy([2], 0, limits.block_size), Step.dummy([1], 0, limits.block_size), Step.dummy([tokens], 0, limits.block_size)]
+    return [*steps, Step.dummy([1] * rows, limits.max_model_len - 1, limits.block_size)]
