@@ -16,25 +16,40 @@ export interface Finished {
   readonly stderr: string
 }
 
+/** What `npm pack` says of a package. */
+interface Tarball {
+  readonly name: string
+  readonly filename: string
+  readonly files: readonly { readonly path: string }[]
+}
+
 export class PackedApp {
   readonly folder: string
+  readonly #tarballs: readonly Tarball[]
 
-  private constructor(folder: string) {
+  private constructor(folder: string, tarballs: readonly Tarball[]) {
     this.folder = folder
+    this.#tarballs = tarballs
   }
 
   /** @param packages folders of this repository; they are the app's direct dependencies */
   static async create(packages: readonly string[]): Promise<PackedApp> {
-    const folder = await mkdtemp(join(tmpdir(), 'quire-app-'))
+    const folder = await mkdtemp(join(tmpdir(), 'quire-packed-app-'))
     const tarballs = join(folder, 'tarballs')
     await mkdir(tarballs)
     await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
     const packed = await run(npm, ['pack', '--json', '--pack-destination', tarballs, ...packages.map(inRoot)], root)
-    const names = (JSON.parse(succeeded(packed)) as { filename: string }[]).map(({ filename }) => filename)
-    const paths = names.map(name => join(tarballs, name))
+    const made = JSON.parse(succeeded(packed)) as Tarball[]
+    const paths = made.map(({ filename }) => join(tarballs, filename))
     const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
     succeeded(await run(npm, ['install', ...flags, ...paths], folder))
-    return new PackedApp(folder)
+    return new PackedApp(folder, made)
+  }
+
+  /** Files of a package that the app depends on, in order. */
+  packed(name: string): string[] {
+    const files = this.#tarballs.find(tarball => tarball.name === name)?.files ?? []
+    return files.map(({ path }) => path).sort()
   }
 
   /** Runs a module of the app's own. */

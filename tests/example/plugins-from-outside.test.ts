@@ -1,6 +1,9 @@
 // Plugins that nobody here wrote, as far as the engine knows: packed, installed into an empty app, found there, conformant,
 // and giving the tokens that transformers gives. One is Python (NumPy), one plain JavaScript.
 
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { fixture, type GoldenFolder, sharedModel } from './golden-folders.js'
 import { numpyInterpreter, withoutNumpy } from './numpy-interpreter.js'
@@ -8,26 +11,35 @@ import { type Finished, PackedApp, succeeded } from './packed-app.js'
 
 interface Outsider {
   readonly name: string
-  /** Folders of this repository that the app depends on, beside Quire. */
+  /** Folders of this repository that the app depends on beside Quire; the last is the plugin. */
   readonly packages: readonly string[]
   readonly origin: string
   readonly env: Readonly<Record<string, string>>
   readonly models: readonly GoldenFolder[]
-  /** Why it cannot be tried here. */
-  readonly missing?: string
+  /** What is packed, in order. */
+  readonly files: readonly string[]
+  /** Why it cannot run here. */
+  readonly missing?: string | undefined
 }
 
 const stories = sharedModel('stories260K')
 const shared = stories === undefined ? [] : [stories]
+const numpyFolder = 'examples/plugin-numpy'
+const pythonFiles = ['__init__', 'attention', 'decoder', 'framework', 'probe', 'runner', 'worker']
 
 const outsiders: readonly Outsider[] = [
   {
     name: 'numpy',
-    packages: ['plugins/_python-worker', 'examples/plugin-numpy'],
+    packages: ['plugins/_python-worker', numpyFolder],
     origin: 'quire-plugin-numpy',
     env: { QUIRE_PYTHON: numpyInterpreter ?? '', OPENBLAS_NUM_THREADS: '1' },
     models: [...['llama_gqa', 'gpt2', 'opt_post_norm', 'qwen3_window'].map(fixture), ...shared],
-    ...(numpyInterpreter === undefined && { missing: withoutNumpy }),
+    files: [
+      ...['README.md', 'index.js', 'package.json'],
+      ...pythonFiles.map(name => `python/quire_numpy/${name}.py`),
+      'requirements.txt',
+    ],
+    missing: numpyInterpreter === undefined ? withoutNumpy : undefined,
   },
   {
     name: 'javascript',
@@ -35,6 +47,7 @@ const outsiders: readonly Outsider[] = [
     origin: 'quire-plugin-javascript',
     env: {},
     models: [...['llama_gqa', 'llama_bf16'].map(fixture), ...shared],
+    files: ['framework.js', 'index.js', 'llama.js', 'package.json', 'runner.js', 'safetensors.js'],
   },
 ]
 
@@ -50,9 +63,8 @@ const generate = `
     { progress: false },
   )
   console.log(JSON.stringify({ framework: framework.name, tokens: outputs.map(({ outputs: [one] }) => one.tokenIds) }))
+  await llm.close()
 `
-  .replace('await using llm', 'const llm')
-  .concat('await llm.close()\n')
 
 const conformance = `
   import { conformance, formatReport } from 'quire-llm/testing'
@@ -66,25 +78,39 @@ function lastLine(finished: Finished): { framework: string; tokens: number[][] }
   return JSON.parse(succeeded(finished).trimEnd().split('\n').at(-1) ?? '') as { framework: string; tokens: number[][] }
 }
 
-for (const { name, packages, origin, env, models, missing } of outsiders) {
+const appOf = new Map<string, Promise<PackedApp>>()
+for (const { name, packages } of outsiders) {
+  const app = PackedApp.create(['ts', 'plugins/candle-cpu', ...packages])
+  app.catch(() => {}) // told by the first test that awaits it
+  appOf.set(name, app)
+  test.after.always(`${name}: the app is removed`, async () => (await app).remove())
+}
+
+for (const { name, origin, files } of outsiders) {
+  test.serial(`${name}: what is packed is what it needs`, async t => {
+    const app = (await appOf.get(name)) as PackedApp
+    t.deepEqual(
+      app.packed(origin).filter(file => file !== 'LICENSE'),
+      files,
+    )
+  })
+}
+
+for (const { name, origin, env, models, missing } of outsiders) {
   if (missing !== undefined) {
     test.skip(`${name}: ${missing}`, () => {})
     continue
   }
-  const app = PackedApp.create(['ts', 'plugins/candle-cpu', ...packages])
-  app.catch(() => {}) // told by the first test that awaits it
-
-  test.after.always(`${name}: the app is removed`, async () => (await app).remove())
-
   test.serial(`${name}: it is found in the app, and says who it is`, async t => {
-    const told = succeeded(await (await app).command('quire-llm/bin/quire.js', ['info'], env))
+    const app = (await appOf.get(name)) as PackedApp
+    const told = succeeded(await app.command('quire-llm/bin/quire.js', ['info'], env))
     t.regex(told, new RegExp(`^  ${name} \\S+ \\(${origin}, priority 1\\): available on cpu:0$`, 'm'))
   })
 
   for (const model of models) {
     test.serial(`${name}: ${model.name} gives the golden tokens through the whole engine`, async t => {
-      const finished = await (await app).node(generate, { ...env, MODEL: JSON.stringify(model) })
-      const { framework, tokens } = lastLine(finished)
+      const app = (await appOf.get(name)) as PackedApp
+      const { framework, tokens } = lastLine(await app.node(generate, { ...env, MODEL: JSON.stringify(model) }))
       t.is(framework, name, 'installed, it is chosen without being named')
       t.deepEqual(
         tokens,
@@ -94,24 +120,40 @@ for (const { name, packages, origin, env, models, missing } of outsiders) {
   }
 
   test.serial(`${name}: it is conformant`, async t => {
+    const app = (await appOf.get(name)) as PackedApp
     const source = conformance.replace('ORIGIN', JSON.stringify(origin))
-    const report = succeeded(await (await app).node(source, { ...env, MODELS: JSON.stringify(models) }))
+    const report = succeeded(await app.node(source, { ...env, MODELS: JSON.stringify(models) }))
     t.log(report)
     t.regex(report, /, 0 failed, /)
   })
 }
 
-if (numpyInterpreter !== undefined) {
-  test.serial('numpy: without a Python the same program runs on the embedded default, and says why', async t => {
-    const app = await PackedApp.create(['ts', 'plugins/candle-cpu', 'plugins/_python-worker', 'examples/plugin-numpy'])
-    try {
-      const model = fixture('llama_gqa')
-      const env = { QUIRE_PYTHON: '/nowhere/python', MODEL: JSON.stringify(model) }
-      const finished = await app.node(generate, env)
-      t.is(lastLine(finished).framework, 'candle')
-      t.regex(finished.stderr, /quire-plugin-numpy.*cannot run here: .*QUIRE_PYTHON/)
-    } finally {
-      await app.remove()
-    }
+test.serial('numpy: where there is no Python, the same program runs on the embedded default', async t => {
+  const app = (await appOf.get('numpy')) as PackedApp
+  const env = { QUIRE_PYTHON: '/nowhere/python' }
+  const told = succeeded(await app.command('quire-llm/bin/quire.js', ['info'], env))
+  t.regex(
+    told,
+    /^ {2}numpy \(quire-plugin-numpy, priority 1\): not available: No Python with numpy .* unset QUIRE_PYTHON/m,
+  )
+  const model = fixture('llama_gqa')
+  const { framework, tokens } = lastLine(await app.node(generate, { ...env, MODEL: JSON.stringify(model) }))
+  t.is(framework, 'candle')
+  t.deepEqual(
+    tokens,
+    model.cases.map(one => one.outputTokenIds),
+  )
+})
+
+if (numpyInterpreter === undefined) test.skip(`numpy: its own tests: ${withoutNumpy}`, () => {})
+else
+  test.serial('numpy: its own tests pass', async t => {
+    const [cwd, worker] = [`${numpyFolder}/python`, 'plugins/_python-worker/python'].map(path =>
+      fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+    )
+    const env = { ...process.env, PYTHONPATH: worker, PYTHONDONTWRITEBYTECODE: '1', OPENBLAS_NUM_THREADS: '1' }
+    const args = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider']
+    const { stdout } = await promisify(execFile)(numpyInterpreter as string, args, { cwd, env })
+    t.regex(stdout, /\d+ passed/)
+    t.notRegex(stdout, /skipped|failed/)
   })
-}
