@@ -105,6 +105,8 @@ for (const { name, origin, env, models, missing } of outsiders) {
     const app = (await appOf.get(name)) as PackedApp
     const told = succeeded(await app.command('quire-llm/bin/quire.js', ['info'], env))
     t.regex(told, new RegExp(`^  ${name} \\S+ \\(${origin}, priority 1\\): available on cpu:0$`, 'm'))
+    const doctor = succeeded(await app.command('quire-llm/bin/quire.js', ['doctor'], env))
+    t.regex(doctor, new RegExp(`^selected +${name} on cpu:0`, 'm'))
   })
 
   for (const model of models) {
@@ -127,6 +129,13 @@ for (const { name, origin, env, models, missing } of outsiders) {
     t.regex(report, /, 0 failed, /)
   })
 }
+
+test.serial('numpy: `quire setup` installs what the plugin requires', async t => {
+  const app = (await appOf.get('numpy')) as PackedApp
+  const env = { QUIRE_HOME: app.folder }
+  const told = succeeded(await app.command('quire-llm/bin/quire.js', ['setup', 'numpy', '--dry-run'], env))
+  t.regex(told, /install .*-r \S*quire-plugin-numpy\/requirements\.txt$/m)
+})
 
 test.serial('numpy: where there is no Python, the same program runs on the embedded default', async t => {
   const app = (await appOf.get('numpy')) as PackedApp

@@ -59,9 +59,6 @@ class NumpyRunner(Runner):
         logits[: batch.num_logits] = self._decoder.logits(batch, self._caches)
         return None
 
-    def close(self) -> None:
-        self._decoder, self._caches = Decoder(self._config, {}), []
-
 
 def _activation_floats(config: DecoderConfig, limits: BatchLimits) -> int:
     """The most that is alive at once: hidden states, the widest of attention and MLP, and logits."""
