@@ -18,7 +18,6 @@ import type {
   ModelInfo,
   ModelOutput,
   ModelRunner,
-  OpenedFramework,
   RunnerCapabilities,
   Tensor,
   TensorOptions,
@@ -33,6 +32,8 @@ export interface FakeOptions {
   readonly deviceSampling?: boolean
   /** End-of-sequence ids. Default none. */
   readonly eosTokenIds?: readonly number[]
+  /** Called before a worker is opened, with the number of those before it: wait, or throw. */
+  readonly onOpen?: (numBefore: number) => void | Promise<void>
   /** Called before a step is computed: wait, or throw. */
   readonly onStep?: (batch: InputBatch) => void | Promise<void>
   /** Replaces the logits of a row, `[vocabSize]`, of a sequence. */
@@ -192,6 +193,8 @@ export function fakeFramework(freeBytes = 1 << 20, calls: string[] = []): Framew
 export interface FakeEngine {
   readonly engine: Engine
   readonly runner: FakeRunner
+  /** Those of all workers, the first and what replaced it. */
+  readonly runners: readonly FakeRunner[]
   /** A request with a fresh id; greedy unless `options` say else. */
   request(promptTokenIds: ArrayLike<number>, options?: SamplingOptions, more?: Partial<EngineRequest>): EngineRequest
 }
@@ -202,17 +205,23 @@ export async function createFakeEngine(fake: FakeOptions = {}, options: EngineOp
     { model: bundledModelDirectory(), loadTokenizer: false, blockSize: 4, seed: 1, ...options },
     process.cwd(),
   )
-  const runner = new FakeRunner(fake, config.cache.blockSize)
-  const opened: OpenedFramework = {
-    framework: fakeFramework(fake.freeBytes),
-    createRunner: async () => runner,
-    close: async () => {},
-  }
-  const engine = await Engine.create(config, { ...opened, device: cpu })
+  const runners: FakeRunner[] = []
+  const engine = await Engine.create(config, async () => {
+    await fake.onOpen?.(runners.length)
+    const runner = new FakeRunner(fake, config.cache.blockSize)
+    runners.push(runner)
+    return {
+      device: cpu,
+      framework: fakeFramework(fake.freeBytes),
+      createRunner: async () => runner,
+      close: async () => {},
+    }
+  })
   let requests = 0
   return {
     engine,
-    runner,
+    runner: runners[0] as FakeRunner,
+    runners,
     request: (promptTokenIds, sampling = {}, more = {}) => {
       requests += 1
       const params = new SamplingParams({ temperature: 0, maxTokens: 8, ...sampling })

@@ -11,7 +11,9 @@ import {
 } from './config/index.js'
 import { type CacheInfo, Engine, type EngineStats, type RequestOutput, type RequestStream } from './engine/index.js'
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
+import type { OpenRank } from './executor/index.js'
 import type { Device } from './plugin/device.js'
+import type { Framework } from './plugin/framework.js'
 import type { ModelInfo } from './plugin/model-runner.js'
 import { selectPlugin } from './plugin/selection.js'
 import { ProgressBar } from './progress-bar.js'
@@ -92,12 +94,17 @@ export class LLM {
     })
     throwIfAborted(signal)
     const native = await loadNative()
-    const opened = await plugin.open({
-      device,
-      env: process.env,
-      shareMemory: byteLength => shareMemory(native, byteLength, process.env),
-    })
-    const engine = await Engine.create(config, { ...opened, device }, progress.tell)
+    const openRank: OpenRank = async group => {
+      const ownDevice = device.kind === 'cpu' ? device : { ...device, index: device.index + (group?.rank ?? 0) }
+      const opened = await plugin.open({
+        device: ownDevice,
+        env: process.env,
+        shareMemory: byteLength => shareMemory(native, byteLength, process.env),
+        ...(group !== undefined && { group }),
+      })
+      return { ...opened, device: ownDevice }
+    }
+    const engine = await Engine.create(config, openRank, progress.tell)
     try {
       progress.throwIfFailed()
       throwIfAborted(signal)
@@ -110,6 +117,11 @@ export class LLM {
 
   get modelInfo(): ModelInfo {
     return this.#engine.modelInfo
+  }
+
+  /** The adapter of the framework that this model runs on; with several ranks, of the first. */
+  get framework(): Framework {
+    return this.#engine.framework
   }
 
   /** Blocks and tokens of the KV cache. */

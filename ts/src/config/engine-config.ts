@@ -28,6 +28,12 @@ export interface EngineOptions {
   readonly dtype?: DTypeOption
   /** Compute threads on a CPU device. Default: all cores. */
   readonly threads?: number
+  /** Ranks that share the model's heads and layers' columns, one device each. Default 1. */
+  readonly tensorParallelSize?: number
+  /** Run without compiling, on frameworks that compile: for debugging. Default false. */
+  readonly enforceEager?: boolean
+  /** Start a worker again that died or hangs, and run again what had no token yet. Default false. */
+  readonly restart?: boolean
   /** Prompt and output tokens of one sequence. Default: the model's own limit. */
   readonly maxModelLen?: number
   /** KV slots per block. Default 16. */
@@ -92,6 +98,9 @@ export interface DeviceConfig {
   readonly framework: string | undefined
   readonly device: { readonly kind: string; readonly index: number } | undefined
   readonly threads: number | undefined
+  readonly tensorParallelSize: number
+  readonly enforceEager: boolean
+  readonly restart: boolean
 }
 
 export interface EngineConfig {
@@ -115,6 +124,9 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   device: true,
   dtype: true,
   threads: true,
+  tensorParallelSize: true,
+  enforceEager: true,
+  restart: true,
   maxModelLen: true,
   blockSize: true,
   numBlocks: true,
@@ -188,6 +200,9 @@ export function parseEngineOptions(options: EngineOptions, workingDirectory: str
       framework: check.optional(check.string, 'framework', options.framework),
       device: options.device === undefined ? undefined : parseDevice(options.device),
       threads: options.threads === undefined ? undefined : check.integer('threads', options.threads, 1, 1024),
+      tensorParallelSize: check.integer('tensorParallelSize', options.tensorParallelSize ?? 1, 1, 64),
+      enforceEager: check.boolean('enforceEager', options.enforceEager ?? false),
+      restart: check.boolean('restart', options.restart ?? false),
     },
   })
 }

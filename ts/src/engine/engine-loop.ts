@@ -2,6 +2,7 @@
 // It runs while there is work and sleeps else. Only this file calls `schedule`.
 
 import type { Admission, Core, CoreRequest, HostSampler, SampledStep, StepOutput } from '../binding/index.js'
+import type { WorkerError } from '../errors.js'
 import type { Executor } from '../executor/index.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 
@@ -13,6 +14,10 @@ export interface LoopListener {
   stepped(batch: InputBatch, output: StepOutput, sampled: SampledStep | undefined): void
   /** These sequences have ended because of `cause`: their step failed. */
   failed(sequenceIds: Iterable<number>, cause: unknown): void
+  /** The worker is lost, and with it the KV cache; another is being started. Every sequence must leave the core. */
+  lost(cause: WorkerError): void
+  /** There is a worker again, with an empty cache. */
+  restarted(): void
   /** The loop itself cannot go on: every request is lost. */
   broke(cause: unknown): void
 }
@@ -117,14 +122,23 @@ export class EngineLoop {
       if (drawn.byHost) sampled = drawn
       output = this.#core.update(batch.stepId, drawn.counts, drawn.tokenIds)
     } catch (cause) {
-      const lost = this.#core.failStep(batch.stepId)
-      this.#listener.failed(lost.sequences, cause)
-      this.#settle(lost)
+      const ended = this.#core.failStep(batch.stepId)
+      const lost = this.#executor.restarts ? this.#executor.lost : undefined
+      if (lost === undefined) this.#listener.failed(ended.sequences, cause)
+      else this.#listener.lost(lost)
+      this.#settle(ended)
+      if (lost !== undefined) await this.#restart()
       return true
     }
     this.#listener.stepped(batch, output, sampled)
     this.#settle(output)
     return true
+  }
+
+  async #restart(): Promise<void> {
+    await this.#executor.restart()
+    this.#core.resetPrefixCache()
+    if (!this.#stopped) this.#listener.restarted()
   }
 
   /** Runs the batch on the device; draws on the host what the device did not. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import {
   Core,
+  type CoreRequest,
   type CoreStats,
   Detokenizers,
   HostSampler,
@@ -19,9 +20,11 @@ import {
   InvalidArgumentError,
   RequestAbortedError,
   TokenizerError,
+  WorkerError,
 } from '../errors.js'
-import { type CacheInfo, Executor, type OpenedPlugin } from '../executor/index.js'
+import { type CacheInfo, Executor, type OpenRank } from '../executor/index.js'
 import { setCurrentFramework } from '../plugin/current-framework.js'
+import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
 import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
@@ -60,6 +63,10 @@ export class Engine {
   readonly #limits: AdmissionLimits
   readonly #seeds: SeedSource
   readonly #states = new Map<string, RequestState>()
+  /** What the core was given, in order of arrival: to be given again if the worker is lost before the first token. */
+  readonly #admitted = new Map<RequestState, CoreRequest>()
+  /** Run a second time after a worker was lost; there is no third. */
+  readonly #rerun = new Set<RequestState>()
   /** What undoes a request's listener on its signal. */
   readonly #signalOff = new Map<RequestState, () => void>()
   #arrivals = 0
@@ -108,6 +115,8 @@ export class Engine {
       scheduled: sequenceIds => this.#processor.scheduled(sequenceIds),
       stepped: (batch, output, sampled) => this.#processor.stepped(batch, output, sampled),
       failed: (sequenceIds, cause) => this.#processor.failed(sequenceIds, cause),
+      lost: cause => this.#lose(cause),
+      restarted: () => this.#runAgain(),
       broke: cause => this.#break(cause),
     })
   }
@@ -118,7 +127,7 @@ export class Engine {
    */
   static async create(
     config: EngineConfig,
-    opened: OpenedPlugin,
+    open: OpenRank,
     onProgress: (fraction: number) => void = () => {},
   ): Promise<Engine> {
     const { model, cache, scheduler, device } = config
@@ -126,11 +135,14 @@ export class Engine {
     const text =
       model.tokenizerPath === undefined ? undefined : await Text.load(native, model.tokenizerPath, model.chatTemplate)
     const executor = await Executor.create(
-      opened,
+      open,
       {
         modelPath: model.path,
         dtype: model.dtype,
         threads: device.threads,
+        eager: device.enforceEager,
+        worldSize: device.tensorParallelSize,
+        restart: device.restart,
         maxModelLen: model.maxModelLen,
         cache,
         scheduler,
@@ -139,12 +151,17 @@ export class Engine {
     )
     try {
       const engine = new Engine(config, { native, text, executor })
-      setCurrentFramework(opened.framework)
+      setCurrentFramework(engine.framework)
       return engine
     } catch (error) {
       await executor.close()
       throw error
     }
+  }
+
+  /** The adapter of the framework that the model runs on; with several ranks, of the first. */
+  get framework(): Framework {
+    return this.#executor.framework
   }
 
   get hasTokenizer(): boolean {
@@ -230,7 +247,12 @@ export class Engine {
       arrival: this.#arrivals,
       badWords: this.#text?.badWordIds(params.badWords) ?? [],
     })
-    const { first } = this.#loop.add(coreRequest, this.#native.needsHostSampling(coreRequest.sampling))
+    this.#enter(state, coreRequest)
+    this.#admitted.set(state, coreRequest)
+  }
+
+  #enter(state: RequestState, request: CoreRequest): void {
+    const { first } = this.#loop.add(request, this.#native.needsHostSampling(request.sampling))
     try {
       this.#processor.add(state, first)
     } catch (error) {
@@ -255,16 +277,42 @@ export class Engine {
 
   #release(state: RequestState): void {
     this.#states.delete(state.request.requestId)
+    this.#admitted.delete(state)
+    this.#rerun.delete(state)
     this.#signalOff.get(state)?.()
     this.#signalOff.delete(state)
   }
 
-  /** The loop met a broken invariant: nothing can go on, and nobody may wait for ever. */
+  /** The worker is lost with all that was computed: who has no token yet leaves the core until there is another worker. */
+  #lose(cause: WorkerError): void {
+    for (const state of [...this.#states.values()]) {
+      if (state.hasTokens || this.#rerun.has(state)) {
+        this.#end(state, new WorkerError(`The worker was lost: ${cause.message}`, { cause }))
+      } else {
+        this.#processor.drop(state)
+        this.#rerun.add(state)
+      }
+    }
+  }
+
+  #runAgain(): void {
+    for (const [state, request] of [...this.#admitted]) {
+      if (!this.#rerun.has(state) || this.#processor.follows(state)) continue
+      try {
+        this.#enter(state, request)
+      } catch (error) {
+        this.#end(state, error as Error)
+      }
+    }
+  }
+
+  /** The loop cannot go on, for an invariant is broken or a lost worker does not come back: nobody may wait for ever. */
   #break(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
+    const Cause = cause instanceof WorkerError ? WorkerError : InternalError
     for (const state of [...this.#states.values()]) {
       this.#release(state)
-      state.fail(new InternalError(`The engine's loop ended: ${reason}`, { cause }))
+      state.fail(new Cause(`The engine's loop ended: ${reason}`, { cause }))
     }
     this.#closing ??= this.#executor.close()
   }

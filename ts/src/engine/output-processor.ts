@@ -2,7 +2,7 @@
 // core what a stop string ended; it schedules nothing.
 
 import type { Detokenizers, SampledStep, StepOutput, Text } from '../binding/index.js'
-import { RunnerError } from '../errors.js'
+import { RunnerError, WorkerError } from '../errors.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { Continuation } from './continuation.js'
 import { type DecodeToken, logprobOf } from './logprob-assembly.js'
@@ -69,6 +69,11 @@ export class OutputProcessor {
     }
   }
 
+  /** True while a sequence of this request is in the core. */
+  follows(state: RequestState): boolean {
+    return [...this.#places.values()].some(place => place.state === state)
+  }
+
   scheduled(sequenceIds: Int32Array): void {
     if (this.#unscheduled.size === 0) return
     const nowMs = this.#options.now()
@@ -109,8 +114,9 @@ export class OutputProcessor {
       this.#forget(id)
     }
     const reason = cause instanceof Error ? cause.message : String(cause)
+    const Failure = cause instanceof WorkerError ? WorkerError : RunnerError
     for (const state of states)
-      this.#fail(state, new RunnerError(`The model runner failed in a step: ${reason}`, { cause }))
+      this.#fail(state, new Failure(`The model runner failed in a step: ${reason}`, { cause }))
   }
 
   #finish(id: number, place: Place, { finishReasons, stopTokenIds }: StepOutput, index: number, stop: number): void {

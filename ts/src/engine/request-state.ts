@@ -45,6 +45,11 @@ export class RequestState {
     return this.error !== undefined || this.finished
   }
 
+  /** The model has said something. */
+  get hasTokens(): boolean {
+    return this.#firstTokenMs !== null
+  }
+
   scheduled(nowMs: number): void {
     this.#firstScheduledMs ??= nowMs
   }

@@ -1,17 +1,25 @@
-// What the loop calls to run a step. It brings a model up on its worker: load, measure, size the KV cache, warm up.
+// What the loop calls to run a step. It brings a model up on its workers: load, measure, size the KV cache, warm up.
 
 import type { CacheConfig, SchedulerConfig } from '../config/index.js'
-import { InvalidArgumentError } from '../errors.js'
+import { InvalidArgumentError, type WorkerError } from '../errors.js'
+import type { Framework } from '../plugin/framework.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { BatchLimits, ModelInfo, ModelOutput, Target } from '../plugin/model-runner.js'
 import { chooseNumBlocks } from './cache-size.js'
-import { type OpenedPlugin, Worker } from './worker.js'
+import type { Worker } from './worker.js'
+import { type OpenRank, Workers } from './workers.js'
 
 /** The slices of the configuration that bringing up a model needs. */
 export interface ExecutorOptions {
   readonly modelPath: string
   readonly dtype: Target['dtype']
   readonly threads: number | undefined
+  /** Run without compiling. */
+  readonly eager: boolean
+  /** Ranks, each with its share of the heads. */
+  readonly worldSize: number
+  /** Replace workers that are lost. */
+  readonly restart: boolean
   readonly maxModelLen: number | undefined
   readonly cache: CacheConfig
   readonly scheduler: SchedulerConfig
@@ -27,97 +35,162 @@ export interface CacheInfo {
   readonly numTokens: number
   /** Sequences of the model's full length that fit at once. */
   readonly maxConcurrency: number
-  /** Bytes of all layers. */
+  /** Bytes of all layers on all ranks. */
   readonly bytes: number
 }
 
 /** Rows of logits in one step beside those that sample: what one chunk of prompt logprobs may ask for. */
 const PROMPT_LOGPROB_ROWS = 64
 
+interface BroughtUp {
+  readonly workers: Workers
+  readonly modelInfo: ModelInfo
+  readonly cacheInfo: CacheInfo
+  readonly limits: BatchLimits
+}
+
+/** Share of the progress that the weights have; what is compiled has the rest. */
+const WEIGHTS_SHARE = 0.9
+
 export class Executor {
   readonly modelInfo: ModelInfo
   readonly cacheInfo: CacheInfo
   readonly limits: BatchLimits
-  /** Where the runner wants logits; undefined = anywhere. */
-  readonly logitsMemory: Float32Array | undefined
-  readonly #worker: Worker
+  /** True if lost workers may be replaced. */
+  readonly restarts: boolean
+  readonly #open: OpenRank
+  readonly #options: ExecutorOptions
+  #workers: Workers
+  #logitsMemory: Float32Array | undefined
+  #closed = false
 
-  private constructor(worker: Worker, modelInfo: ModelInfo, cacheInfo: CacheInfo, limits: BatchLimits) {
-    this.#worker = worker
+  private constructor(open: OpenRank, options: ExecutorOptions, { workers, modelInfo, cacheInfo, limits }: BroughtUp) {
+    this.#open = open
+    this.#options = options
+    this.#workers = workers
+    this.#logitsMemory = workers.first.logitsMemory()
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
     this.limits = limits
-    this.logitsMemory = worker.logitsMemory()
+    this.restarts = options.restart
   }
 
   /** @throws ModelError, OutOfMemoryError, InvalidArgumentError for a block size or length that the model does not have. */
   static async create(
-    opened: OpenedPlugin,
+    open: OpenRank,
     options: ExecutorOptions,
     onProgress: (fraction: number) => void,
   ): Promise<Executor> {
-    const { cache, scheduler } = options
-    const worker = await Worker.create(opened, {
-      device: opened.device,
-      dtype: options.dtype,
-      rank: 0,
-      worldSize: 1,
-      blockSize: cache.blockSize,
-      ...(options.threads !== undefined && { threads: options.threads }),
-    })
-    try {
-      checkBlockSize(worker, cache.blockSize)
-      const modelInfo = await worker.loadModel(options.modelPath, onProgress)
-      const maxModelLen = chooseMaxModelLen(options.maxModelLen, modelInfo)
-      const limits = {
-        maxNumSeqs: scheduler.maxNumSeqs,
-        maxNumBatchedTokens: chooseStepTokens(scheduler, maxModelLen),
-        maxModelLen,
-        maxLogitsRows: scheduler.maxNumSeqs + PROMPT_LOGPROB_ROWS,
-        blockSize: cache.blockSize,
-      }
-      const cacheInfo = await bringUpCache(worker, cache, limits)
-      return new Executor(worker, modelInfo, cacheInfo, limits)
-    } catch (error) {
-      await worker.close()
-      throw error
-    }
+    return new Executor(open, options, await bringUp(open, options, onProgress))
   }
 
-  /** Runs one step. Both arrays are the runner's until the promise settles. */
+  /** The adapter of rank 0. */
+  get framework(): Framework {
+    return this.#workers.first.framework
+  }
+
+  /** Where the runner wants logits; undefined = anywhere. It changes with a restart. */
+  get logitsMemory(): Float32Array | undefined {
+    return this.#logitsMemory
+  }
+
+  /** Set after a worker was lost: steps are impossible until a restart. */
+  get lost(): WorkerError | undefined {
+    return this.#workers.lost
+  }
+
+  /**
+   * Runs one step. Both arrays are the runner's until the promise settles.
+   * @throws WorkerError if the worker is lost, else what the runner throws.
+   */
   execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
-    return this.#worker.execute(batch, logits)
+    return this.#workers.execute(batch, logits)
+  }
+
+  /** New workers with an empty cache of the same size, in place of lost ones. @throws as `create` does. */
+  async restart(): Promise<void> {
+    await this.#workers.close()
+    const { cacheInfo } = this
+    const options = { ...this.#options, cache: { ...this.#options.cache, numBlocks: cacheInfo.numBlocks } }
+    const { workers } = await bringUp(this.#open, options, () => {})
+    this.#workers = workers
+    this.#logitsMemory = workers.first.logitsMemory()
+    if (this.#closed) await workers.close()
   }
 
   close(): Promise<void> {
-    return this.#worker.close()
+    this.#closed = true
+    return this.#workers.close()
   }
 }
 
-async function bringUpCache(worker: Worker, cache: CacheConfig, limits: BatchLimits): Promise<CacheInfo> {
-  const spec = worker.kvCacheSpec()
-  const { memory, profile } = await worker.measure(limits)
-  const bytesPerBlock = spec.layers.reduce((sum, layer) => sum + layer.bytesPerBlock, 0)
-  const numBlocks = chooseNumBlocks({
-    memory,
-    memoryUtilization: cache.memoryUtilization,
-    activationBytes: profile.activationBytes,
-    bytesPerBlock,
-    blockSize: spec.blockSize,
-    maxModelLen: limits.maxModelLen,
-    maxNumSeqs: limits.maxNumSeqs,
-    numBlocks: cache.numBlocks,
-    kvCacheMemoryBytes: cache.kvCacheMemoryBytes,
+async function bringUp(
+  open: OpenRank,
+  options: ExecutorOptions,
+  onProgress: (fraction: number) => void,
+): Promise<BroughtUp> {
+  const { cache, scheduler, dtype, threads, eager, worldSize } = options
+  const workers = await Workers.open(open, worldSize, {
+    dtype,
+    blockSize: cache.blockSize,
+    eager,
+    ...(threads !== undefined && { threads }),
   })
-  await worker.initializeCache(numBlocks)
-  const numTokens = (numBlocks - 1) * spec.blockSize
-  return {
-    numBlocks,
-    blockSize: spec.blockSize,
-    numTokens,
-    maxConcurrency: numTokens / limits.maxModelLen,
-    bytes: numBlocks * bytesPerBlock,
+  try {
+    checkBlockSize(workers.first, cache.blockSize)
+    const loaded = await workers.all((worker, rank) =>
+      worker.loadModel(options.modelPath, rank === 0 ? share => onProgress(share * WEIGHTS_SHARE) : () => {}),
+    )
+    const modelInfo = loaded[0] as ModelInfo
+    const maxModelLen = chooseMaxModelLen(options.maxModelLen, modelInfo)
+    const limits = {
+      maxNumSeqs: scheduler.maxNumSeqs,
+      maxNumBatchedTokens: chooseStepTokens(scheduler, maxModelLen),
+      maxModelLen,
+      maxLogitsRows: scheduler.maxNumSeqs + PROMPT_LOGPROB_ROWS,
+      blockSize: cache.blockSize,
+    }
+    const numBlocks = await agreeOnBlocks(workers, cache, limits)
+    const onWarmup = (share: number) => onProgress(WEIGHTS_SHARE + share * (1 - WEIGHTS_SHARE))
+    await workers.all((worker, rank) => worker.initializeCache(numBlocks, rank === 0 ? onWarmup : () => {}))
+    onProgress(1)
+    return { workers, modelInfo, limits, cacheInfo: cacheInfoOf(workers, numBlocks, maxModelLen) }
+  } catch (error) {
+    await workers.close().catch(() => {})
+    throw error
   }
+}
+
+/** KV blocks that every rank has room for. */
+async function agreeOnBlocks(workers: Workers, cache: CacheConfig, limits: BatchLimits): Promise<number> {
+  const chosen = await workers.all(async worker => {
+    const { memory, profile } = await worker.measure(limits)
+    return chooseNumBlocks({
+      memory,
+      memoryUtilization: cache.memoryUtilization,
+      activationBytes: profile.activationBytes,
+      bytesPerBlock: bytesPerBlockOf(worker),
+      blockSize: cache.blockSize,
+      maxModelLen: limits.maxModelLen,
+      maxNumSeqs: limits.maxNumSeqs,
+      numBlocks: cache.numBlocks,
+      kvCacheMemoryBytes: cache.kvCacheMemoryBytes,
+    })
+  })
+  if (chosen.length === 1) return chosen[0] as number
+  const agreed = await workers.all((worker, rank) => worker.agreeOnMinimum(chosen[rank] as number))
+  return agreed[0] as number
+}
+
+function cacheInfoOf(workers: Workers, numBlocks: number, maxModelLen: number): CacheInfo {
+  const { blockSize } = workers.first.kvCacheSpec()
+  const numTokens = (numBlocks - 1) * blockSize
+  const bytesPerBlock = workers.ranks.reduce((sum, worker) => sum + bytesPerBlockOf(worker), 0)
+  return { numBlocks, blockSize, numTokens, maxConcurrency: numTokens / maxModelLen, bytes: numBlocks * bytesPerBlock }
+}
+
+function bytesPerBlockOf(worker: Worker): number {
+  return worker.kvCacheSpec().layers.reduce((sum, layer) => sum + layer.bytesPerBlock, 0)
 }
 
 function chooseMaxModelLen(asked: number | undefined, { maxPositionEmbeddings }: ModelInfo): number {

@@ -2,3 +2,4 @@
 
 export { type CacheInfo, Executor, type ExecutorOptions } from './executor.js'
 export type { OpenedPlugin } from './worker.js'
+export type { OpenRank } from './workers.js'

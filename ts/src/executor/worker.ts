@@ -1,8 +1,9 @@
-// One rank: a thread that holds one runner and its framework. It loads, measures, allocates and executes; it schedules nothing.
+// One rank: it holds one runner and its framework, in this process or before another. It loads, measures, allocates and
+// executes; it schedules nothing.
 
 import type { Device, MemoryInfo } from '../plugin/device.js'
 import type { Framework, Tensor } from '../plugin/framework.js'
-import type { OpenedFramework } from '../plugin/framework-plugin.js'
+import type { OpenedFramework, RankGroup } from '../plugin/framework-plugin.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type {
   BatchLimits,
@@ -21,6 +22,9 @@ export interface OpenedPlugin extends OpenedFramework {
   readonly device: Device
 }
 
+/** Ranks that load large weights come late to their first collective. */
+const GROUP_TIMEOUT_MS = 30 * 60 * 1000
+
 export class Worker {
   readonly #opened: OpenedPlugin
   readonly #framework: Framework
@@ -35,14 +39,20 @@ export class Worker {
     this.#device = device
   }
 
-  static async create(opened: OpenedPlugin, target: Target): Promise<Worker> {
+  /** The worker owns `opened` from here on, also if this fails. */
+  static async create(opened: OpenedPlugin, target: Target, group: RankGroup | undefined): Promise<Worker> {
     try {
       opened.framework.setDevice(target.device)
+      if (group !== undefined) await opened.framework.initProcessGroup({ ...group, timeoutMs: GROUP_TIMEOUT_MS })
       return new Worker(opened, await opened.createRunner(target), target.device)
     } catch (error) {
       await opened.close()
       throw error
     }
+  }
+
+  get framework(): Framework {
+    return this.#framework
   }
 
   get capabilities(): RunnerCapabilities {
@@ -65,12 +75,20 @@ export class Worker {
     return { memory: await this.#framework.memoryInfo(this.#device), profile }
   }
 
+  /** The smallest `count` of all ranks. Every rank must ask. */
+  async agreeOnMinimum(count: number): Promise<number> {
+    const own = this.#framework.tensor(Int32Array.of(count), { dtype: 'int32', device: this.#device })
+    const least = new Int32Array(1)
+    await this.#framework.copyToHost(await this.#framework.allReduce(own, 'min'), least)
+    return least[0] as number
+  }
+
   /** Allocates `numBlocks` blocks in every layer, hands them to the runner and warms it up. @throws OutOfMemoryError. */
-  async initializeCache(numBlocks: number): Promise<void> {
+  async initializeCache(numBlocks: number, onProgress: (fraction: number) => void): Promise<void> {
     this.#cache = allocateKvCache(this.#framework, this.#runner.kvCacheSpec(), numBlocks, this.#device)
     await this.#framework.synchronize()
     await this.#runner.bindKvCache(this.#cache)
-    await this.#runner.warmup(() => {})
+    await this.#runner.warmup(onProgress)
   }
 
   /** Memory that the runner fills with logits, if it has its own. */
