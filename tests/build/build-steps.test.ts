@@ -1,12 +1,13 @@
 // The decisions of the build scripts that can be wrong without anybody noticing: versions, licences, lock entries, freshness.
 
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import test from 'ava'
 import { isAllowed } from '../../ts/build/licences.mjs'
 import { missingPlatforms } from '../../ts/build/lock-platforms.mjs'
-import { inRoot } from '../../ts/build/repository.mjs'
+import { inRoot, packageFolders } from '../../ts/build/repository.mjs'
 import { checkNode, checkRust, isAtLeast } from '../../ts/build/requirements.mjs'
 import { unlessFresh } from '../../ts/build/stamp.mjs'
 
@@ -45,6 +46,14 @@ const licences: readonly (readonly [expression: string, allowed: boolean])[] = [
 ]
 for (const [expression, allowed] of licences)
   test(`licence "${expression}" is ${allowed ? '' : 'not '}allowed`, t => t.is(isAllowed(expression), allowed))
+
+test('tsconfig.json refers to every package, so that tsc and editors know them all', t => {
+  const { references } = JSON.parse(readFileSync(inRoot('tsconfig.json'), 'utf8')) as { references: { path: string }[] }
+  t.deepEqual(
+    references.map(({ path }) => path),
+    packageFolders,
+  )
+})
 
 test('the lock file gets the platforms that npm left out, and no others', t => {
   const lock = {

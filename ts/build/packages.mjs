@@ -1,7 +1,7 @@
 // Installs the npm packages of the lock file, once per lock file.
 import { existsSync } from 'node:fs'
 import { mustExecute } from './execute.mjs'
-import { inRoot } from './repository.mjs'
+import { inRoot, packageFolders } from './repository.mjs'
 import { unlessFresh } from './stamp.mjs'
 import { StepError } from './step-error.mjs'
 
@@ -9,7 +9,7 @@ import { StepError } from './step-error.mjs'
 export async function installPackages() {
   await unlessFresh({
     stamp: inRoot('node_modules', '.quire-installed'),
-    inputs: ['package-lock.json', 'package.json', 'ts/package.json', 'plugins/candle-cpu/package.json'],
+    inputs: ['package-lock.json', 'package.json', ...packageFolders.map(folder => `${folder}/package.json`)],
     outputs: ['node_modules/.bin/tsc', 'node_modules/.bin/napi'],
     facts: [process.version, process.platform, process.arch],
     make: async () => {

@@ -1,7 +1,7 @@
 // Compiles ts/ and the plugins with tsc, in the order of their project references.
 import { join } from 'node:path'
 import { mustExecute } from './execute.mjs'
-import { npmProgram, targetDirectory } from './repository.mjs'
+import { npmProgram, packageFolders, targetDirectory } from './repository.mjs'
 import { unlessFresh } from './stamp.mjs'
 
 /** @throws {StepError} the sources do not compile. */
@@ -10,11 +10,11 @@ export function compileTypeScript() {
     stamp: join(targetDirectory, 'quire-build', 'typescript'),
     inputs: [
       ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'],
-      ...['ts/src', 'ts/tsconfig.json', 'ts/package.json', 'ts/native'],
-      ...['plugins/candle-cpu/src', 'plugins/candle-cpu/tsconfig.json', 'plugins/candle-cpu/package.json'],
-      'plugins/candle-cpu/native',
+      ...packageFolders.flatMap(folder =>
+        ['src', 'tsconfig.json', 'package.json', 'native'].map(part => `${folder}/${part}`),
+      ),
     ],
-    outputs: ['ts/dist/index.js', 'plugins/candle-cpu/dist'],
+    outputs: packageFolders.map(folder => `${folder}/dist/index.js`),
     make: () => mustExecute('Compiling TypeScript', npmProgram('tsc'), ['-b'], { output: 'stderr' }),
   })
 }

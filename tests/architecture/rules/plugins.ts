@@ -6,6 +6,9 @@ import { codeOf, findings, importsOf } from '../source-text.js'
 
 const CONTRACT = 'quire-llm/plugin'
 
+/** A library that plugins are made of, no plugin. */
+const LIBRARY = '@quire-llm/python-worker'
+
 export const pluginImports: Rule = {
   name: `a plugin imports ${CONTRACT}, its own files and its own dependencies`,
   applies: path => /^plugins\/[^/]+\/src\/.*\.[mc]?[jt]s$/.test(path),
@@ -16,7 +19,7 @@ export const pluginImports: Rule = {
         const target = posix.join(posix.dirname(path), name)
         return target.startsWith(`${folder}/`) ? [] : [`${name} is outside of ${folder}`]
       }
-      if (name === CONTRACT || name.startsWith('node:')) return []
+      if (name === CONTRACT || name === LIBRARY || name.startsWith('node:')) return []
       return /^(quire-llm|@quire-llm)(\/|$)/.test(name) ? [`${name} is not the contract`] : []
     }),
   caught: [
@@ -29,6 +32,7 @@ export const pluginImports: Rule = {
   passes: [
     plugin("import type { ModelRunner } from 'quire-llm/plugin'\nimport { addon } from '../native/native.js'"),
     plugin("import { readFile } from 'node:fs/promises'"),
+    plugin("import { definePythonPlugin } from '@quire-llm/python-worker'"),
   ],
 }
 
@@ -65,13 +69,15 @@ export const pluginDependencies: Rule = {
   ],
   passes: [
     manifest({ peerDependencies: { 'quire-llm': '1' } }),
+    manifest({ dependencies: { '@quire-llm/python-worker': '1' } }),
     manifest({ optionalDependencies: { '@quire-llm/candle-cpu-native-linux-x64-gnu': '1' } }),
   ],
 }
 
-/** Our packages, but for the native binaries, which are named `-native-<platform>`. */
+/** Our packages, but for the library and the native binaries, which are named `-native-<platform>`. */
 function isOurs(name: string): boolean {
-  return (name === 'quire-llm' || name.startsWith('@quire-llm/')) && !name.includes('-native-')
+  if (name === LIBRARY || name.includes('-native-')) return false
+  return name === 'quire-llm' || name.startsWith('@quire-llm/')
 }
 
 function plugin(text: string): SourceFile {

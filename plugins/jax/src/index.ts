@@ -1,0 +1,3 @@
+// The plugin: JAX, in a Python process of its own.
+
+export { plugin } from './plugin.js'
