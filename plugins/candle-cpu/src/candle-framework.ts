@@ -7,6 +7,7 @@ import {
   type FloatInfo,
   type Framework,
   InvalidArgumentError,
+  isDTypeName,
   itemSizeOf,
   type MemoryInfo,
   NotSupportedError,
@@ -95,11 +96,12 @@ export class CandleFramework implements Framework {
   }
 
   dtype(name: DTypeName): DType {
+    if (!isDTypeName(name)) throw this.#lacks(`dtype ${String(name)}`)
     return { name, itemSize: itemSizeOf(name) }
   }
 
   itemSize(name: DTypeName): number {
-    return itemSizeOf(name)
+    return this.dtype(name).itemSize
   }
 
   finfo(name: DTypeName): FloatInfo {

@@ -9,6 +9,11 @@ import { codeOf, findings } from '../source-text.js'
  */
 export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
   'ts/src/config/model-files.ts': "reads config.json, in transformers' words",
+  'ts/src/testing/tiny-models.ts': "writes config.json, in transformers' words",
+  'ts/src/testing/tiny-checkpoint.ts': "writes config.json, in transformers' words",
+  'ts/src/testing/safetensors-file.ts': 'writes the header of safetensors',
+  'ts/src/testing/golden-model.ts': 'reads golden.json, as the scripts that make fixtures write it',
+  'ts/src/testing/cases/error-cases.ts': 'breaks config.json and safetensors',
 }
 
 export const snakeCaseAtTheWire: Rule = {
