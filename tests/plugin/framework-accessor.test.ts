@@ -2,7 +2,7 @@
 
 import test from 'ava'
 import { framework, registerPlugin, useFramework } from '../../ts/src/index.js'
-import { clearCurrentFramework, setCurrentFramework } from '../../ts/src/plugin/current-framework.js'
+import { deselectFramework, selectFramework } from '../../ts/src/plugin/current-framework.js'
 import type { Framework, FrameworkPlugin } from '../../ts/src/plugin/index.js'
 import { openPlugin } from '../../ts/src/plugin/open-plugin.js'
 import { unregisterPlugin } from '../../ts/src/plugin/registry.js'
@@ -126,11 +126,14 @@ async function candleMembers(): Promise<Record<string, true>> {
   return Object.fromEntries(own.map(name => [name, true]))
 }
 
-test.serial('setting one again moves it to the front', t => {
-  const [one, two] = [namedFramework('one'), namedFramework('two')]
-  for (const each of [one, two, one]) setCurrentFramework(each)
+test.serial('selecting one again moves it to the front; it follows what its holder has', t => {
+  const one = { framework: namedFramework('one') }
+  const two = { framework: namedFramework('two') }
+  for (const each of [one, two, one]) selectFramework(each)
   t.is(framework.name, 'one')
-  clearCurrentFramework(one)
+  one.framework = namedFramework('a new one')
+  t.is(framework.name, 'a new one')
+  deselectFramework(one)
   t.is(framework.name, 'two')
-  clearCurrentFramework(two)
+  deselectFramework(two)
 })

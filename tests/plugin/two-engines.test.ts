@@ -6,7 +6,7 @@ import { unregisterPlugin } from '../../ts/src/plugin/registry.js'
 import { expectedIds, FakeRunner, fakeFramework } from '../engine/fake-plugin.js'
 import { fakePlugin } from './fake-frameworks.js'
 
-test('an engine on candle and one on a plugin of JavaScript run side by side', async t => {
+test.serial('an engine on candle and one on a plugin of JavaScript run side by side', async t => {
   registerPlugin({
     ...fakePlugin({ name: 'fake' }),
     open: async () => ({
@@ -29,6 +29,23 @@ test('an engine on candle and one on a plugin of JavaScript run side by side', a
   t.deepEqual(Array.from(fake.outputs[0]?.tokenIds ?? []), expectedIds(prompt, 16))
   t.is(onCandle.modelInfo.architecture, 'LlamaForCausalLM')
   t.is(onFake.modelInfo.architecture, 'FakeForCausalLM')
+  t.is(onCandle.framework.name, 'candle')
+  t.is(onFake.framework.name, 'fake')
+  t.throws(() => onFake.framework.manualSeed(1n), { message: 'The framework fake has no manualSeed.' })
   await onFake.close()
+  t.is(framework.name, 'candle')
   t.is((await onCandle.generate(prompt, params)).outputs[0]?.tokenIds.length, 16)
+})
+
+test.serial('an installed plugin that cannot run here is told of', async t => {
+  registerPlugin(fakePlugin({ name: 'absent', priority: 90, reason: 'no driver' }))
+  t.teardown(() => unregisterPlugin('absent'))
+  const warned = new Promise<Error>(resolve => process.once('warning', resolve))
+  await using llm = await LLM.create({ loadTokenizer: false, numBlocks: 64 })
+  t.is(llm.framework.name, 'candle')
+  const { name, message } = await warned
+  t.is(
+    `${name}: ${message}`,
+    'QuireWarning: absent (registerPlugin) is installed but cannot run here: no driver\nRunning on candle.',
+  )
 })

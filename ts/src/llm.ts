@@ -15,7 +15,8 @@ import type { OpenRank } from './executor/index.js'
 import type { Device } from './plugin/device.js'
 import type { Framework } from './plugin/framework.js'
 import type { ModelInfo } from './plugin/model-runner.js'
-import { selectPlugin } from './plugin/selection.js'
+import { openPlugin } from './plugin/open-plugin.js'
+import { passedOverMessage, selectPlugin } from './plugin/selection.js'
 import { ProgressBar } from './progress-bar.js'
 import {
   type ChatMessage,
@@ -85,18 +86,22 @@ export class LLM {
     throwIfAborted(check.optional(check.signal, 'signal', signal))
     const config = parseEngineOptions(engineOptions, process.cwd())
     const architecture = await readArchitecture(config.model.path)
-    const { plugin, device } = await selectPlugin({
+    const selection = await selectPlugin({
       architecture,
       env: process.env,
       appDirectory: process.cwd(),
+      ...(process.argv[1] !== undefined && { entryScript: process.argv[1] }),
       ...(config.device.framework !== undefined && { framework: config.device.framework }),
       ...(config.device.device !== undefined && { device: config.device.device as Device }),
     })
+    const { plugin, device } = selection
+    const passedOver = passedOverMessage(selection)
+    if (passedOver !== undefined) process.emitWarning(passedOver, 'QuireWarning')
     throwIfAborted(signal)
     const native = await loadNative()
     const openRank: OpenRank = async group => {
       const ownDevice = device.kind === 'cpu' ? device : { ...device, index: device.index + (group?.rank ?? 0) }
-      const opened = await plugin.open({
+      const opened = await openPlugin(plugin, {
         device: ownDevice,
         env: process.env,
         shareMemory: byteLength => shareMemory(native, byteLength, process.env),

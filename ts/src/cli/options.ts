@@ -57,6 +57,20 @@ export const engineRows: readonly OptionRow[] = [
   },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
   {
+    name: 'tensor-parallel-size',
+    kind: 'number',
+    value: 'N',
+    help: 'ranks that share the model, one device each (default: 1)',
+    engine: 'tensorParallelSize',
+  },
+  {
+    name: 'enforce-eager',
+    kind: 'flag',
+    help: 'compile nothing, on frameworks that compile',
+    engine: 'enforceEager',
+  },
+  { name: 'restart', kind: 'flag', help: 'start a worker again that died or hangs', engine: 'restart' },
+  {
     name: 'max-model-len',
     kind: 'number',
     value: 'N',

@@ -23,7 +23,7 @@ import {
   WorkerError,
 } from '../errors.js'
 import { type CacheInfo, Executor, type OpenRank } from '../executor/index.js'
-import { setCurrentFramework } from '../plugin/current-framework.js'
+import { deselectFramework, selectFramework } from '../plugin/current-framework.js'
 import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
 import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
@@ -151,7 +151,7 @@ export class Engine {
     )
     try {
       const engine = new Engine(config, { native, text, executor })
-      setCurrentFramework(engine.framework)
+      selectFramework(engine)
       return engine
     } catch (error) {
       await executor.close()
@@ -234,6 +234,7 @@ export class Engine {
     if (drain) await this.#loop.idle()
     for (const state of [...this.#states.values()]) this.#end(state, new EngineClosedError())
     await this.#loop.stop()
+    deselectFramework(this)
     await this.#executor.close()
   }
 
@@ -314,6 +315,7 @@ export class Engine {
       this.#release(state)
       state.fail(new Cause(`The engine's loop ended: ${reason}`, { cause }))
     }
+    deselectFramework(this)
     this.#closing ??= this.#executor.close()
   }
 

@@ -28,18 +28,23 @@ export interface FrameworkAccessor extends Omit<Framework, 'tensor' | 'zeros' | 
   finfo(dtype: DTypeLike): FloatInfo
 }
 
-/** Open frameworks, the one selected last at the end. */
-const selected: Framework[] = []
-
-/** Makes `framework` the one that the accessor speaks for. */
-export function setCurrentFramework(framework: Framework): void {
-  clearCurrentFramework(framework)
-  selected.push(framework)
+/** What has a framework while it is open: an engine, whose framework changes when its worker is replaced. */
+interface FrameworkHolder {
+  readonly framework: Framework
 }
 
-/** Takes a closed framework away: the accessor speaks for the one selected before it, if that is open. */
-export function clearCurrentFramework(framework: Framework): void {
-  const index = selected.indexOf(framework)
+/** Open ones, the one selected last at the end. */
+const selected: FrameworkHolder[] = []
+
+/** Makes the framework of `holder` the one that the accessor speaks for. */
+export function selectFramework(holder: FrameworkHolder): void {
+  deselectFramework(holder)
+  selected.push(holder)
+}
+
+/** Takes a closed one away: the accessor speaks for the one selected before it, if that is open. */
+export function deselectFramework(holder: FrameworkHolder): void {
+  const index = selected.indexOf(holder)
   if (index !== -1) selected.splice(index, 1)
 }
 
@@ -49,7 +54,7 @@ export function clearCurrentFramework(framework: Framework): void {
  */
 export const framework: FrameworkAccessor = new Proxy({} as FrameworkAccessor, {
   get(_target, property) {
-    const current = selected.at(-1)
+    const current = selected.at(-1)?.framework
     if (current !== undefined) return withDefaults(current, property) ?? memberOf(current, property)
     if (!isFrameworkMember(property)) return undefined
     throw new NoFrameworkError('No framework is selected yet: create an LLM, or await useFramework(name), first.')

@@ -1,7 +1,6 @@
-// Opens a plugin for one rank, and holds it to its promises: what it opened is whole, and leaves `framework` when it closes.
+// Opens a plugin for one rank, and holds it to its promises: what it opened is whole.
 
 import { PluginError } from '../errors.js'
-import { clearCurrentFramework } from './current-framework.js'
 import { completeFramework } from './framework-members.js'
 import type { FrameworkPlugin, OpenedFramework, OpenOptions } from './framework-plugin.js'
 
@@ -21,13 +20,9 @@ export async function openPlugin(plugin: FrameworkPlugin, options: OpenOptions):
     })
   }
   const whole = opened as OpenedFramework
-  const framework = completeFramework(whole.framework)
   return {
-    framework,
+    framework: completeFramework(whole.framework),
     createRunner: target => whole.createRunner(target),
-    close: () => {
-      clearCurrentFramework(framework)
-      return whole.close()
-    },
+    close: () => whole.close(),
   }
 }

@@ -1,6 +1,6 @@
 // Opens a framework without a model, for programs that want tensors and devices alone.
 
-import { setCurrentFramework } from './current-framework.js'
+import { deselectFramework, selectFramework } from './current-framework.js'
 import type { Device } from './device.js'
 import type { Framework } from './framework.js'
 import { openPlugin } from './open-plugin.js'
@@ -45,11 +45,13 @@ export async function useFramework(name?: string, options: UseFrameworkOptions =
     await opened.close()
     throw error
   }
-  setCurrentFramework(opened.framework)
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
+    deselectFramework(inUse)
     closing ??= opened.close()
     return closing
   }
-  return { name: plugin.name, device, framework: opened.framework, close, [Symbol.asyncDispose]: close }
+  const inUse = { name: plugin.name, device, framework: opened.framework, close, [Symbol.asyncDispose]: close }
+  selectFramework(inUse)
+  return inUse
 }
