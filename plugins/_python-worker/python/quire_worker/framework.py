@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .dtypes import Array, DTypeName
-from .errors import NotSupportedError
+from .errors import InvalidArgumentError, NotSupportedError
 from .host_memory import host_memory, peak_resident_bytes, reset_peak_resident_bytes
 from .tensor import Device, Storage, Tensor
 
@@ -99,6 +99,8 @@ class Framework(ABC):
         return [self.read(tensor)]
 
     def broadcast(self, tensor: Tensor, source: int) -> Array:
+        if source != 0:
+            raise InvalidArgumentError("source", "There is one rank, 0.", source)
         return self.read(tensor)
 
     def barrier(self) -> None:
