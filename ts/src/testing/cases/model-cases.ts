@@ -5,6 +5,7 @@ import { type ConformanceCase, skip } from '../conformance-case.js'
 import { expect, expectEqual } from '../expectations.js'
 import { expectLogits, randomTokens, show } from '../logits-check.js'
 import type { PluginSubject, TinyModelOptions } from '../plugin-subject.js'
+import { keeps } from './dtype-cases.js'
 
 const group = 'runner'
 
@@ -27,6 +28,7 @@ function computeCase(dtype: DTypeName): ConformanceCase {
     group,
     run: async subject => {
       if (!subject.capabilities.dtypes.includes(dtype)) skip(`capabilities.dtypes lacks ${dtype}`)
+      if (!keeps(await subject.framework(), dtype, subject.device)) skip(`this device has no ${dtype}`)
       const told = await tryModel(subject, { dtype })
       const { session } = await subject.tinyModel({ dtype })
       expectEqual(session.info.dtype, dtype, 'dtype of the model')

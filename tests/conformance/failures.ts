@@ -1,0 +1,8 @@
+// What a test shows of a report that should have no failures.
+
+import type { ConformanceReport } from '../../ts/src/testing/index.js'
+
+/** The cases that failed, with why. */
+export function failures({ results }: ConformanceReport): readonly string[] {
+  return results.flatMap(({ name, status, error }) => (status === 'failed' ? [`${name}: ${error?.message}`] : []))
+}
