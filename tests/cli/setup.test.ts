@@ -1,9 +1,10 @@
 // `quire setup`: the commands it would run, an environment made for real, and going on where it was cut off.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { planSetup, shellLine } from '../../ts/src/cli/setup-plan.js'
 import { currentMachine, runtimeName } from '../../ts/src/cli/surroundings.js'
@@ -130,6 +131,31 @@ test('what cannot be set up says why', async t => {
   })
   t.regex(byPath.stdout, /requirements\.txt/)
 })
+
+const plugins = fileURLToPath(new URL('../../plugins/', import.meta.url))
+
+/** The plugins of this repository that have Python requirements, with the module to import. */
+const overPython = readdirSync(plugins).flatMap(name => {
+  const folder = join(plugins, name)
+  const manifest = join(folder, 'package.json')
+  if (!existsSync(join(folder, 'requirements.txt')) || !existsSync(manifest)) return []
+  const { quire } = JSON.parse(readFileSync(manifest, 'utf8')) as { quire?: { name: string; plugin: string } }
+  return quire === undefined ? [] : [{ folder, name: quire.name, entry: join(folder, quire.plugin) }]
+})
+
+for (const { folder, name, entry } of overPython) {
+  const dry = existsSync(entry) ? test : test.skip
+  dry(`${name}: the commands that would be run`, async t => {
+    const home = join(plugins, 'no-such-folder')
+    const env = { QUIRE_HOME: home, PATH: pathWithoutUv() }
+    const { code, stdout, stderr } = await runQuire(['setup', folder, '--dry-run', '--cpu'], { cwd: plugins, env })
+    t.is(code, 0, stderr)
+    const [create, install] = stdout.split('\n')
+    t.regex(create ?? '', new RegExp(`^\\S+ -m venv ${join(home, 'python', name)}$`))
+    t.true(install?.includes(` -r ${join(folder, 'requirements.txt')}`), stdout)
+    t.false(existsSync(home))
+  })
+}
 
 test('the commands are as a shell takes them', t => {
   t.is(shellLine(['/a b/python', '-m', 'venv', "it's"]), "'/a b/python' -m venv 'it'\\''s'")
