@@ -13,14 +13,12 @@ _ASCEND = {
     "HCCL_OP_EXPANSION_MODE": "AIV",
     "MS_ENABLE_LCCL": "off",
     "HCCL_EXEC_TIMEOUT": "7200",
-    # Virtual memory, so that the pool can grow without fragments; two-pass allocation is only for training.
-    "MS_ALLOC_CONF": "enable_vmm:true,vmm_align_size:2MB",
-    # One graph per phase, and at most this many captured decode batches.
+    # Virtual memory, so that the pool grows without fragments.
+    "MS_ALLOC_CONF": "enable_vmm:true",
     "MS_DEV_RUNTIME_CONF": "graph_capture_max_number:19",
     "MS_JIT_MODULES": "quire_mindspore",
     # The operators of the package, not their older twins.
     "MS_INTERNAL_DISABLE_CUSTOM_KERNEL_LIST": "FlashAttentionScore,PagedAttention",
-    "CPU_AFFINITY": "False",
 }
 
 

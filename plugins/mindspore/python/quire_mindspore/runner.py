@@ -18,7 +18,6 @@ from quire_worker.runner import BatchLimits, KvCacheLayer, LoadedModel, MemoryPr
 from quire_worker.tensor import Tensor
 
 from .attention.interface import AttentionConfig, GraphCall, PagedAttention, Phase
-from .attention.plain import PlainAttention
 from .decoder import Decoder, DecoderParts
 from .step import Step, warmup_steps
 from .weights import Parameters, add_rotations, load_parameters
@@ -29,8 +28,8 @@ _PHASES: tuple[Phase, ...] = ("prefill", "decode")
 class MindSporeRunner(Runner):
     """Sampling is the engine's."""
 
-    def __init__(self, framework: Framework, target: Target) -> None:
-        self._framework, self._target = framework, target
+    def __init__(self, framework: Framework, target: Target, make_attention: Callable[[AttentionConfig], PagedAttention]) -> None:
+        self._framework, self._target, self._make_attention = framework, target, make_attention
         self._on_cpu = target.device.kind == "cpu"
         self._graphs: dict[Phase, Callable[..., Any]] = {}
         self._loaded: LoadedModel | None = None
@@ -56,7 +55,7 @@ class MindSporeRunner(Runner):
             told=lambda count: progress(min(1.0, count / expected)),
         )
         self._shard = shard
-        self._attention = self._choose_attention(AttentionConfig(config, shard, dtype, self._target.block_size))
+        self._attention = self._make_attention(AttentionConfig(config, shard, dtype, self._target.block_size))
         unique = {id(weight): weight.size for weight in self._parameters.values()}
         self._loaded = LoadedModel(config, dtype, sum(unique.values()) * item_size(dtype), _num_parameters(config, checkpoint))
         progress(1.0)
@@ -129,11 +128,8 @@ class MindSporeRunner(Runner):
         if self._target.eager:
             return decoder
         decoder.set_inputs(*(ms.Tensor(shape=[None], dtype=ms.int32) for _ in range(3)), *attention.placeholders(phase))
-        return ms.jit(decoder)
-
-    @staticmethod
-    def _choose_attention(config: AttentionConfig) -> PagedAttention:
-        return PlainAttention(config)
+        options = {} if self._on_cpu else {"infer_boost": "on"}
+        return ms.jit(decoder, jit_level="O0", **options)
 
     def _get_loaded(self) -> LoadedModel:
         if self._loaded is None:

@@ -62,10 +62,10 @@ class Step:
 
 
 def warmup_steps(limits: BatchLimits) -> Sequence[Step]:
-    """Makes MindSpore compile both graphs, then meets them with another size each, and with the longest context."""
-    tokens = min(limits.max_num_batched_tokens, limits.max_model_len)
+    """Makes MindSpore compile the graphs of prompts and of decoding, then meets each with the largest sizes."""
+    length, size = limits.max_model_len, limits.block_size
+    tokens = min(limits.max_num_batched_tokens, length)
     rows = min(limits.max_num_seqs, limits.max_num_batched_tokens)
-    if tokens == 1:
-        return [Step.dummy([1], 0, limits.block_size)]
-    steps = [Step.dummy([2], 0, limits.block_size), Step.dummy([1], 0, limits.block_size), Step.dummy([tokens], 0, limits.block_size)]
-    return [*steps, Step.dummy([1] * rows, limits.max_model_len - 1, limits.block_size)]
+    prompts = [Step.dummy([count], 0, size) for count in sorted({min(2, tokens), tokens})]
+    decodes = [Step.dummy([1] * count, computed, size) for count, computed in ((1, min(1, length - 1)), (rows, length - 1))]
+    return [*prompts, *decodes]

@@ -17,6 +17,8 @@ def open_framework(device: Device, rank: Rank) -> Framework:
 
 
 def create_runner(framework: Framework, target: Target) -> Runner:
+    from .attention.ascend import AscendAttention
+    from .attention.plain import PlainAttention
     from .runner import MindSporeRunner
 
-    return MindSporeRunner(framework, target)
+    return MindSporeRunner(framework, target, PlainAttention if target.device.kind == "cpu" else AscendAttention)
