@@ -70,7 +70,7 @@ class FakeRunner(Runner):
         if self._fault == "instant":
             return None
         self._steps += 1
-        if self._steps == int(os.environ.get("QUIRE_FAKE_STEP", "1")):
+        if self._steps == int(os.environ.get("QUIRE_FAKE_STEP", "1")) and _is_first():
             self._go_wrong(batch)
         size, cache = batch.block_size, self._cache
         for slot, token in zip(batch.slot_mapping, batch.input_ids, strict=True):
@@ -112,8 +112,24 @@ class FakeRunner(Runner):
             case "step-compile":
                 with activity.during("compiling"):
                     time.sleep(float(os.environ.get("QUIRE_FAKE_SECONDS", "3")))
+            case "step-compile-stop":
+                with activity.during("compiling"):
+                    time.sleep(0.1)
+                    os.kill(os.getpid(), signal.SIGSTOP)
             case "step-print":
                 print("x" * 200_000, flush=True)
+
+
+def _is_first() -> bool:
+    """With QUIRE_FAKE_ONCE, a path, only the first of several workers goes wrong: it leaves a file there."""
+    path = os.environ.get("QUIRE_FAKE_ONCE")
+    if path is None:
+        return True
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _write_to_sockets(data: bytes) -> None:
