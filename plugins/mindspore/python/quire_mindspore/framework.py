@@ -112,8 +112,7 @@ class MindSporeFramework(Framework):
         return [data] if self._group is None else self._group.all_gather(data)
 
     def broadcast(self, tensor: Tensor, source: int) -> Array:
-        data = self.read(tensor)
-        return data if self._group is None else self._group.broadcast(data, source)
+        return super().broadcast(tensor, source) if self._group is None else self._group.broadcast(self.read(tensor), source)
 
     def barrier(self) -> None:
         if self._group is not None:

@@ -1,6 +1,7 @@
 """One model on one rank: loads it, compiles a graph per phase, and runs steps as a few graph calls."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class MindSporeRunner(Runner):
         self._attention: PagedAttention | None = None
         self._limits: BatchLimits | None = None
         if self._on_cpu and target.threads is not None:
-            ms.runtime.dispatch_threads_num(target.threads)
+            with suppress(RuntimeError):  # taken once in a process: a later runner keeps what the first one asked for
+                ms.runtime.dispatch_threads_num(target.threads)
 
     def load_model(self, path: Path, progress: Progress) -> LoadedModel:
         config = read_config(path)
