@@ -1,8 +1,8 @@
 // The embedded default against the contract: it has no privilege.
 
+import { plugin } from '@quire-llm/candle-cpu'
 import test from 'ava'
-import { plugin } from '../../plugins/candle-cpu/src/index.js'
-import { conformance, formatReport } from '../../ts/src/testing/index.js'
+import { conformance, formatReport } from 'quire-llm/testing'
 import { failures } from './failures.js'
 import { fixtureModels } from './golden-folders.js'
 

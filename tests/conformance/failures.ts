@@ -1,6 +1,6 @@
 // What a test shows of a report that should have no failures.
 
-import type { ConformanceReport } from '../../ts/src/testing/index.js'
+import type { ConformanceReport } from 'quire-llm/testing'
 
 /** The cases that failed, with why. */
 export function failures({ results }: ConformanceReport): readonly string[] {

@@ -2,7 +2,7 @@
 
 import test from 'ava'
 import type { Framework, FrameworkPlugin, InputBatch, ModelRunner, OpenedFramework, Tensor } from 'quire-llm/plugin'
-import { type CaseGroup, conformance } from '../../ts/src/testing/index.js'
+import { type CaseGroup, conformance } from 'quire-llm/testing'
 import { plugin as soundPlugin } from '../fixtures/plugin-javascript/index.js'
 
 const sound = soundPlugin as FrameworkPlugin

@@ -3,7 +3,7 @@
 import test from 'ava'
 import { LLM, registerPlugin, SamplingParams } from 'quire-llm'
 import type { FrameworkPlugin } from 'quire-llm/plugin'
-import { conformance, formatReport, readGoldenModel } from '../../ts/src/testing/index.js'
+import { conformance, formatReport, readGoldenModel } from 'quire-llm/testing'
 import { plugin } from '../fixtures/plugin-javascript/index.js'
 import { failures } from './failures.js'
 import { fixtureModels } from './golden-folders.js'

@@ -2,7 +2,7 @@
 
 import test from 'ava'
 import type { FrameworkPlugin } from 'quire-llm/plugin'
-import { type CaseResult, conformance, formatReport } from '../../ts/src/testing/index.js'
+import { type CaseResult, conformance, formatReport } from 'quire-llm/testing'
 import { plugin as soundPlugin } from '../fixtures/plugin-javascript/index.js'
 
 const sound = soundPlugin as FrameworkPlugin
