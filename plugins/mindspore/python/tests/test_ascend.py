@@ -146,4 +146,4 @@ def test_environment_on_ascend() -> None:
     assert (given["MS_ROLE"], given["MS_NODE_ID"], given["MS_WORKER_NUM"], given["DEVICE_ID"]) == ("MS_WORKER", "1", "4", "3")
     assert (given["MS_SCHED_HOST"], given["MS_SCHED_PORT"]) == ("127.0.0.1", "4567")
     with pytest.raises(InvalidArgumentError, match="rendezvous"):
-        environment.prepare(Device("cpu"), Rank(0, 2, "file:///tmp/x"), {})
+        environment.prepare(Device("cpu"), Rank(0, 2, "file:///rendezvous"), {})

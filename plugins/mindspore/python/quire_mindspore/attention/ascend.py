@@ -1,6 +1,5 @@
-"""
-Attention by Ascend's fused operators. Never run on hardware yet: signatures are those of the installed package, and layouts, types and
-masks are checked by a double of the operators (tests/ascend_double.py).
+"""Attention by Ascend's fused operators. Never run on hardware yet: signatures are those of the installed package, and layouts, types
+and masks are checked by a double of the operators (tests/ascend_double.py).
 """
 
 from collections.abc import Callable, Sequence
