@@ -1,22 +1,29 @@
 // `npm test`: sets up and builds as `npm start` does, then runs every test of the project and sums up over all runners. The
-// last line is `N passed, N failed, N skipped`.
+// last line is `N passed, N failed, N skipped`. With `--frameworks` it first makes the environments of the frameworks that
+// run in Python; what needs one that is not there is skipped.
+import { parseArgs } from 'node:util'
 import { build } from '../ts/build/build.mjs'
 import { execute } from '../ts/build/execute.mjs'
 import { inRoot, npmProgram } from '../ts/build/repository.mjs'
 import { targetFlags } from '../ts/build/rust-target.mjs'
 import { runMain } from '../ts/build/step-error.mjs'
+import { makeEnvironments } from './environments/make.mjs'
+import { runPythonSuites } from './python-suites.mjs'
 import { CargoTally } from './tally/cargo-tally.mjs'
 import { TapTally } from './tally/tap-tally.mjs'
 
 /** The code with which fetch-models says that the package index is out of reach. */
 const OUT_OF_REACH = 75
 
-await runMain(async () => {
+await runMain(async commandArguments => {
+  const { values } = parseArgs({ args: commandArguments, options: { frameworks: { type: 'boolean', default: false } } })
   await build()
   const { environment, tally } = await fetchModels()
   const runners = [
     { name: 'fetch-models', tally },
+    ...(values.frameworks ? [{ name: 'environments', tally: await prepareFrameworks() }] : []),
     { name: 'cargo test', tally: await runCargo(environment) },
+    { name: 'python', tally: await runPythonSuites(line => console.log(line)) },
     { name: 'architecture', tally: await runAva(['tests/architecture/**/*.test.ts'], environment) },
     { name: 'ava', tally: await runAva(['tests/**/*.test.ts', '!tests/architecture/**'], environment) },
   ]
@@ -39,6 +46,19 @@ async function fetchModels() {
   if (broken) console.log(lines.join('\n'))
   const tally = { passed: 0, failed: broken ? 1 : 0, skipped: 0, skippedTests: [], failedTests: broken ? [reason] : [] }
   return { environment, tally }
+}
+
+/** What could not be made counts as skipped if no index has it for this machine, else as failed. */
+async function prepareFrameworks() {
+  const missing = (await makeEnvironments()).map(({ name, reason, isFailure }) => ({
+    text: `${name}: ${reason}`,
+    isFailure,
+  }))
+  const [failed, skipped] = [true, false].map(which =>
+    missing.filter(({ isFailure }) => isFailure === which).map(({ text }) => text),
+  )
+  const counts = { passed: 0, failed: failed.length, skipped: skipped.length }
+  return { ...counts, failedTests: failed, skippedTests: skipped }
 }
 
 async function runCargo(environment) {

@@ -1,9 +1,6 @@
 // Plugins that nobody here wrote, as far as the engine knows: packed, installed into an empty app, found there, conformant,
 // and giving the tokens that transformers gives. One is Python (NumPy), one plain JavaScript.
 
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import test from 'ava'
 import { fixture, type GoldenFolder, sharedModel } from './golden-folders.js'
 import { numpyInterpreter, withoutNumpy } from './numpy-interpreter.js'
@@ -153,16 +150,3 @@ test.serial('numpy: where there is no Python, the same program runs on the embed
     model.cases.map(one => one.outputTokenIds),
   )
 })
-
-if (numpyInterpreter === undefined) test.skip(`numpy: its own tests: ${withoutNumpy}`, () => {})
-else
-  test.serial('numpy: its own tests pass', async t => {
-    const [cwd, worker] = [`${numpyFolder}/python`, 'plugins/_python-worker/python'].map(path =>
-      fileURLToPath(new URL(`../../${path}`, import.meta.url)),
-    )
-    const env = { ...process.env, PYTHONPATH: worker, PYTHONDONTWRITEBYTECODE: '1', OPENBLAS_NUM_THREADS: '1' }
-    const args = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider']
-    const { stdout } = await promisify(execFile)(numpyInterpreter as string, args, { cwd, env })
-    t.regex(stdout, /\d+ passed/)
-    t.notRegex(stdout, /skipped|failed/)
-  })

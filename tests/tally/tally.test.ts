@@ -2,11 +2,12 @@
 
 import test from 'ava'
 import { CargoTally } from './cargo-tally.mjs'
+import { PytestTally } from './pytest-tally.mjs'
 import { TapTally } from './tap-tally.mjs'
 
 interface Row {
   readonly name: string
-  readonly tally: CargoTally | TapTally
+  readonly tally: CargoTally | TapTally | PytestTally
   readonly lines: readonly string[]
   readonly code: number
   readonly expected: readonly [passed: number, failed: number, skipped: number]
@@ -77,13 +78,45 @@ const rows: readonly Row[] = [
     expected: [1, 1, 2],
     skippedTests: ['needs a model: not fetched', 'needs a GPU: none here'],
   },
+  {
+    name: 'pytest: passed, failed, skipped, a collection error',
+    tally: new PytestTally(),
+    lines: [
+      '..s.F.                                             [100%]',
+      'SKIPPED [2] tests/test_ranks.py:12: there is one device',
+      'FAILED tests/test_golden.py::test_tokens[gpt2] - AssertionError: 12 passed in 3s',
+      'ERROR tests/test_other.py - ImportError',
+      '1 failed, 3 passed, 2 skipped, 1 error in 4.20s',
+    ],
+    code: 1,
+    expected: [3, 2, 2],
+    skippedTests: ['plugins/x: tests/test_ranks.py:12: there is one device (2 tests)'],
+  },
+  {
+    name: 'pytest: all passed, with a border',
+    tally: new PytestTally(),
+    lines: ['======= 114 passed, 2 warnings in 64.02s (0:01:04) ======='],
+    code: 0,
+    expected: [114, 0, 0],
+  },
+  {
+    name: 'pytest: nothing was collected',
+    tally: new PytestTally(),
+    lines: ['no tests ran in 0.01s'],
+    code: 5,
+    expected: [0, 1, 0],
+  },
   { name: 'tap: a file that does not load', tally: new TapTally(), lines: ['ok 1 - a'], code: 1, expected: [1, 1, 0] },
 ]
 
 for (const row of rows) {
   test(row.name, t => {
-    for (const line of row.lines) row.tally.line(line)
-    const { passed, failed, skipped, skippedTests } = row.tally.finish(row.code)
+    const { tally } = row
+    if (tally instanceof PytestTally) tally.begin('plugins/x')
+    for (const line of row.lines) tally.line(line)
+    if (tally instanceof PytestTally) tally.end(row.code)
+    else tally.finish(row.code)
+    const { passed, failed, skipped, skippedTests } = tally
     t.deepEqual([passed, failed, skipped], [...row.expected])
     if (row.skippedTests) t.deepEqual(skippedTests, [...row.skippedTests])
   })

@@ -1,20 +1,20 @@
 // Starts programs. Their output passes through as it is, or is handed to the caller line by line.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { root } from './repository.mjs'
+import { inRoot, root } from './repository.mjs'
 import { StepError } from './step-error.mjs'
 
 /**
  * Runs a program to its end and resolves to its exit code (a signal counts as 1).
  * @param {string} program
  * @param {string[]} programArguments
- * @param {{ environment?: Record<string, string | undefined>, input?: 'inherit' | 'ignore', output?: 'inherit' | 'stderr', onLine?: (line: string) => void }} [options]
- *   onLine receives every line of stdout and stderr instead of the terminal; output 'stderr' keeps stdout free.
+ * @param {{ directory?: string, environment?: Record<string, string | undefined>, input?: 'inherit' | 'ignore', output?: 'inherit' | 'stderr', onLine?: (line: string) => void }} [options]
+ *   directory is relative to the repository; onLine receives every line of stdout and stderr instead of the terminal; output 'stderr' keeps stdout free.
  */
 export function execute(program, programArguments, options = {}) {
   const stdout = options.onLine ? 'pipe' : options.output === 'stderr' ? 2 : 'inherit'
   const child = spawn(program, programArguments, {
-    cwd: root,
+    cwd: inRoot(options.directory ?? ''),
     env: { ...process.env, ...options.environment },
     stdio: [options.input ?? 'ignore', stdout, options.onLine ? 'pipe' : 'inherit'],
     shell: process.platform === 'win32',
