@@ -84,7 +84,10 @@ class _Loader:
         else:
             base, embed, positions, final = self._base("model.", "embed_tokens.weight"), "embed_tokens", "", "norm"
         matrix = (config.vocab_size, config.embedding_size)
-        yield self._vocab_rows("embed", f"{base}{embed}.weight", matrix)
+        embedding = f"{base}{embed}.weight"
+        if config.tied and embedding not in self.checkpoint and "lm_head.weight" in self.checkpoint:
+            embedding = "lm_head.weight"  # a tied matrix may be stored under its other name
+        yield self._vocab_rows("embed", embedding, matrix)
         if config.rope is None:
             rows = config.max_positions + config.position_offset
             yield self._whole("positions", f"{base}{positions}.weight", (rows, config.hidden_size))

@@ -111,8 +111,19 @@ class PagedModel:
             raise AssertionError("The runner sampled; these tests want logits")
         return np.array(self.logits[: batch.num_logits])
 
-    def greedy(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, *, suppress: Sequence[int] = (), chunk: int | None = None) -> list[list[int]]:
-        """Runs all prompts side by side, at most `chunk` prompt tokens of each in a step. Blocks are dealt out in turns, so that no table is in order."""
+    def greedy(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        *,
+        suppress: Sequence[int] = (),
+        chunk: int | None = None,
+        forced: Sequence[Sequence[int]] | None = None,
+    ) -> list[list[int]]:
+        """
+        Runs all prompts side by side, at most `chunk` prompt tokens of each in a step. Blocks are dealt out in turns, so that no
+        table is in order. `forced` are the tokens to go on with whatever the logits say: ranks but the first have none.
+        """
         tables = self._tables([len(prompt) + max_new_tokens for prompt in prompts])
         known = [list(prompt) for prompt in prompts]
         computed = [0] * len(prompts)
@@ -132,7 +143,8 @@ class PagedModel:
                 if row.samples:
                     scores = next(logits)
                     scores[list(suppress)] = -np.inf
-                    known[index].append(int(scores.argmax()))
+                    position = len(known[index]) - len(prompts[index])
+                    known[index].append(int(scores.argmax()) if forced is None else forced[index][position])
 
     def close(self) -> None:
         self.runner.close()

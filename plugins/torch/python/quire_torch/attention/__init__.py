@@ -1,0 +1,1 @@
+"""Attention over a paged KV cache: one interface, and what implements it on which device."""
