@@ -23,8 +23,6 @@ from .decoder import Decoder, DecoderParts
 from .step import Step, warmup_steps
 from .weights import Parameters, add_rotations, load_parameters
 
-_PHASES: tuple[Phase, ...] = ("prefill", "decode")
-
 
 class MindSporeRunner(Runner):
     """Sampling is the engine's."""
@@ -32,7 +30,7 @@ class MindSporeRunner(Runner):
     def __init__(self, framework: Framework, target: Target, make_attention: Callable[[AttentionConfig], PagedAttention]) -> None:
         self._framework, self._target, self._make_attention = framework, target, make_attention
         self._on_cpu = target.device.kind == "cpu"
-        self._graphs: dict[Phase, Callable[..., Any]] = {}
+        self._graphs: dict[tuple[Phase, int | None], Callable[..., Any]] = {}
         self._loaded: LoadedModel | None = None
         self._parameters: Parameters = {}
         self._attention: PagedAttention | None = None
@@ -77,17 +75,17 @@ class MindSporeRunner(Runner):
 
     def bind_kv_cache(self, layers: Sequence[Tensor]) -> None:
         loaded, attention = self._get_loaded(), self._get_attention()
-        num_positions = self._limits.max_model_len if self._limits is not None else loaded.config.max_positions
-        add_rotations(self._parameters, loaded.config, loaded.dtype, num_positions)
+        limits = self._get_limits()
+        add_rotations(self._parameters, loaded.config, loaded.dtype, limits.max_model_len)
         caches = attention.bind(layers)
         is_half = loaded.dtype != "float32"
         parts = DecoderParts(loaded.config, self._shard, self._parameters, caches, attention, is_half, transposed=not self._on_cpu)
-        self._graphs = {phase: self._graph(parts, phase, attention) for phase in _PHASES}
+        buckets: Sequence[int | None] = attention.row_buckets(limits) or [None]
+        kinds: list[tuple[Phase, int | None]] = [("prefill", None), *(("decode", num_rows) for num_rows in buckets)]
+        self._graphs = {kind: self._graph(parts, *kind) for kind in kinds}
 
     def warmup(self, progress: Progress) -> None:
-        if self._limits is None:
-            raise WorkerError("This is a bug: warmup came before profile")
-        steps = warmup_steps(self._limits)
+        steps = warmup_steps(self._get_limits(), self._get_attention().row_buckets(self._get_limits()))
         for index, step in enumerate(steps):
             self._run(step)
             progress((index + 1) / len(steps))
@@ -113,25 +111,33 @@ class MindSporeRunner(Runner):
             rows = np.flatnonzero(place[wanted] >= 0)
             computed = self._call(step, call, place[wanted[rows]])
             if len(rows):
-                results.append((rows, computed))
+                results.append((rows, computed[: len(rows)]))
         return results
 
     def _call(self, step: Step, call: GraphCall, logits_indices: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """A call that wants no logits computes one row of them: an empty matrix is nothing that graphs can be given."""
-        indices = logits_indices if len(logits_indices) else np.zeros(1, np.int32)
         ids, positions = step.input_ids[call.token_indices], step.positions[call.token_indices]
-        flat = [ms.Tensor.from_numpy(np.ascontiguousarray(data)) for data in (ids, positions, indices)]
-        result: npt.NDArray[np.float32] = self._graphs[call.phase](*flat, *call.inputs).asnumpy()
+        flat = [ids, positions, logits_indices if len(logits_indices) else np.zeros(1, np.int32)]
+        if call.num_rows is not None:
+            flat = [np.pad(data, (0, call.num_rows - len(data))) for data in flat]
+        tensors = [ms.Tensor.from_numpy(np.ascontiguousarray(data)) for data in flat]
+        result: npt.NDArray[np.float32] = self._graphs[call.phase, call.num_rows](*tensors, *call.inputs).asnumpy()
         return result
 
-    def _graph(self, parts: DecoderParts, phase: Phase, attention: PagedAttention) -> Callable[..., Any]:
+    def _graph(self, parts: DecoderParts, phase: Phase, num_rows: int | None) -> Callable[..., Any]:
         decoder = Decoder(parts, phase)
         decoder.set_train(False)
         if self._target.eager:
             return decoder
-        decoder.set_inputs(*(ms.Tensor(shape=[None], dtype=ms.int32) for _ in range(3)), *attention.placeholders(phase))
+        tokens = [ms.Tensor(shape=[num_rows], dtype=ms.int32) for _ in range(3)]
+        decoder.set_inputs(*tokens, *parts.attention.placeholders(phase, num_rows))
         options = {} if self._on_cpu else {"infer_boost": "on"}
         return ms.jit(decoder, jit_level="O0", **options)
+
+    def _get_limits(self) -> BatchLimits:
+        if self._limits is None:
+            raise WorkerError("This is a bug: the limits of batches are not known yet")
+        return self._limits
 
     def _get_loaded(self) -> LoadedModel:
         if self._loaded is None:

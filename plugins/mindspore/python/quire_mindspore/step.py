@@ -61,11 +61,11 @@ class Step:
         )
 
 
-def warmup_steps(limits: BatchLimits) -> Sequence[Step]:
-    """Makes MindSpore compile the graphs of prompts and of decoding, then meets each with the largest sizes."""
+def warmup_steps(limits: BatchLimits, row_buckets: Sequence[int]) -> Sequence[Step]:
+    """Makes MindSpore compile the graphs of prompts and of decoding, then meets them with the largest sizes."""
     length, size = limits.max_model_len, limits.block_size
     tokens = min(limits.max_num_batched_tokens, length)
     rows = min(limits.max_num_seqs, limits.max_num_batched_tokens)
     prompts = [Step.dummy([count], 0, size) for count in sorted({min(2, tokens), tokens})]
-    decodes = [Step.dummy([1] * count, computed, size) for count, computed in ((1, min(1, length - 1)), (rows, length - 1))]
-    return [*prompts, *decodes]
+    decodes = [Step.dummy([1] * min(count, rows), min(1, length - 1), size) for count in row_buckets or [1]]
+    return [*prompts, *decodes, Step.dummy([1] * rows, length - 1, size)]

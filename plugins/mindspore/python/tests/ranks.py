@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from quire_worker.dtypes import DTypeName, carrier
 from quire_worker.framework import Framework, Rank
 from quire_worker.lifeline import die_with_parent
 from quire_worker.runner import Target
@@ -20,10 +21,10 @@ CPU = Device("cpu")
 
 def collectives(framework: Framework, rank: Rank) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    for dtype, data in (("float32", np.float32([1.5, -2, 3e38])), ("int32", np.int32([7, -8, 2**30])), ("float16", np.float16([0.5, 2, -3]))):
-        storage = framework.allocate(3, dtype, CPU, pin_memory=False)  # type: ignore[arg-type]
-        tensor = Tensor(storage, (3,), (1,))
-        framework.write(tensor, data // (rank.rank + 1))
+    given: dict[DTypeName, list[float]] = {"float32": [1.5, -2, 3e38], "int32": [7, -8, 2**30], "float16": [0.5, 2, -3]}
+    for dtype, values in given.items():
+        tensor = Tensor(framework.allocate(3, dtype, CPU, pin_memory=False), (3,), (1,))
+        framework.write(tensor, np.array(values, carrier(dtype)) // (rank.rank + 1))
         for operation in ("sum", "max", "min"):
             with np.errstate(over="ignore"):
                 results[f"{dtype} {operation}"] = framework.all_reduce(tensor, operation).tolist()

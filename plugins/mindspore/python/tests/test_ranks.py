@@ -85,7 +85,7 @@ def test_collectives(results: list[dict[str, Any]]) -> None:
     assert found["int32 min"] == [3, -8, 2**29]
     assert found["int32 gather"] == [[7, -8, 2**30], [3, -4, 2**29]]
     assert found["int32 broadcast"] == [3, -4, 2**29]
-    assert found["float32 max"] == np.float32([1, -1, 3e38]).tolist()
+    assert found["float32 max"] == np.array([1, -1, 3e38], np.float32).tolist()
     assert found["float16 min"] == [0, 1, -3]
 
 

@@ -75,7 +75,7 @@ class AscendAttention(PagedAttention):
         kind = PrefillCell if phase == "prefill" else DecodeCell
         return kind(self._attention, self._attention.config.scales[layer], self._operators)
 
-    def placeholders(self, phase: Phase) -> Sequence[ms.Tensor]:
+    def placeholders(self, phase: Phase, num_rows: int | None = None) -> Sequence[ms.Tensor]:
         """Slots `[tokens]`, block tables `[rows, blocks]`, context lengths and query lengths `[rows]`, mask."""
         mask = [_COMPRESSED, _COMPRESSED] if phase == "prefill" else [None, None]
         integers: list[list[int | None]] = [[None], [None, None], [None], [None]]

@@ -57,6 +57,8 @@ class GraphCall:
     """Tokens of the batch, in the order in which the graph gets them."""
     inputs: Sequence[ms.Tensor]
     """What the phase's attention cells get in every layer, as `PagedAttention.placeholders` describes."""
+    num_rows: int | None = None
+    """Rows of the graph, one token each, padding included; None: the graph takes any number of rows and tokens."""
 
 
 class PagedAttention(ABC):
@@ -78,8 +80,12 @@ class PagedAttention(ABC):
         """
 
     @abstractmethod
-    def placeholders(self, phase: Phase) -> Sequence[ms.Tensor]:
+    def placeholders(self, phase: Phase, num_rows: int | None) -> Sequence[ms.Tensor]:
         """The inputs of a phase with `None` for dimensions that change, for `set_inputs`."""
+
+    def row_buckets(self, limits: BatchLimits) -> Sequence[int]:
+        """Numbers of rows for which decoding has graphs of its own, beside those for any number."""
+        return []
 
     @abstractmethod
     def calls(self, step: Step) -> Sequence[GraphCall]:

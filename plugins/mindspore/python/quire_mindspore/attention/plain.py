@@ -16,6 +16,8 @@ from ..memory import MINDSPORE_TYPES, memory
 from ..step import Step
 from .interface import AttentionConfig, GraphCall, PagedAttention, Phase
 
+_MAX_ROWS = 64
+"""Rows of the largest decode graph: products of more rows gain nothing on a CPU, so that more rows are several calls."""
 _MAX_SCORES = 1 << 24
 """Attention scores per head of one graph call; a batch of prompts with more is cut."""
 
@@ -32,6 +34,7 @@ class PlainAttention(PagedAttention):
         self._block_stride = 2 * self._kind_stride
         self._offset = 0
         self._scratch_row = 0
+        self._buckets: Sequence[int] = [1]
 
     def cache_layer(self) -> KvCacheLayer:
         of = self._attention
@@ -61,17 +64,29 @@ class PlainAttention(PagedAttention):
         kind = DecodeCell if phase == "decode" else PrefillCell
         return kind(self._attention, scale, windowed)
 
-    def placeholders(self, phase: Phase) -> Sequence[ms.Tensor]:
-        masks = [[None, 1, 1, None] if phase == "decode" else [None, 1, None, None]] * self._num_masks
-        kind = MINDSPORE_TYPES[self._attention.dtype]
-        heads = self._attention.num_kv_heads if phase == "decode" else self._attention.num_heads
-        integers = [[None], [None, heads, None], [None, heads, None]] + ([] if phase == "decode" else [[None, None], [None]])
+    def placeholders(self, phase: Phase, num_rows: int | None) -> Sequence[ms.Tensor]:
+        of, kind = self._attention, MINDSPORE_TYPES[self._attention.dtype]
+        integers: list[list[int | None]]
+        if phase == "decode" and num_rows is not None:
+            integers = [[num_rows * 2 * of.num_kv_heads], *[[num_rows, of.num_kv_heads, None]] * 2]
+            mask: list[int | None] = [num_rows, 1, 1, None]
+        else:
+            integers = [[None], *[[None, of.num_heads, None]] * 2, [None, None], [None]]
+            mask = [None, 1, None, None]
+        masks = [mask] * self._num_masks
         return [*(ms.Tensor(shape=shape, dtype=ms.int32) for shape in integers), *(ms.Tensor(shape=shape, dtype=kind) for shape in masks)]
+
+    def row_buckets(self, limits: BatchLimits) -> Sequence[int]:
+        """Powers of two. Contexts stay of any length: an operator whose shapes are known costs a third less."""
+        most = min(limits.max_num_seqs, limits.max_num_batched_tokens, _MAX_ROWS)
+        self._buckets = [1 << power for power in range((most - 1).bit_length() + 1)]
+        return self._buckets
 
     def calls(self, step: Step) -> Sequence[GraphCall]:
         lengths = step.query_lens
         decoding = np.flatnonzero(lengths == 1)
-        calls = [self._decode(step, decoding)] if len(decoding) else []
+        most = self._buckets[-1]
+        calls = [self._decode(step, decoding[start : start + most]) for start in range(0, len(decoding), most)]
         return [*calls, *(self._prefill(step, rows) for rows in _prompt_groups(lengths, step.seq_lens))]
 
     def activation_bytes(self, limits: BatchLimits) -> int:
@@ -87,12 +102,16 @@ class PlainAttention(PagedAttention):
         return 1 if self._attention.window is None else 2
 
     def _decode(self, step: Step, rows: npt.NDArray[np.int64]) -> GraphCall:
+        """Padded with rows that see the last one's context and write nothing that is kept."""
+        num_rows = next(size for size in self._buckets if size >= len(rows))
         tokens = step.query_start_loc[rows].astype(np.int64)
-        positions = step.positions[tokens]
-        keys, values = self._context_rows(step, rows, self._attention.num_kv_heads)
+        padding = (0, num_rows - len(rows))
+        slots = np.pad(step.slot_mapping[tokens], padding, constant_values=-1)
+        positions = np.pad(step.positions[tokens], padding)
+        keys, values = self._context_rows(step, np.pad(rows, padding, mode="edge"), self._attention.num_kv_heads)
         masks = self._masks(positions[:, None], keys.shape[-1])
-        inputs = [self._written_rows(step.slot_mapping[tokens]), keys, values, *masks]
-        return GraphCall("decode", tokens, [ms.Tensor.from_numpy(data) for data in inputs])
+        inputs = [self._written_rows(slots), keys, values, *masks]
+        return GraphCall("decode", tokens, [ms.Tensor.from_numpy(data) for data in inputs], num_rows)
 
     def _prefill(self, step: Step, rows: npt.NDArray[np.int64]) -> GraphCall:
         starts, lengths = step.query_start_loc[rows], step.query_lens[rows]
