@@ -8,9 +8,9 @@ export const plugin = definePythonPlugin({
   pythonPath: new URL('../python/', import.meta.url),
   module: 'quire_mindspore',
   distribution: 'mindspore',
-  versions: { atLeast: '2.5', below: '3' },
+  versions: { atLeast: '2.10', below: '3' },
   pythonEnvironment: {
-    python: { atLeast: '3.9', below: '3.13' },
+    python: { atLeast: '3.10', below: '3.13' },
     installs: () => [{ requirements: new URL('../requirements.txt', import.meta.url) }],
   },
   capabilities: {

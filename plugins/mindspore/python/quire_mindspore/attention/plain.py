@@ -15,11 +15,12 @@ from quire_worker.tensor import Tensor
 from ..memory import MINDSPORE_TYPES, memory
 from ..step import Step
 from .interface import AttentionConfig, GraphCall, PagedAttention, Phase
+from .prompt_groups import MAX_ELEMENTS, MAX_TOKENS, PromptPiece, prompt_groups
 
 _MAX_ROWS = 64
 """Rows of the largest decode graph: products of more rows gain nothing on a CPU, so that more rows are several calls."""
-_MAX_SCORES = 1 << 24
-"""Attention scores per head of one graph call; a batch of prompts with more is cut."""
+_KEPT_WIDTHS = 24
+"""Hidden states per layer and token that kernels keep between calls, as measured: an operator that spreads its input out keeps the copy."""
 
 
 class PlainAttention(PagedAttention):
@@ -69,10 +70,10 @@ class PlainAttention(PagedAttention):
         integers: list[list[int | None]]
         if phase == "decode" and num_rows is not None:
             integers = [[num_rows * 2 * of.num_kv_heads], *[[num_rows, of.num_kv_heads, None]] * 2]
-            mask: list[int | None] = [num_rows, 1, 1, None]
+            mask: list[int | None] = [num_rows, of.num_kv_heads, of.num_heads // of.num_kv_heads, None]
         else:
             integers = [[None], *[[None, of.num_heads, None]] * 2, [None, None], [None]]
-            mask = [None, 1, None, None]
+            mask = [None, of.num_heads, None, None]
         masks = [mask] * self._num_masks
         return [*(ms.Tensor(shape=shape, dtype=ms.int32) for shape in integers), *(ms.Tensor(shape=shape, dtype=kind) for shape in masks)]
 
@@ -83,18 +84,20 @@ class PlainAttention(PagedAttention):
         return self._buckets
 
     def calls(self, step: Step) -> Sequence[GraphCall]:
-        lengths = step.query_lens
-        decoding = np.flatnonzero(lengths == 1)
-        most = self._buckets[-1]
+        of = self._attention
+        decoding = np.flatnonzero(step.query_lens == 1)
+        longest = int(step.seq_lens[decoding].max(initial=1))
+        most = min(self._buckets[-1], max(1, MAX_ELEMENTS // (of.num_kv_heads * of.head_dim * longest)))
         calls = [self._decode(step, decoding[start : start + most]) for start in range(0, len(decoding), most)]
-        return [*calls, *(self._prefill(step, rows) for rows in _prompt_groups(lengths, step.seq_lens))]
+        return [*calls, *(self._prefill(step, group) for group in prompt_groups(step, of.num_heads, of.head_dim))]
 
     def activation_bytes(self, limits: BatchLimits) -> int:
-        of, size = self._attention, item_size(self._attention.dtype)
-        longest = limits.max_num_batched_tokens * limits.max_model_len
-        scores = 3 * of.num_heads * min(longest, max(_MAX_SCORES, limits.max_model_len))
-        gathered = 2 * of.num_heads * of.head_dim * limits.max_model_len * limits.max_num_seqs
-        return (scores + gathered) * size
+        """Scores, masks and gathered keys and values, and what MindSpore's kernels keep of every layer for themselves."""
+        of = self._attention
+        tokens = min(MAX_TOKENS, limits.max_num_batched_tokens)
+        elements = max(MAX_ELEMENTS, of.num_heads * limits.max_model_len * of.head_dim)
+        kept = of.config.num_layers * tokens * _KEPT_WIDTHS * of.config.hidden_size
+        return (6 * elements + kept) * item_size(of.dtype)
 
     @property
     def _num_masks(self) -> int:
@@ -108,21 +111,23 @@ class PlainAttention(PagedAttention):
         padding = (0, num_rows - len(rows))
         slots = np.pad(step.slot_mapping[tokens], padding, constant_values=-1)
         positions = np.pad(step.positions[tokens], padding)
-        keys, values = self._context_rows(step, np.pad(rows, padding, mode="edge"), self._attention.num_kv_heads)
-        masks = self._masks(positions[:, None], keys.shape[-1])
+        context = int(step.seq_lens[rows].max())
+        keys, values = self._context_rows(step, np.pad(rows, padding, mode="edge"), context, self._attention.num_kv_heads)
+        heads = (self._attention.num_kv_heads, self._attention.num_heads // self._attention.num_kv_heads)
+        masks = [np.tile(mask, (1, *heads, 1)) for mask in self._masks(positions[:, None], keys.shape[-1])]
         inputs = [self._written_rows(slots), keys, values, *masks]
         return GraphCall("decode", tokens, [ms.Tensor.from_numpy(data) for data in inputs], num_rows)
 
-    def _prefill(self, step: Step, rows: npt.NDArray[np.int64]) -> GraphCall:
-        starts, lengths = step.query_start_loc[rows], step.query_lens[rows]
+    def _prefill(self, step: Step, pieces: Sequence[PromptPiece]) -> GraphCall:
+        lengths = np.array([piece.length for piece in pieces])
         longest = int(lengths.max())
-        tokens = np.concatenate([np.arange(start, start + length) for start, length in zip(starts, lengths, strict=True)]).astype(np.int64)
-        keys, values = self._context_rows(step, rows, self._attention.num_heads)
-        firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        columns = np.arange(longest)
-        padded = np.minimum(firsts[:, None] + columns, firsts[:, None] + lengths[:, None] - 1).astype(np.int32)  # [rows, longest]
+        tokens = np.concatenate([np.arange(piece.first, piece.first + piece.length) for piece in pieces])
+        rows, context = np.array([piece.row for piece in pieces]), max(piece.context for piece in pieces)
+        keys, values = self._context_rows(step, rows, context, self._attention.num_heads)
+        firsts = np.cumsum(lengths) - lengths
+        padded = np.minimum(firsts[:, None] + np.arange(longest), firsts[:, None] + lengths[:, None] - 1).astype(np.int32)  # [rows, longest]
         packed = np.concatenate([row * longest + np.arange(length) for row, length in enumerate(lengths)]).astype(np.int32)
-        masks = self._masks(step.positions[tokens][padded], keys.shape[-1])
+        masks = [np.repeat(mask, self._attention.num_heads, 1) for mask in self._masks(step.positions[tokens][padded], keys.shape[-1])]
         inputs = [self._written_rows(step.slot_mapping[tokens]), keys, values, padded, packed, *masks]
         return GraphCall("prefill", tokens, [ms.Tensor.from_numpy(data) for data in inputs])
 
@@ -134,10 +139,10 @@ class PlainAttention(PagedAttention):
         rows = first[:, None, None] + np.array([0, self._kind_stride])[:, None] + heads  # [tokens, 2, kv heads]
         return np.where(slots[:, None, None] < 0, self._scratch_row, rows).astype(np.int32).reshape(-1)
 
-    def _context_rows(self, step: Step, rows: npt.NDArray[np.int64], num_heads: int) -> tuple[Ints, Ints]:
+    def _context_rows(self, step: Step, rows: npt.NDArray[np.int64], context: int, num_heads: int) -> tuple[Ints, Ints]:
         """Rows of the cache with the keys, and those with the values, of all positions: `[rows, heads, positions]`, kv heads repeated."""
         of = self._attention
-        num_blocks = -(-int(step.seq_lens[rows].max()) // of.block_size)
+        num_blocks = -(-context // of.block_size)
         blocks = self._offset + step.block_tables[rows][:, :num_blocks] * self._block_stride  # [rows, blocks]
         heads = np.arange(num_heads) // (num_heads // of.num_kv_heads) * of.block_size
         keys = blocks[:, None, :, None] + heads[:, None, None] + np.arange(of.block_size)  # [rows, heads, blocks, block size]
@@ -145,29 +150,16 @@ class PlainAttention(PagedAttention):
         return keys, keys + np.int32(self._kind_stride)
 
     def _masks(self, positions: Ints, num_keys: int) -> Iterator[Array]:
-        """Added to scores, `[rows, 1, queries, keys]`; the lowest finite number where a key is hidden."""
+        """
+        Added to scores, `[rows, 1, queries, keys]`; the lowest finite number where a key is hidden. Graphs get them repeated for every
+        head: an addition that must do so itself takes five times as long, and keeps what it repeated.
+        """
         kind = np.dtype(self._attention.dtype)
         distance = positions[:, None, :, None] - np.arange(num_keys, dtype=np.int32)
         hidden = np.finfo(kind).min
         yield np.where(distance < 0, hidden, kind.type(0)).astype(kind)
         if self._attention.window is not None:
             yield np.where((distance < 0) | (distance >= self._attention.window), hidden, kind.type(0)).astype(kind)
-
-
-def _prompt_groups(lengths: Ints, seq_lens: Ints) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows of several tokens, shortest first, together as long as padding at most doubles the work and the scores have room."""
-    group: list[int] = []
-    tokens = 0
-    for row in sorted(np.flatnonzero(lengths > 1), key=lambda row: (int(lengths[row]), int(row))):
-        longest, context = int(lengths[row]), max(int(seq_lens[other]) for other in [*group, row])
-        padded = (len(group) + 1) * longest
-        if group and (padded > 2 * (tokens + longest) or padded * context > _MAX_SCORES):
-            yield np.array(group)
-            group, tokens = [], 0
-        group.append(int(row))
-        tokens += longest
-    if group:
-        yield np.array(group)
 
 
 class DecodeCell(nn.Cell):
