@@ -1,1 +1,1 @@
-"""PyTorch as a framework for Quire. Nothing here imports torch until a worker opens it."""
+"""Quire's models in PyTorch."""

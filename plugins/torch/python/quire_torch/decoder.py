@@ -1,195 +1,125 @@
-"""A decoder-only transformer of any architecture that `DecoderConfig` describes, on one rank, over a paged KV cache."""
+"""One decoder for all architectures of `DecoderConfig`, on one rank."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from quire_worker.decoder_config import DecoderConfig
-from quire_worker.decoder_weights import Shard, Weight
+from quire_worker.decoder_weights import Shard
 
-from .attention.attention import Attention
-from .element_types import from_host
+from .attention.interface import StepAttention
+from .layers import Embedding, Linear, Mlp, Norm, SummedLinear
+from .process_group import ProcessGroup
+from .step import Step
 
-Cache = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values of one layer, each `[num_blocks, block_size, num_kv_heads, head_dim]`."""
-
-
-class Linear:
-    """`x @ weight.T + bias`"""
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
-        self.weight, self.bias = weight, bias
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self.weight, self.bias)
+Weights = dict[str, torch.Tensor]
 
 
-class Norm:
-    """RMS or layer norm, computed in float32."""
-
-    def __init__(self, config: DecoderConfig, weight: torch.Tensor | None, bias: torch.Tensor | None) -> None:
-        self._is_rms, self._epsilon = config.norm == "rms", config.norm_epsilon
-        self._weight, self._bias = weight, bias
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        if not self._is_rms:
-            return F.layer_norm(x, x.shape[-1:], self._weight, self._bias, self._epsilon)
-        if x.dtype == torch.float32:
-            return F.rms_norm(x, x.shape[-1:], self._weight, self._epsilon)
-        wide = x.float()
-        scaled = (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self._epsilon)).to(x.dtype)
-        return scaled if self._weight is None else self._weight * scaled
-
-
-class Weights:
-    """The weights of one rank by their name in `decoder_weights`, in the type that is computed in."""
-
-    def __init__(self, weights: Iterable[Weight], dtype: torch.dtype, device: torch.device) -> None:
-        self._by_name = {weight.name: from_host(weight.data, weight.dtype).to(device, dtype) for weight in weights}
-        self.num_bytes = sum(weight.nbytes for weight in self._by_name.values())
-        self.num_parameters = sum(weight.numel() for weight in self._by_name.values())
-
-    def take(self, name: str) -> torch.Tensor:
-        return self._by_name.pop(name)
-
-    def find(self, name: str) -> torch.Tensor | None:
-        return self._by_name.pop(name, None)
-
-    def linear(self, *names: str) -> Linear:
-        """Several that read the same input are one, side by side."""
-        matrices = [self.take(f"{name}.weight") for name in names]
-        biases = [bias for bias in (self.find(f"{name}.bias") for name in names) if bias is not None]
-        if len(names) == 1:
-            return Linear(matrices[0], biases[0] if biases else None)
-        return Linear(torch.cat(matrices), torch.cat(biases) if biases else None)
-
-    def norm(self, config: DecoderConfig, name: str) -> Norm:
-        return Norm(config, self.find(f"{name}.weight"), self.find(f"{name}.bias"))
-
-
+@dataclass(frozen=True)
 class Layer:
-    """One block: attention and MLP, each with its norm before or after it."""
-
-    def __init__(self, config: DecoderConfig, shard: Shard, weights: Weights, index: int) -> None:
-        name = f"layers.{index}."
-        self._config, self._shard = config, shard
-        self._scale, self._window = config.scales[index], config.windows[index]
-        self._attention_norm = weights.norm(config, f"{name}attention_norm")
-        self._mlp_norm = weights.norm(config, f"{name}mlp_norm")
-        self._head_norms = [weights.norm(config, f"{name}{which}_norm") for which in "qk"] if config.head_norms else []
-        self._qkv = weights.linear(f"{name}q", f"{name}k", f"{name}v")
-        self._output = weights.linear(f"{name}o")
-        self._up = weights.linear(f"{name}gate", f"{name}up") if config.gated else weights.linear(f"{name}up")
-        self._down = weights.linear(f"{name}down")
-
-    def __call__(self, x: torch.Tensor, rotation: "Rotation | None", attention: Attention, plan: object, cache: Cache) -> torch.Tensor:
-        if self._config.norm_first:
-            x = x + self._attend(self._attention_norm(x), rotation, attention, plan, cache)
-            return x + self._mlp(self._mlp_norm(x))
-        x = self._attention_norm(x + self._attend(x, rotation, attention, plan, cache))
-        return self._mlp_norm(x + self._mlp(x))
-
-    def _attend(self, x: torch.Tensor, rotation: "Rotation | None", attention: Attention, plan: object, cache: Cache) -> torch.Tensor:
-        shard, dim = self._shard, self._config.head_dim
-        heads = self._qkv(x).view(len(x), -1, dim)
-        query, key, value = heads.split([shard.num_heads, shard.num_kv_heads, shard.num_kv_heads], 1)
-        if self._head_norms:
-            query, key = (norm(part) for norm, part in zip(self._head_norms, (query, key), strict=True))
-        if rotation is not None:
-            query, key = rotation(query), rotation(key)
-        attention.write(plan, key, value, *cache)
-        seen = attention.attend(plan, query.contiguous(), *cache, self._scale, self._window)
-        return self._sum(self._output(seen.reshape(len(x), -1)))
-
-    def _mlp(self, x: torch.Tensor) -> torch.Tensor:
-        inner = self._up(x)
-        if self._config.gated:
-            gate, up = inner.chunk(2, -1)
-            return self._sum(self._down(F.silu(gate) * up))
-        match self._config.activation:
-            case "relu":
-                inner = F.relu(inner)
-            case "gelu":
-                inner = F.gelu(inner)
-            case "gelu_tanh":
-                inner = F.gelu(inner, approximate="tanh")
-            case _:
-                inner = F.silu(inner)
-        return self._sum(self._down(inner))
-
-    def _sum(self, x: torch.Tensor) -> torch.Tensor:
-        return sum_over_ranks(x, self._shard)
-
-
-class Rotation:
-    """Rotary positions of a step's tokens: halves of each head are rotated against each other."""
-
-    def __init__(self, cosines: torch.Tensor, sines: torch.Tensor) -> None:
-        """Each `[num_tokens, rotated / 2]`."""
-        self._cosines, self._sines = cosines[:, None], sines[:, None]
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        low, high = x.chunk(2, -1)
-        return torch.cat([low * self._cosines - high * self._sines, high * self._cosines + low * self._sines], -1)
+    attention_norm: Norm
+    qkv: Linear
+    """Query, key and value heads of this rank, one after another."""
+    head_norm: torch.Tensor | None
+    """`[query and key heads, head_dim]`, weights of their RMS norm."""
+    output: SummedLinear
+    mlp_norm: Norm
+    mlp: Mlp
 
 
 class Decoder:
-    def __init__(self, config: DecoderConfig, shard: Shard, weights: Weights, max_positions: int, dtype: torch.dtype, device: torch.device) -> None:
-        self._config, self._shard = config, shard
-        self._embed = weights.take("embed")
-        head = weights.find("head")
-        self._head = self._embed if head is None else head
-        self._positions = weights.find("positions")
-        self._project_in, self._project_out = weights.find("project_in"), weights.find("project_out")
-        self._layers = [Layer(config, shard, weights, index) for index in range(config.num_layers)]
-        self._final_norm = weights.norm(config, "final_norm") if config.final_norm else None
-        tables = () if config.rope is None else config.rope.table(max_positions)
-        self._rotation_tables = [torch.from_numpy(table).to(device, dtype) for table in tables]
+    def __init__(self, config: DecoderConfig, shard: Shard, group: ProcessGroup | None) -> None:
+        self._config, self._shard, self._group = config, shard, group
+        self._layers: list[Layer] = []
+        self._outer: Weights = {}
 
-    def hidden(self, ids: torch.Tensor, positions: torch.Tensor, attention: Attention, plan: object, caches: Sequence[Cache]) -> torch.Tensor:
-        """`[num_tokens, hidden]`, before the last norm. `ids` and `positions` are `[num_tokens]`."""
-        config = self._config
-        x = self._embedded(ids)
-        if self._project_in is not None:
-            x = F.linear(x, self._project_in)
-        if self._positions is not None:
-            x = x + F.embedding(positions + config.position_offset, self._positions)
-        rotation = Rotation(*(table[positions] for table in self._rotation_tables)) if self._rotation_tables else None
-        for layer, cache in zip(self._layers, caches, strict=True):
-            x = layer(x, rotation, attention, plan, cache)
-        return x
+    def add_layer(self, weights: Weights) -> None:
+        """Layers come in order; names are those of `decoder_weights` without their number."""
+        config, shard = self._config, self._shard
+        head_norm = None
+        if config.head_norms:
+            parts = (weights["q_norm.weight"].expand(shard.num_heads, -1), weights["k_norm.weight"].expand(shard.num_kv_heads, -1))
+            head_norm = torch.cat(parts)
+        self._layers.append(
+            Layer(
+                attention_norm=self._norm("attention_norm", weights),
+                qkv=_linear(["q", "k", "v"], weights),
+                head_norm=head_norm,
+                output=SummedLinear(_linear(["o"], weights), self._group),
+                mlp_norm=self._norm("mlp_norm", weights),
+                mlp=Mlp(
+                    up=_linear(["gate", "up"] if config.gated else ["up"], weights),
+                    down=SummedLinear(_linear(["down"], weights), self._group),
+                    gated=config.gated,
+                    activation=config.activation,
+                ),
+            )
+        )
 
-    def logits(self, x: torch.Tensor, output: torch.Tensor) -> None:
-        """Writes `[rows, vocab_size]` of float32, on rank 0; every rank must call it."""
-        if self._final_norm is not None:
-            x = self._final_norm(x)
-        if self._project_out is not None:
-            x = F.linear(x, self._project_out)
-        shard = self._shard
-        if shard.world_size == 1:
-            if x.dtype == torch.float32 and x.device == output.device:
-                torch.mm(x, self._head.T, out=output)
-            else:
-                output.copy_(F.linear(x, self._head))
+    def add_outer(self, weights: Weights) -> None:
+        """What is in no layer."""
+        self._outer = weights
+        self._embedding = Embedding(weights["embed"], self._shard.vocab_start, self._group)
+        self._final_norm = self._norm("final_norm", weights) if self._config.final_norm else None
+        self._head = weights.get("head", weights["embed"])
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Every weight once."""
+        yield from self._outer.values()
+        for layer in self._layers:
+            linears = (layer.qkv, layer.output.linear, layer.mlp.up, layer.mlp.down.linear)
+            held = [*(part for linear in linears for part in (linear.weight, linear.bias)), layer.head_norm]
+            held += [part for norm in (layer.attention_norm, layer.mlp_norm) for part in (norm.weight, norm.bias)]
+            yield from (part for part in held if part is not None)
+
+    def hidden(self, step: Step, attention: StepAttention) -> torch.Tensor:
+        """`[num_logits, embedding_size]`: the tokens whose logits are wanted, ready for `logits`."""
+        config, outer = self._config, self._outer
+        x = self._embedding(step.input_ids)  # [tokens, embedding_size]
+        if "project_in" in outer:
+            x = torch.nn.functional.linear(x, outer["project_in"])  # [tokens, hidden_size]
+        if config.rope is None:
+            x = x + outer["positions"].index_select(0, step.positions + config.position_offset)
+        for index, layer in enumerate(self._layers):
+            mixed = self._attend(index, layer, layer.attention_norm(x) if config.norm_first else x, attention)
+            x = x + mixed if config.norm_first else layer.attention_norm(x + mixed)
+            if index == len(self._layers) - 1 and not step.host.wants_every_token:
+                x = x.index_select(0, step.logits_indices)  # [num_logits, hidden_size]
+            x = x + layer.mlp(layer.mlp_norm(x)) if config.norm_first else layer.mlp_norm(x + layer.mlp(x))
+        x = x if self._final_norm is None else self._final_norm(x)
+        return torch.nn.functional.linear(x, outer["project_out"]) if "project_out" in outer else x
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """`[rows, vocab_size]`, in the model's type, on every rank."""
+        local = torch.nn.functional.linear(hidden, self._head)  # [rows, vocab_rows]
+        if self._group is None:
+            return local
+        return torch.cat(self._group.all_gather(local), -1)[:, : self._config.vocab_size]
+
+    def logits_into(self, hidden: torch.Tensor, out: torch.Tensor) -> None:
+        """Writes float32 `[rows, vocab_size]` on the host; without a copy where the model computes there in float32."""
+        if self._group is None and hidden.dtype == torch.float32 and hidden.device.type == "cpu":
+            torch.mm(hidden, self._head.t(), out=out)
             return
-        own = F.linear(x, self._head)
-        parts = [torch.empty_like(own) for _ in range(shard.world_size)]
-        dist.all_gather(parts, own)
-        if shard.rank == 0:
-            output.copy_(torch.cat(parts, -1)[:, : self._config.vocab_size])
+        logits = self.logits(hidden)
+        if self._shard.rank == 0:
+            out.copy_(logits)
 
-    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
-        shard = self._shard
-        if shard.world_size == 1:
-            return F.embedding(ids, self._embed)
-        local = ids - shard.vocab_start
-        elsewhere = (local < 0) | (local >= shard.vocab_rows)
-        rows = F.embedding(local.masked_fill(elsewhere, 0), self._embed)
-        return sum_over_ranks(rows.masked_fill(elsewhere[:, None], 0), shard)
+    def _attend(self, index: int, layer: Layer, x: torch.Tensor, attention: StepAttention) -> torch.Tensor:
+        config, shard = self._config, self._shard
+        qkv = layer.qkv(x).view(len(x), shard.num_heads + 2 * shard.num_kv_heads, config.head_dim)  # [tokens, heads, head_dim]
+        if layer.head_norm is not None:
+            heads = qkv[:, : len(layer.head_norm)]
+            heads.copy_(torch.nn.functional.rms_norm(heads, (config.head_dim,), None, config.norm_epsilon) * layer.head_norm)
+        return layer.output(attention(index, qkv))  # [tokens, hidden_size]
+
+    def _norm(self, name: str, weights: Weights) -> Norm:
+        config = self._config
+        return Norm(config.norm == "rms", config.hidden_size, config.norm_epsilon, weights.get(f"{name}.weight"), weights.get(f"{name}.bias"))
 
 
-def sum_over_ranks(x: torch.Tensor, shard: Shard) -> torch.Tensor:
-    if shard.world_size > 1:
-        dist.all_reduce(x)
-    return x
+def _linear(names: list[str], weights: Weights) -> Linear:
+    """The maps of one input side by side."""
+    joined = torch.cat([weights[f"{name}.weight"] for name in names]) if len(names) > 1 else weights[f"{names[0]}.weight"]
+    biases = [weights[f"{name}.bias"] for name in names if f"{name}.bias" in weights]
+    return Linear(joined, torch.cat(biases) if len(biases) > 1 else biases[0] if biases else None)

@@ -1,46 +1,25 @@
-"""PyTorch behind the adapter: windows are `as_strided` views, so nothing that narrows or views ever copies."""
+"""PyTorch's memory, devices and communication for one rank."""
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
-import torch.distributed as dist
-from quire_worker.dtypes import Array, DTypeName
-from quire_worker.errors import FrameworkMissingError, InvalidArgumentError, NotSupportedError, OutOfMemoryError
+from quire_worker.dtypes import Array, DTypeName, carrier, item_size
+from quire_worker.errors import InvalidArgumentError, NotSupportedError, OutOfMemoryError
 from quire_worker.framework import Framework, Rank
+from quire_worker.host_memory import host_memory
 from quire_worker.tensor import Device, Storage, Tensor
 
-from .element_types import TORCH, from_host, to_host
-
-_KINDS = {"cpu": "cpu", "cuda": "cuda", "npu": "npu", "metal": "mps", "xpu": "xpu"}
-_BACKENDS = {"cpu": "gloo", "cuda": "nccl", "npu": "hccl", "xpu": "xccl"}
-_OPERATIONS = {"sum": dist.ReduceOp.SUM, "max": dist.ReduceOp.MAX, "min": dist.ReduceOp.MIN}
-
-
-def torch_device(device: Device) -> torch.device:
-    """Raises FrameworkMissingError for a kind that torch does not have."""
-    if device.kind not in _KINDS:
-        raise FrameworkMissingError(f"PyTorch has no device {device.kind}")
-    return torch.device(_KINDS[device.kind], 0 if device.kind == "cpu" else device.index)
-
-
-def window(tensor: Tensor) -> torch.Tensor:
-    """The view that a tensor of the contract stands for."""
-    data: torch.Tensor = tensor.storage.data
-    return data.as_strided(tensor.shape, tensor.strides, tensor.offset)
+from .devices import DTYPES, count, out_of_memory, runtime, torch_device
+from .process_group import ProcessGroup
 
 
 class TorchFramework(Framework):
     name = "torch"
 
     def __init__(self, device: Device) -> None:
-        if device.kind == "npu":
-            import torch_npu  # noqa: F401  # registers the device
-        self._device = device
-        module = self._module(device)
-        if device.kind != "cpu" and not module.is_available():
-            raise FrameworkMissingError(f"PyTorch {torch.__version__} sees no {device.kind} device")
+        self._device = Device("cpu")
+        self.group: ProcessGroup | None = None
         self.set_device(device)
 
     @property
@@ -48,120 +27,141 @@ class TorchFramework(Framework):
         return str(torch.__version__)
 
     def devices(self) -> Sequence[Device]:
-        kind = self._device.kind
-        count = 1 if kind in ("cpu", "metal") else self._module(self._device).device_count()
-        accelerated = [] if kind == "cpu" else [Device(kind, index) for index in range(count)]
-        return [*accelerated, Device("cpu")]
+        return [Device(kind, index) for kind in ("cuda", "npu", "metal", "cpu") for index in range(count(kind))]
 
     def dtypes(self, device: Device) -> Sequence[DTypeName]:
-        return ["float32", "float16"] if device.kind == "metal" else ["float32", "bfloat16", "float16"]
+        if device.kind == "cuda" and not torch.cuda.is_bf16_supported():
+            return ["float32", "float16"]
+        return ["float32", "float16", "bfloat16"]
 
     def set_device(self, device: Device) -> None:
-        place = torch_device(device)
-        if device.kind not in ("cpu", "metal"):
-            self._module(device).set_device(place.index)
+        if device.index >= count(device.kind) or device.index < 0:
+            raise NotSupportedError(f"The framework torch has no device {device.kind}:{device.index}")
+        if device.kind in ("cuda", "npu"):
+            runtime(device.kind).set_device(device.index)
         self._device = device
 
     def allocate(self, num_elements: int, dtype: DTypeName, device: Device, *, pin_memory: bool) -> Storage:
-        try:
-            data = torch.zeros(num_elements, dtype=TORCH[dtype], device=torch_device(device), pin_memory=pin_memory)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"There is no room for {num_elements} elements of {dtype} on {device.kind}:{device.index}: {error}") from error
-        except RuntimeError as error:
-            if "memory" not in str(error):
-                raise
-            raise OutOfMemoryError(f"There is no room for {num_elements} elements of {dtype} on {device.kind}:{device.index}: {error}") from error
+        if pin_memory and (device.kind != "cpu" or not self.is_pin_memory_available()):
+            raise NotSupportedError(f"The framework torch has no pinned memory on {device.kind} here")
+        num_bytes = num_elements * item_size(dtype)
+        # The system would grant more than there is, and kill the process that uses it.
+        if device.kind == "cpu" and num_bytes > host_memory()[0] > 0:
+            raise OutOfMemoryError(f"{num_bytes} bytes were asked for; the host has {host_memory()[0]} free", {"bytes": num_bytes})
+        with out_of_memory():
+            data = torch.zeros(num_elements, dtype=DTYPES[dtype], device=torch_device(device), pin_memory=pin_memory)
         return Storage(data, num_elements, dtype, device)
 
     def read(self, tensor: Tensor) -> Array:
-        return to_host(window(tensor), tensor.dtype)
+        return _to_host(window(tensor), tensor.dtype)
 
     def write(self, tensor: Tensor, data: Array) -> None:
-        window(tensor).copy_(from_host(data, tensor.dtype).reshape(tensor.shape))
+        window(tensor).copy_(_from_host(data, tensor.dtype))
 
     def copy_blocks(self, tensor: Tensor, pairs: Sequence[tuple[int, int]], dim: int) -> None:
-        view = window(tensor)
+        elements = window(tensor)
         for source, target in pairs:
-            view.select(dim, target).copy_(view.select(dim, source))
+            elements.select(dim, target).copy_(elements.select(dim, source))
 
     def synchronize(self) -> None:
         if self._device.kind != "cpu":
-            self._module(self._device).synchronize()
+            with out_of_memory():
+                runtime(self._device.kind).synchronize()
 
     def memory_info(self, device: Device) -> tuple[int, int]:
-        if device.kind == "cpu":
-            return super().memory_info(device)
+        if device.kind in ("cuda", "npu"):
+            free, total = runtime(device.kind).mem_get_info(device.index)
+            return int(free), int(total)
         if device.kind == "metal":
             total = int(torch.mps.recommended_max_memory())
-            return total - int(torch.mps.driver_allocated_memory()), total
-        free, total = self._module(device).mem_get_info(torch_device(device).index)
-        return int(free), int(total)
+            return max(0, total - int(torch.mps.driver_allocated_memory())), total
+        return super().memory_info(device)
 
     def peak_memory(self) -> int:
-        if self._device.kind in ("cpu", "metal"):
-            return super().peak_memory()
-        return int(self._module(self._device).max_memory_allocated())
+        if self._device.kind in ("cuda", "npu"):
+            return int(runtime(self._device.kind).max_memory_allocated())
+        if self._device.kind == "metal":
+            raise NotSupportedError("The framework torch has no peak_memory on metal")
+        return super().peak_memory()
 
     def reset_peak_memory(self) -> None:
-        if self._device.kind in ("cpu", "metal"):
-            super().reset_peak_memory()
+        if self._device.kind in ("cuda", "npu"):
+            runtime(self._device.kind).reset_peak_memory_stats()
+        elif self._device.kind == "metal":
+            raise NotSupportedError("The framework torch has no reset_peak_memory on metal")
         else:
-            self._module(self._device).reset_peak_memory_stats()
+            super().reset_peak_memory()
 
     def empty_cache(self) -> None:
         if self._device.kind != "cpu":
-            self._module(self._device).empty_cache()
+            runtime(self._device.kind).empty_cache()
 
     def is_pin_memory_available(self) -> bool:
-        return self._device.kind == "cuda"
+        return count("cuda") > 0 or count("npu") > 0
 
     def manual_seed(self, seed: int) -> None:
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % (1 << 64))
 
     def init_process_group(self, rank: Rank, backend: str, timeout_ms: int) -> None:
-        chosen = backend or _BACKENDS.get(self._device.kind, "")
-        if not chosen or not dist.is_available():
-            raise NotSupportedError(f"The framework torch has no init_process_group on {self._device.kind}")
-        if not dist.is_backend_available(chosen):
-            raise InvalidArgumentError("backend", f"PyTorch has no process group {chosen}", chosen)
-        timeout = timedelta(milliseconds=timeout_ms)
-        dist.init_process_group(chosen, init_method=rank.rendezvous or None, rank=rank.rank, world_size=rank.world_size, timeout=timeout)
+        if rank.world_size == 1:
+            return
+        if self.group is not None:
+            raise NotSupportedError("The framework torch has one process group in a process, and has it already")
+        if self._device.kind == "metal":
+            raise NotSupportedError("The framework torch has no process groups on metal")
+        self.group = ProcessGroup(rank, backend, timeout_ms, self._device.kind)
 
     def all_reduce(self, tensor: Tensor, operation: str) -> Array:
-        if operation not in _OPERATIONS:
-            raise InvalidArgumentError("operation", f"operation must be one of {', '.join(_OPERATIONS)}, got {operation}", operation)
-        return self._collective(tensor, lambda copy: dist.all_reduce(copy, _OPERATIONS[operation]))
+        if self.group is None:
+            return self.read(tensor)
+        # Of truths, a sum that is not zero is true.
+        is_bool = tensor.dtype == "bool"
+        elements = window(tensor).to(torch.uint8 if is_bool else DTYPES[tensor.dtype], copy=True, memory_format=torch.contiguous_format)
+        reduced = self.group.all_reduce(elements, "max" if is_bool and operation == "sum" else operation)
+        return _to_host(reduced.to(DTYPES[tensor.dtype]), tensor.dtype)
 
     def all_gather(self, tensor: Tensor) -> Sequence[Array]:
-        if not dist.is_initialized():
-            return super().all_gather(tensor)
-        own = window(tensor).contiguous()
-        parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, own)
-        return [to_host(part, tensor.dtype) for part in parts]
+        if self.group is None:
+            return [self.read(tensor)]
+        return [_to_host(part, tensor.dtype) for part in self.group.all_gather(window(tensor).contiguous())]
 
     def broadcast(self, tensor: Tensor, source: int) -> Array:
-        if not dist.is_initialized():
+        if self.group is None:
             return super().broadcast(tensor, source)
-        return self._collective(tensor, lambda copy: dist.broadcast(copy, source))
+        return _to_host(self.group.broadcast(window(tensor).clone(memory_format=torch.contiguous_format), source), tensor.dtype)
 
     def barrier(self) -> None:
-        if dist.is_initialized():
-            dist.barrier()
+        if self.group is not None:
+            self.group.barrier()
 
     def destroy_process_group(self) -> None:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        group, self.group = self.group, None
+        if group is not None:
+            group.close()
 
-    def facts(self) -> dict[str, str]:
-        return {"capability": torch.backends.cpu.get_cpu_capability(), "threads": str(torch.get_num_threads())}
+    def facts(self) -> Mapping[str, str]:
+        facts = {"threads": str(torch.get_num_threads()), "cpu": torch.backends.cpu.get_cpu_capability(), "numpy": np.__version__}
+        if self._device.kind == "cuda":
+            facts |= {"cuda": str(torch.version.cuda or torch.version.hip), "device": torch.cuda.get_device_name(self._device.index)}
+        return facts
 
-    def _collective(self, tensor: Tensor, run: Callable[[torch.Tensor], Any]) -> Array:
-        """The result on a copy: the tensor stays as it is."""
-        copy = window(tensor).clone(memory_format=torch.contiguous_format)
-        if dist.is_initialized():
-            run(copy)
-        return to_host(copy, tensor.dtype)
 
-    def _module(self, device: Device) -> Any:
-        return getattr(torch, torch_device(device).type)
+def window(tensor: Tensor) -> torch.Tensor:
+    """The tensor as PyTorch's own view."""
+    flat: torch.Tensor = tensor.storage.data
+    return torch.as_strided(flat, tensor.shape, tensor.strides, tensor.offset)
+
+
+def _to_host(elements: torch.Tensor, dtype: DTypeName) -> Array:
+    copied = torch.empty(elements.shape, dtype=elements.dtype)
+    copied.copy_(elements)
+    bits = copied.view(torch.int16) if dtype == "bfloat16" else copied
+    return bits.numpy().view(carrier(dtype))
+
+
+def _from_host(data: Array, dtype: DTypeName) -> torch.Tensor:
+    kind = carrier(dtype)
+    if data.dtype != kind:
+        raise InvalidArgumentError("data", f"A {dtype} tensor is written from {kind}, got {data.dtype}")
+    owned = np.array(data, order="C")
+    return torch.from_numpy(owned.view(np.int16)).view(torch.bfloat16) if dtype == "bfloat16" else torch.from_numpy(owned)

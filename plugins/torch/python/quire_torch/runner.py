@@ -1,103 +1,174 @@
-"""The model runner: a decoder over pages, one step at a time."""
+"""One model in PyTorch on one device of one rank."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from quire_worker.batch import InputBatch
-from quire_worker.checkpoint import Checkpoint
 from quire_worker.decoder_config import DecoderConfig, read_config
-from quire_worker.decoder_weights import Shard, Weight, load_weights
-from quire_worker.dtypes import DTypeName, item_size, resolve_dtype
-from quire_worker.errors import InvalidArgumentError, OutOfMemoryError, WorkerError
+from quire_worker.decoder_weights import Shard
+from quire_worker.dtypes import DTypeName, resolve_dtype
+from quire_worker.errors import WorkerError
 from quire_worker.runner import BatchLimits, KvCacheLayer, LoadedModel, MemoryProfile, Progress, Runner, SampledTokens, Target
 from quire_worker.tensor import Tensor
 
-from .attention.attention import Attention
-from .attention.plain import PlainAttention
-from .decoder import Cache, Decoder, Weights
-from .element_types import TORCH
-from .framework import torch_device, window
+from .attention.interface import Attention, AttentionShape, Rotary
+from .attention.select import choose_attention
+from .decoder import Decoder
+from .devices import DTYPES, out_of_memory, runtime, torch_device
+from .framework import TorchFramework, window
+from .load import load_decoder
+from .step import HostStep, StepMemory
 
 
 class TorchRunner(Runner):
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, framework: TorchFramework, target: Target) -> None:
+        self._framework, self._target = framework, target
         self._device = torch_device(target.device)
-        self._decoder: Decoder | None = None
-        self._caches: list[Cache] = []
+        self._memory = StepMemory(self._device)
+        self._model: _Model | None = None
+        self._limits: BatchLimits | None = None
+        if self._device.type == "cpu":
+            torch.set_num_threads(target.threads or len(os.sched_getaffinity(0)))
 
     def load_model(self, path: Path, progress: Progress) -> LoadedModel:
         config = read_config(path)
-        supported: list[DTypeName] = ["float32", "bfloat16", "float16"]
-        self._dtype = resolve_dtype(self._target.dtype, config.dtype, supported)
-        self._config, self._shard = config, Shard.of(config, self._target.rank)
-        stored = _told(load_weights(config, Checkpoint(path), self._shard), config, progress)
-        dtype = TORCH[self._dtype]
-        try:
-            weights = Weights(stored, dtype, self._device)
-            self._weights_bytes, parameters = weights.num_bytes, weights.num_parameters
-            self._decoder = Decoder(config, self._shard, weights, config.max_positions, dtype, self._device)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"The weights do not fit into memory: {error}") from error
-        self._attention: Attention = PlainAttention(self._device, self._target.block_size)
-        progress(1.0)
-        return LoadedModel(config, self._dtype, self._weights_bytes, parameters)
+        dtype = resolve_dtype(self._target.dtype, config.dtype, self._framework.dtypes(self._target.device))
+        shard = Shard.of(config, self._target.rank)
+        with out_of_memory(), torch.inference_mode():
+            decoder = load_decoder(path, config, shard, self._framework.group, DTYPES[dtype], self._device, progress)
+        shape = AttentionShape(
+            num_heads=shard.num_heads,
+            num_kv_heads=shard.num_kv_heads,
+            head_dim=config.head_dim,
+            block_size=self._target.block_size,
+            scales=config.scales,
+            windows=config.windows,
+            dtype=DTYPES[dtype],
+            device=self._device,
+        )
+        self._model = _Model(config, shard, dtype, decoder, choose_attention(shape))
+        weights = list(decoder.tensors())
+        return LoadedModel(config, dtype, _bytes(weights), sum(weight.numel() for weight in weights))
 
     def kv_cache_spec(self) -> Sequence[KvCacheLayer]:
-        config, shard, size = self._config, self._shard, self._target.block_size
-        shape = (2, -1, size, shard.num_kv_heads, config.head_dim)
-        bytes_per_block = 2 * size * shard.num_kv_heads * config.head_dim * item_size(self._dtype)
-        return [KvCacheLayer(self._dtype, shape, bytes_per_block) for _ in range(config.num_layers)]
+        model = self._loaded()
+        shape = (2, -1, self._target.block_size, model.shard.num_kv_heads, model.config.head_dim)
+        per_block = -int(np.prod(shape)) * DTYPES[model.dtype].itemsize
+        return [KvCacheLayer(model.dtype, shape, per_block)] * model.config.num_layers
 
     def profile(self, limits: BatchLimits) -> MemoryProfile:
-        """What lives at once in the widest layer of the largest step, and the logits of as many rows as may be asked for."""
-        config, shard = self._config, self._shard
-        tokens, rows, length = limits.max_num_batched_tokens, limits.max_num_seqs, limits.max_model_len
-        heads = (shard.num_heads + 2 * shard.num_kv_heads) * config.head_dim
-        per_token = 4 * config.hidden_size + 2 * heads + 3 * shard.intermediate_size
-        gathered = 2 * max(shard.num_heads, min(rows, tokens) * shard.num_kv_heads) * min(length, 4096) * config.head_dim
-        masks = min(tokens, length) * length
-        logits = limits.max_logits_rows * config.vocab_size * 4
-        return MemoryProfile(self._weights_bytes, (tokens * per_token + gathered) * item_size(self._dtype) + masks + 2 * logits)
+        """On a CPU by reckoning, elsewhere by running the largest batch over a cache that is thrown away."""
+        model = self._loaded()
+        self._limits = limits
+        weights = _bytes(list(model.decoder.tensors()))
+        if self._device.type == "cpu":
+            return MemoryProfile(weights, model.reckoned_bytes(limits))
+        return MemoryProfile(weights, self._measured_bytes(model, limits))
 
     def bind_kv_cache(self, layers: Sequence[Tensor]) -> None:
-        if len(layers) != self._config.num_layers:
-            raise InvalidArgumentError("layers", f"A KV cache of {len(layers)} layers was bound, expected {self._config.num_layers}", len(layers))
-        views = [window(layer) for layer in layers]
-        self._caches = [(view[0], view[1]) for view in views]
+        self._bind(self._loaded(), [window(layer) for layer in layers])
 
     def warmup(self, progress: Progress) -> None:
-        """Nothing is compiled."""
-        progress(1.0)
+        """The first use of an operation is slower than the rest: rows of each kind are run, which write nothing."""
+        model, limits = self._loaded(), self._known_limits()
+        for length in (1, min(8, limits.max_model_len)):
+            self._run(model, _idle(1, length, 1))
+        progress(1)
 
-    @torch.inference_mode()
     def execute(self, batch: InputBatch, logits: npt.NDArray[np.float32]) -> SampledTokens | None:
-        if self._decoder is None or len(self._caches) != self._config.num_layers:
-            raise WorkerError("A step came before the model and its KV cache")
-        try:
-            ids, positions = self._move(batch.input_ids), self._move(batch.positions)
-            x = self._decoder.hidden(ids, positions, self._attention, self._attention.plan(batch), self._caches)
-            count = batch.num_logits
-            if count > 0:
-                wanted = x[self._move(batch.logits_indices)]
-                self._decoder.logits(wanted, torch.from_numpy(logits[:count]) if len(logits) >= count else wanted)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"A step of {batch.num_tokens} tokens does not fit into memory: {error}") from error
+        model = self._loaded()
+        with out_of_memory(), torch.inference_mode():
+            hidden = self._run(model, HostStep.of(batch))
+            if batch.num_logits:
+                model.decoder.logits_into(hidden, torch.from_numpy(logits[: batch.num_logits]))
+        if self._target.rank.rank != 0:
+            self._framework.synchronize()  # the host's copy of the step is about to be overwritten
         return None
 
     def close(self) -> None:
-        self._decoder, self._caches = None, []
+        self._model = self._limits = None
+        self._framework.empty_cache()
 
-    def _move(self, indices: npt.NDArray[np.int32]) -> torch.Tensor:
-        return torch.from_numpy(indices.astype(np.int64)).to(self._device, non_blocking=True)
+    def _run(self, model: "_Model", host: HostStep) -> torch.Tensor:
+        with out_of_memory(), torch.inference_mode():
+            step = self._memory.bring(host)
+            return model.decoder.hidden(step, model.attention.prepare(step))
+
+    def _bind(self, model: "_Model", caches: Sequence[torch.Tensor]) -> None:
+        rope, limits = model.config.rope, self._known_limits()
+        rotary = None
+        if rope is not None:
+            tables = rope.table(limits.max_model_len)
+            rotary = Rotary(*(torch.from_numpy(table).to(self._device, DTYPES[model.dtype]) for table in tables))
+        model.attention.bind(caches, rotary)
+
+    def _measured_bytes(self, model: "_Model", limits: BatchLimits) -> int:
+        length = min(limits.max_model_len, limits.max_num_batched_tokens)
+        rows = max(1, min(limits.max_num_seqs, limits.max_num_batched_tokens // length))
+        shape = (2, 1, limits.block_size, model.shard.num_kv_heads, model.config.head_dim)
+        with out_of_memory(), torch.inference_mode():
+            cache = torch.zeros(shape, dtype=DTYPES[model.dtype], device=self._device)
+            self._bind(model, [cache] * model.config.num_layers)
+            host = _idle(rows, length, -(-length // limits.block_size))
+            module = runtime(self._target.device.kind)
+            self._framework.synchronize()
+            if not hasattr(module, "max_memory_allocated"):
+                return model.reckoned_bytes(limits)
+            before = int(module.memory_allocated())
+            module.reset_peak_memory_stats()
+            hidden = self._run(model, host)
+            wanted = hidden[:1].expand(limits.max_logits_rows, -1)
+            model.decoder.logits(wanted).float()
+            self._framework.synchronize()
+            peak = int(module.max_memory_allocated())
+        self._framework.empty_cache()
+        return max(0, peak - before)
+
+    def _loaded(self) -> "_Model":
+        if self._model is None:
+            raise WorkerError("No model is loaded")
+        return self._model
+
+    def _known_limits(self) -> BatchLimits:
+        if self._limits is None:
+            raise WorkerError("The limits of batches are not known before profile")
+        return self._limits
 
 
-def _told(weights: Iterator[Weight], config: DecoderConfig, progress: Progress) -> Iterator[Weight]:
-    """The same weights, with progress."""
-    about = config.num_layers * (9 if config.gated else 14) + 3
-    for index, weight in enumerate(weights):
-        progress(min(0.99, index / about))
-        yield weight
+class _Model:
+    def __init__(self, config: DecoderConfig, shard: Shard, dtype: DTypeName, decoder: Decoder, attention: Attention) -> None:
+        self.config, self.shard, self.dtype, self.decoder, self.attention = config, shard, dtype, decoder, attention
+
+    def reckoned_bytes(self, limits: BatchLimits) -> int:
+        """An upper bound of what lives at one time in a step."""
+        config, shard, size = self.config, self.shard, DTYPES[self.dtype].itemsize
+        tokens = limits.max_num_batched_tokens
+        heads = 4 * (shard.num_heads + 2 * shard.num_kv_heads) * config.head_dim
+        inner = 3 * shard.intermediate_size * (2 if config.gated else 1)
+        masks = len(set(config.windows)) * limits.max_model_len
+        logits = limits.max_logits_rows * config.vocab_size * (4 + size)
+        gathered = 2 * limits.max_model_len * shard.num_kv_heads * config.head_dim * size + (64 << 20)
+        return tokens * (4 * config.hidden_size + max(heads, inner) + masks) * size + logits + gathered
+
+
+def _idle(num_rows: int, length: int, num_blocks: int) -> HostStep:
+    """Rows of `length` tokens that read the null block and write nothing; the last token's logits are wanted."""
+    tokens = num_rows * length
+    starts = np.arange(num_rows + 1, dtype=np.int32) * length
+    return HostStep(
+        input_ids=np.zeros(tokens, np.int32),
+        positions=np.tile(np.arange(length, dtype=np.int32), num_rows),
+        slot_mapping=np.full(tokens, -1, np.int32),
+        query_start_loc=starts,
+        seq_lens=np.full(num_rows, length, np.int32),
+        block_tables=np.zeros((num_rows, num_blocks), np.int32),
+        logits_indices=starts[1:] - 1,
+    )
+
+
+def _bytes(tensors: Sequence[torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,6 +1,5 @@
-"""What the worker process calls."""
+"""What the worker process calls. PyTorch is imported here first, after the environment is set."""
 
-import torch
 from quire_worker.framework import Framework, Rank
 from quire_worker.runner import Runner, Target
 from quire_worker.tensor import Device
@@ -10,11 +9,10 @@ from .runner import TorchRunner
 
 
 def open_framework(device: Device, rank: Rank) -> Framework:
-    """Raises FrameworkMissingError where torch sees no such device."""
     return TorchFramework(device)
 
 
 def create_runner(framework: Framework, target: Target) -> Runner:
-    if target.threads is not None:
-        torch.set_num_threads(target.threads)
-    return TorchRunner(target)
+    if not isinstance(framework, TorchFramework):
+        raise TypeError("A runner of PyTorch needs PyTorch's framework")
+    return TorchRunner(framework, target)

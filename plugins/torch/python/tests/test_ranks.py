@@ -1,39 +1,77 @@
-"""Two ranks on the CPU over gloo: collectives, and the tokens of one rank."""
+"""Two ranks on the CPU give the tokens of one."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from models import fixture
+from models import FIXTURES
+from quire_worker.decoder_config import read_config
 from quire_worker.testing import golden_cases
 
-RANK = Path(__file__).parent / "rank.py"
+NAMES = [folder.name for folder in FIXTURES if read_config(folder).num_heads % 2 == 0 and folder.name != "llama_rope_dynamic"]
 
 
-@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "opt", "opt_post_norm", "qwen2", "qwen3", "mistral_window", "starcoder2"])
-def test_two_ranks_say_what_one_says(name: str) -> None:
-    folder = fixture(name)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        rendezvous = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    path = [str(Path(__file__).parents[1]), str(Path(__file__).parents[3] / "_python-worker" / "python")]
-    program = f"import sys; sys.path[:0] = {path!r}; sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", program, str(RANK), str(rank), "2", rendezvous, str(folder)], stdout=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    try:
-        replies = [json.loads(rank.communicate(timeout=120)[0].splitlines()[-1]) for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    for reply in replies:
-        assert reply["reduced"] == {"sum": [1, 19], "max": [1, 10], "min": [0, 9]}
-        assert reply["gathered"] == [[0, 10], [1, 9]]
-        assert reply["last"] == [1, 9]
-    expected = [list(case.output_ids) for case in golden_cases(folder) if not case.suppressed_ids][:3]
-    assert expected
-    assert replies[0]["outputs"] == expected
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _models() -> list[dict[str, Any]]:
+    models = []
+    for folder in FIXTURES:
+        if folder.name not in NAMES:
+            continue
+        cases = golden_cases(folder)
+        length = min(len(case.output_ids) for case in cases)
+        models.append(
+            {
+                "folder": str(folder),
+                "prompts": [list(case.prompt_ids) for case in cases],
+                "length": length,
+                "chunk": 5,
+                "expected": [list(case.output_ids[:length]) for case in cases],
+            }
+        )
+    return models
+
+
+@pytest.fixture(scope="module")
+def results() -> list[dict[str, Any]]:
+    job = {"world_size": 2, "rendezvous": f"tcp://127.0.0.1:{_free_port()}", "models": _models()}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part), "OMP_NUM_THREADS": "1"}
+    ranks = []
+    for rank in range(2):
+        command = [sys.executable, str(Path(__file__).with_name("ranks.py")), json.dumps({**job, "rank": rank})]
+        ranks.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    found = []
+    for process in ranks:
+        output, errors = process.communicate(timeout=240)
+        lines = [line for line in output.splitlines() if line.startswith("RESULT ")]
+        assert process.returncode == 0 and lines, errors[-4000:]
+        found.append(json.loads(lines[0].removeprefix("RESULT ")))
+    return found
+
+
+@pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
+def test_two_ranks_give_the_tokens_of_one(results: list[dict[str, Any]], index: int) -> None:
+    assert results[0]["tokens"][index] == _models()[index]["expected"]
+
+
+def test_collectives(results: list[dict[str, Any]]) -> None:
+    assert results[0]["collectives"] == results[1]["collectives"]
+    found = results[0]["collectives"]
+    assert found["int32 sum"] == [7 + 3, -8 - 4, 2**29 + 2**28]
+    assert found["int64 max"] == [7, -4, 2**61]
+    assert found["int32 min"] == [3, -8, 2**28]
+    assert found["int32 gather"] == [[7, -8, 2**29], [3, -4, 2**28]]
+    assert found["int32 broadcast"] == [3, -4, 2**28]
+    assert found["float32 max"] == np.array([1, -1, 3e38], np.float32).tolist()
+    assert found["float16 min"] == [0, 1, -3]
+    assert found["bool sum"] == [True, False, False]

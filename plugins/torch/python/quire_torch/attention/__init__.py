@@ -1,1 +1,1 @@
-"""Attention over a paged KV cache: one interface, and what implements it on which device."""
+"""Attention over a paged cache: one interface, and what runs it on each device."""

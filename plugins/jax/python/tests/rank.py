@@ -10,7 +10,7 @@ from quire_worker.runner import Target
 from quire_worker.tensor import Device, Tensor
 from quire_worker.testing import PagedModel, golden_cases
 
-from quire_torch import worker
+from quire_jax import worker
 
 CPU = Device("cpu")
 
@@ -32,7 +32,7 @@ def main(index: int, world_size: int, rendezvous: str, folder: Path) -> None:
     # Only rank 0 has logits: the others are told which tokens came out.
     outputs = []
     for case in cases:
-        outputs.append(model.greedy([case.prompt_ids], len(case.output_ids), forced=None if index == 0 else [case.output_ids]))
+        outputs += model.greedy([case.prompt_ids], len(case.output_ids), forced=None if index == 0 else [case.output_ids])
     print(json.dumps({"reduced": reduced, "gathered": gathered, "last": last, "outputs": outputs}))
     framework.destroy_process_group()
 

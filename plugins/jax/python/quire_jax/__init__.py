@@ -1,0 +1,1 @@
+"""JAX as a framework for Quire. Nothing here imports jax until a worker opens it."""
