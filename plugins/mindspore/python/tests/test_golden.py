@@ -12,7 +12,7 @@ from quire_worker.tensor import Device
 from quire_worker.testing import PagedModel, Row, golden_cases
 
 from quire_mindspore import worker
-from quire_mindspore.attention.prompt_groups import MAX_TOKENS
+from quire_mindspore.attention import prompt_groups
 
 
 def open_model(framework: Framework, folder: Path, *, dtype: str = "auto", eager: bool = False, max_model_len: int = 512) -> PagedModel:
@@ -105,14 +105,12 @@ def test_more_rows_than_the_largest_graph(framework: Framework) -> None:
     model.close()
 
 
-def test_a_prompt_of_several_calls_is_as_in_chunks(framework: Framework) -> None:
-    """300 tokens are more than one graph call takes; a decoding mate and chunks of 60 change nothing."""
-    folder = fixture("llama_gqa")
-    runner = worker.create_runner(framework, Target(Device("cpu"), "auto", Rank(), 16, None))
-    model = PagedModel(framework, runner, folder, max_num_batched_tokens=1024, max_model_len=400)
-    length = min(300, model.max_model_len - 8)
-    assert length > MAX_TOKENS
-    prompt = np.random.default_rng(3).integers(0, model.loaded.config.vocab_size, length).tolist()
+def test_a_prompt_of_several_calls_is_as_in_chunks(framework: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call takes 32 tokens here, of 100; a decoding mate and chunks of 20 change nothing."""
+    model = open_model(framework, fixture("llama_gqa"))
+    prompt = np.random.default_rng(3).integers(0, model.loaded.config.vocab_size, 100).tolist()
     whole = model.greedy([prompt], 8)
-    assert model.greedy([prompt, prompt[:5]], 8, chunk=60)[0] == whole[0]
+    monkeypatch.setattr(prompt_groups, "MAX_TOKENS", 32)
+    assert model.greedy([prompt], 8) == whole
+    assert model.greedy([prompt, prompt[:5]], 8, chunk=20)[0] == whole[0]
     model.close()
