@@ -1,5 +1,7 @@
 // JAX as a framework for Quire. This side says what the plugin is; the framework itself is in python/quire_jax.
 
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { definePythonPlugin } from '@quire-llm/python-worker'
 
 export const plugin = definePythonPlugin({
@@ -13,6 +15,13 @@ export const plugin = definePythonPlugin({
     python: { atLeast: '3.11', below: '3.15' },
     installs: () => [{ requirements: new URL('../requirements.txt', import.meta.url) }],
   },
+  /** What was compiled once is kept, for every shape and every process. */
+  environment: ({ env }) => ({
+    JAX_COMPILATION_CACHE_DIR:
+      env.JAX_COMPILATION_CACHE_DIR ||
+      join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'quire', 'jax'),
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS: env.JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS || '0',
+  }),
   capabilities: {
     devices: ['tpu', 'cuda', 'cpu'],
     dtypes: ['float32', 'float16', 'bfloat16'],

@@ -1,5 +1,6 @@
-"""
-JAX behind the adapter. Its arrays have no strided views and never change: a storage holds a flat array, a window is the indices
+"""JAX behind the adapter.
+
+Its arrays have no strided views and never change: a storage holds a flat array, a window is the indices
 of its elements in it, and what writes through a window binds a new array to the storage, which all other windows see. So narrow
 and view copy nothing, and reading or writing a window that is not whole gathers or scatters its elements.
 """

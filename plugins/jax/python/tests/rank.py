@@ -27,7 +27,7 @@ def main(index: int, world_size: int, rendezvous: str, folder: Path) -> None:
     last = framework.broadcast(tensor, world_size - 1).tolist()
     framework.barrier()
     runner = worker.create_runner(framework, Target(CPU, "float32", rank, 16, 1))
-    model = PagedModel(framework, runner, folder, max_model_len=512)
+    model = PagedModel(framework, runner, folder, max_num_seqs=2, max_num_batched_tokens=64, max_model_len=64)
     cases = [case for case in golden_cases(folder) if not case.suppressed_ids][:3]
     # Only rank 0 has logits: the others are told which tokens came out.
     outputs = []

@@ -17,7 +17,9 @@ FRAMEWORK = worker.open_framework(Device("cpu"), Rank())
 
 
 def open_model(folder: Path, dtype: str = "float32") -> PagedModel:
-    return PagedModel(FRAMEWORK, worker.create_runner(FRAMEWORK, Target(Device("cpu"), dtype, Rank(), 16, None)), folder, max_model_len=512)
+    return PagedModel(
+        FRAMEWORK, worker.create_runner(FRAMEWORK, Target(Device("cpu"), dtype, Rank(), 16, None)), folder, max_model_len=512 if folder in SHARED else 64
+    )
 
 
 NONE: list[Any] = [pytest.param(None, marks=pytest.mark.skip(WITHOUT_SHARED))]

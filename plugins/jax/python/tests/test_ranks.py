@@ -13,7 +13,7 @@ from quire_worker.testing import golden_cases
 RANK = Path(__file__).parent / "rank.py"
 
 
-@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "opt", "opt_post_norm", "qwen2", "qwen3", "mistral_window", "starcoder2"])
+@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "opt_post_norm", "qwen3"])
 def test_two_ranks_say_what_one_says(name: str) -> None:
     folder = fixture(name)
     with socket.socket() as free:
