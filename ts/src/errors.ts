@@ -140,6 +140,11 @@ export class WorkerError extends EngineError {
   }
 }
 
+/** By the code: a plugin may have its error from another copy of this package. */
+export function isWorkerError(error: unknown): error is WorkerError {
+  return error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER'
+}
+
 /** The caller's signal or `abort` ended the request. `cause` is the signal's reason. */
 export class RequestAbortedError extends EngineError {
   constructor(message = 'The request was aborted.', options?: EngineErrorOptions) {

@@ -18,6 +18,7 @@ import {
   EngineClosedError,
   InternalError,
   InvalidArgumentError,
+  isWorkerError,
   RequestAbortedError,
   TokenizerError,
   WorkerError,
@@ -310,7 +311,7 @@ export class Engine {
   /** The loop cannot go on, for an invariant is broken or a lost worker does not come back: nobody may wait for ever. */
   #break(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const Cause = cause instanceof WorkerError ? WorkerError : InternalError
+    const Cause = isWorkerError(cause) ? WorkerError : InternalError
     for (const state of [...this.#states.values()]) {
       this.#release(state)
       state.fail(new Cause(`The engine's loop ended: ${reason}`, { cause }))

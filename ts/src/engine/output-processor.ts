@@ -2,7 +2,7 @@
 // core what a stop string ended; it schedules nothing.
 
 import type { Detokenizers, SampledStep, StepOutput, Text } from '../binding/index.js'
-import { RunnerError, WorkerError } from '../errors.js'
+import { isWorkerError, RunnerError, WorkerError } from '../errors.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { Continuation } from './continuation.js'
 import { type DecodeToken, logprobOf } from './logprob-assembly.js'
@@ -114,7 +114,7 @@ export class OutputProcessor {
       this.#forget(id)
     }
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const Failure = cause instanceof WorkerError ? WorkerError : RunnerError
+    const Failure = isWorkerError(cause) ? WorkerError : RunnerError
     for (const state of states)
       this.#fail(state, new Failure(`The model runner failed in a step: ${reason}`, { cause }))
   }

@@ -1,7 +1,7 @@
 // The workers of one model, one per rank: they do everything together, and what fails one of them fails all, because the
 // others wait for it in a collective that cannot be called off.
 
-import { WorkerError } from '../errors.js'
+import { isWorkerError, WorkerError } from '../errors.js'
 import type { RankGroup } from '../plugin/framework-plugin.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { ModelOutput, Target } from '../plugin/model-runner.js'
@@ -79,8 +79,8 @@ export class Workers {
     try {
       return await step
     } catch (cause) {
-      if (this.ranks.length === 1 && !(cause instanceof WorkerError)) throw cause
-      this.#lost = cause instanceof WorkerError ? cause : lostBy(cause)
+      if (this.ranks.length === 1 && !isWorkerError(cause)) throw cause
+      this.#lost = isWorkerError(cause) ? cause : lostBy(cause)
       if (this.ranks.length > 1) await this.close()
       throw this.#lost
     }
