@@ -1,5 +1,6 @@
-// `npm run bench [-- micro|engine|peers ...]`: builds, then runs the benches of the named folders (all but peers when none is
-// named: peers installs other engines). Results are printed; what is worth keeping goes to benches/results.
+// `npm run bench [-- micro|engine|frameworks|peers ...]`: builds, then runs the benches of the named folders (micro and engine
+// when none is named: frameworks wants their environments, peers installs other engines). Results are printed; what is worth
+// keeping goes to benches/results.
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { build } from './build.mjs'
@@ -10,6 +11,7 @@ import { runMain, StepError } from './step-error.mjs'
 const KINDS = {
   micro: () => mustExecute('cargo bench', 'cargo', ['bench', '--locked', '--workspace', '--benches']),
   engine: () => runFolder('engine'),
+  frameworks: () => runFolder('frameworks'),
   peers: () => mustExecute('benches/peers', process.execPath, [inRoot('benches', 'peers', 'run.mjs')]),
 }
 
