@@ -31,6 +31,14 @@ export class MarkedProcesses {
     return found.pid
   }
 
+  /** True as soon as one runs that command: one just forked does not, yet. */
+  async runs(command: string, ms = 5000): Promise<boolean> {
+    for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {
+      if (this.list().some(each => each.command === command)) return true
+    }
+    return false
+  }
+
   /** Those that still live after `ms`, or when there are none. */
   async left(ms = 5000): Promise<string[]> {
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {
