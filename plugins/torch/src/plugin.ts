@@ -11,7 +11,7 @@ export const plugin = definePythonPlugin({
   pythonPath: new URL('../python/', import.meta.url),
   module: 'quire_torch',
   distribution: 'torch',
-  versions: { atLeast: '2.4', below: '3' },
+  versions: { atLeast: '2.5', below: '3' },
   pythonEnvironment: {
     python: { atLeast: '3.10', below: '3.15' },
     installs: ({ platform, accelerators }) => [

@@ -1,6 +1,5 @@
 """One decoder for all architectures of `DecoderConfig`, on one rank."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -32,10 +31,13 @@ class Decoder:
         self._config, self._shard, self._group = config, shard, group
         self._layers: list[Layer] = []
         self._outer: Weights = {}
+        self.num_parameters = 0
+        self.weights_bytes = 0
 
     def add_layer(self, weights: Weights) -> None:
         """Layers come in order; names are those of `decoder_weights` without their number."""
         config, shard = self._config, self._shard
+        self._count(weights)
         head_norm = None
         if config.head_norms:
             parts = (weights["q_norm.weight"].expand(shard.num_heads, -1), weights["k_norm.weight"].expand(shard.num_kv_heads, -1))
@@ -58,19 +60,13 @@ class Decoder:
 
     def add_outer(self, weights: Weights) -> None:
         """What is in no layer."""
-        self._outer = weights
+        self._outer = {name: weight for name, weight in weights.items() if name != "head"}
+        self._count(weights)
         self._embedding = Embedding(weights["embed"], self._shard.vocab_start, self._group)
         self._final_norm = self._norm("final_norm", weights) if self._config.final_norm else None
-        self._head = weights.get("head", weights["embed"])
-
-    def tensors(self) -> Iterator[torch.Tensor]:
-        """Every weight once."""
-        yield from self._outer.values()
-        for layer in self._layers:
-            linears = (layer.qkv, layer.output.linear, layer.mlp.up, layer.mlp.down.linear)
-            held = [*(part for linear in linears for part in (linear.weight, linear.bias)), layer.head_norm]
-            held += [part for norm in (layer.attention_norm, layer.mlp_norm) for part in (norm.weight, norm.bias)]
-            yield from (part for part in held if part is not None)
+        self._head = Linear.of(weights.get("head", weights["embed"]))
+        if "head" not in weights and self._head.is_packed:
+            self.weights_bytes += weights["embed"].nbytes  # looked up in one order, multiplied in another
 
     def hidden(self, step: Step, attention: StepAttention) -> torch.Tensor:
         """`[num_logits, embedding_size]`: the tokens whose logits are wanted, ready for `logits`."""
@@ -85,25 +81,22 @@ class Decoder:
             x = x + mixed if config.norm_first else layer.attention_norm(x + mixed)
             if index == len(self._layers) - 1 and not step.host.wants_every_token:
                 x = x.index_select(0, step.logits_indices)  # [num_logits, hidden_size]
+                if len(x) == 0:
+                    break
             x = x + layer.mlp(layer.mlp_norm(x)) if config.norm_first else layer.mlp_norm(x + layer.mlp(x))
         x = x if self._final_norm is None else self._final_norm(x)
         return torch.nn.functional.linear(x, outer["project_out"]) if "project_out" in outer else x
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """`[rows, vocab_size]`, in the model's type, on every rank."""
-        local = torch.nn.functional.linear(hidden, self._head)  # [rows, vocab_rows]
+        local = self._head(hidden)  # [rows, vocab_rows]
         if self._group is None:
             return local
         return torch.cat(self._group.all_gather(local), -1)[:, : self._config.vocab_size]
 
-    def logits_into(self, hidden: torch.Tensor, out: torch.Tensor) -> None:
-        """Writes float32 `[rows, vocab_size]` on the host; without a copy where the model computes there in float32."""
-        if self._group is None and hidden.dtype == torch.float32 and hidden.device.type == "cpu":
-            torch.mm(hidden, self._head.t(), out=out)
-            return
-        logits = self.logits(hidden)
-        if self._shard.rank == 0:
-            out.copy_(logits)
+    def _count(self, weights: Weights) -> None:
+        self.num_parameters += sum(weight.numel() for weight in weights.values())
+        self.weights_bytes += sum(weight.nbytes for weight in weights.values())
 
     def _attend(self, index: int, layer: Layer, x: torch.Tensor, attention: StepAttention) -> torch.Tensor:
         config, shard = self._config, self._shard
@@ -122,4 +115,4 @@ def _linear(names: list[str], weights: Weights) -> Linear:
     """The maps of one input side by side."""
     joined = torch.cat([weights[f"{name}.weight"] for name in names]) if len(names) > 1 else weights[f"{names[0]}.weight"]
     biases = [weights[f"{name}.bias"] for name in names if f"{name}.bias" in weights]
-    return Linear(joined, torch.cat(biases) if len(biases) > 1 else biases[0] if biases else None)
+    return Linear.of(joined, torch.cat(biases) if len(biases) > 1 else biases[0] if biases else None)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from quire_worker.decoder_config import Activation
 
+from .packed import can_pack, pack, packed_linear
 from .process_group import ProcessGroup
 
 
@@ -20,6 +21,8 @@ class Norm:
     bias: torch.Tensor | None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self.is_rms and self.weight is not None and x.device.type == "cpu" and x.dtype == torch.float32:
+            return _rms(x, self.weight, self.epsilon)
         if self.is_rms:
             return F.rms_norm(x, (self.width,), self.weight, self.epsilon)
         return F.layer_norm(x, (self.width,), self.weight, self.bias, self.epsilon)
@@ -27,13 +30,19 @@ class Norm:
 
 @dataclass(frozen=True)
 class Linear:
-    """`weight` is `[out, in]`."""
+    """`weight` is `[out, in]`, packed where the device has a better order for it."""
 
     weight: torch.Tensor
-    bias: torch.Tensor | None = None
+    bias: torch.Tensor | None
+    is_packed: bool
+
+    @staticmethod
+    def of(weight: torch.Tensor, bias: torch.Tensor | None = None) -> "Linear":
+        is_packed = can_pack(weight)
+        return Linear(pack(weight) if is_packed else weight, bias, is_packed)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self.weight, self.bias)
+        return packed_linear(x, self.weight, self.bias) if self.is_packed else F.linear(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,13 @@ class Mlp:
             gate, up = inner.chunk(2, -1)
             return self.down(_activate(gate, self.activation).mul_(up))
         return self.down(_activate(inner, self.activation))
+
+
+def _rms(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """On a CPU PyTorch makes its RMS norm of three times as many operations."""
+    length = torch.linalg.vector_norm(x, 2, -1, keepdim=True)
+    scale = torch.full_like(length, epsilon).addcmul_(length, length, value=1 / x.shape[-1]).rsqrt_()
+    return (x * scale).mul_(weight)
 
 
 def _activate(x: torch.Tensor, activation: Activation) -> torch.Tensor:

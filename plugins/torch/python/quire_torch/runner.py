@@ -1,7 +1,7 @@
 """One model in PyTorch on one device of one rank."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,26 @@ from quire_worker.tensor import Tensor
 
 from .attention.interface import Attention, AttentionShape, Rotary
 from .attention.select import choose_attention
+from .decode_graphs import CudaGraphRecorder, DecodeGraphs, GraphRecorder
 from .decoder import Decoder
 from .devices import DTYPES, out_of_memory, runtime, torch_device
 from .framework import TorchFramework, window
 from .load import load_decoder
-from .step import HostStep, StepMemory
+from .step import HostStep, Step, StepMemory
 
 
 class TorchRunner(Runner):
-    def __init__(self, framework: TorchFramework, target: Target) -> None:
-        self._framework, self._target = framework, target
+    def __init__(
+        self,
+        framework: TorchFramework,
+        target: Target,
+        attention: Callable[[AttentionShape], Attention] = choose_attention,
+        recorder: GraphRecorder | None = None,
+    ) -> None:
+        """`recorder` None: that of the device, if it has one."""
+        self._framework, self._target, self._choose_attention = framework, target, attention
+        self._recorder = recorder or (CudaGraphRecorder() if target.device.kind == "cuda" else None)
+        self._graphs: DecodeGraphs | None = None
         self._device = torch_device(target.device)
         self._memory = StepMemory(self._device)
         self._model: _Model | None = None
@@ -50,9 +60,8 @@ class TorchRunner(Runner):
             dtype=DTYPES[dtype],
             device=self._device,
         )
-        self._model = _Model(config, shard, dtype, decoder, choose_attention(shape))
-        weights = list(decoder.tensors())
-        return LoadedModel(config, dtype, _bytes(weights), sum(weight.numel() for weight in weights))
+        self._model = _Model(config, shard, dtype, decoder, self._choose_attention(shape))
+        return LoadedModel(config, dtype, decoder.weights_bytes, decoder.num_parameters)
 
     def kv_cache_spec(self) -> Sequence[KvCacheLayer]:
         model = self._loaded()
@@ -64,7 +73,7 @@ class TorchRunner(Runner):
         """On a CPU by reckoning, elsewhere by running the largest batch over a cache that is thrown away."""
         model = self._loaded()
         self._limits = limits
-        weights = _bytes(list(model.decoder.tensors()))
+        weights = model.decoder.weights_bytes
         if self._device.type == "cpu":
             return MemoryProfile(weights, model.reckoned_bytes(limits))
         return MemoryProfile(weights, self._measured_bytes(model, limits))
@@ -73,30 +82,42 @@ class TorchRunner(Runner):
         self._bind(self._loaded(), [window(layer) for layer in layers])
 
     def warmup(self, progress: Progress) -> None:
-        """The first use of an operation is slower than the rest: rows of each kind are run, which write nothing."""
+        """The first use of an operation is slower than the rest: rows of each kind are run, which write nothing. Then decode steps are recorded."""
         model, limits = self._loaded(), self._known_limits()
         for length in (1, min(8, limits.max_model_len)):
             self._run(model, _idle(1, length, 1))
+        if self._recorder is not None and model.attention.takes_graphs and not self._target.eager:
+            self._graphs = DecodeGraphs(self._logits_of(model), limits, self._device, self._recorder)
+            with out_of_memory(), torch.inference_mode():
+                self._graphs.record(progress)
         progress(1)
 
     def execute(self, batch: InputBatch, logits: npt.NDArray[np.float32]) -> SampledTokens | None:
         model = self._loaded()
         with out_of_memory(), torch.inference_mode():
-            hidden = self._run(model, HostStep.of(batch))
-            if batch.num_logits:
-                model.decoder.logits_into(hidden, torch.from_numpy(logits[: batch.num_logits]))
+            host = HostStep.of(batch)
+            found = None if self._graphs is None else self._graphs.logits(host)
+            if found is None:
+                hidden = self._run(model, host)
+                found = model.decoder.logits(hidden) if batch.num_logits else None
+            if found is not None and self._target.rank.rank == 0:
+                torch.from_numpy(logits[: batch.num_logits]).copy_(found)
         if self._target.rank.rank != 0:
             self._framework.synchronize()  # the host's copy of the step is about to be overwritten
         return None
 
     def close(self) -> None:
-        self._model = self._limits = None
+        self._model = self._limits = self._graphs = None
         self._framework.empty_cache()
 
     def _run(self, model: "_Model", host: HostStep) -> torch.Tensor:
         with out_of_memory(), torch.inference_mode():
             step = self._memory.bring(host)
             return model.decoder.hidden(step, model.attention.prepare(step))
+
+    @staticmethod
+    def _logits_of(model: "_Model") -> Callable[[Step], torch.Tensor]:
+        return lambda step: model.decoder.logits(model.decoder.hidden(step, model.attention.prepare(step)))
 
     def _bind(self, model: "_Model", caches: Sequence[torch.Tensor]) -> None:
         rope, limits = model.config.rope, self._known_limits()
@@ -168,7 +189,3 @@ def _idle(num_rows: int, length: int, num_blocks: int) -> HostStep:
         block_tables=np.zeros((num_rows, num_blocks), np.int32),
         logits_indices=starts[1:] - 1,
     )
-
-
-def _bytes(tensors: Sequence[torch.Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

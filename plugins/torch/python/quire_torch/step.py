@@ -95,7 +95,7 @@ class StepMemory:
     def bring(self, host: HostStep) -> Step:
         """What the step before left on the host is overwritten: it must have been read."""
         if self._device.type == "cpu":
-            return _step(host, [torch.from_numpy(section) for section in host.sections])
+            return _brought(host, [torch.from_numpy(section) for section in host.sections])
         lengths = [section.size for section in host.sections]
         total = sum(lengths)
         if self._words.numel() < total:
@@ -104,10 +104,15 @@ class StepMemory:
         moved = self._words[:total].to(self._device, non_blocking=True)
         parts = torch.split_with_sizes(moved, lengths)
         tensors = [part.view(section.shape) for part, section in zip(parts, host.sections, strict=True)]
-        return _step(host, tensors)
+        return _brought(host, tensors)
 
 
-def _step(host: HostStep, tensors: Sequence[torch.Tensor]) -> Step:
+def _brought(host: HostStep, tensors: Sequence[torch.Tensor]) -> Step:
+    return step_of(host, tensors, max_query_len=int(host.query_lens.max(initial=0)), max_seq_len=int(host.seq_lens.max(initial=0)))
+
+
+def step_of(host: HostStep, tensors: Sequence[torch.Tensor], *, max_query_len: int, max_seq_len: int) -> Step:
+    """`tensors` are those of `HostStep.sections`, in that order."""
     input_ids, positions, slot_mapping, query_start_loc, seq_lens, block_tables, logits_indices = tensors
     return Step(
         host=host,
@@ -118,6 +123,6 @@ def _step(host: HostStep, tensors: Sequence[torch.Tensor]) -> Step:
         seq_lens=seq_lens,
         block_tables=block_tables,
         logits_indices=logits_indices,
-        max_query_len=int(host.query_lens.max(initial=0)),
-        max_seq_len=int(host.seq_lens.max(initial=0)),
+        max_query_len=max_query_len,
+        max_seq_len=max_seq_len,
     )

@@ -1,4 +1,8 @@
-"""One framework for all tests of this process."""
+"""One framework for all tests of this process; Triton's kernels run in its interpreter."""
+
+import os
+
+os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 
 import pytest
 import torch

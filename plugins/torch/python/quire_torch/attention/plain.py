@@ -35,7 +35,7 @@ class Chunk:
 
     tokens: slice
     blocks: torch.Tensor | None
-    """None = it has no other keys than its own tokens'."""
+    """None = its keys are those of its own tokens, all of them written in this step."""
     num_keys: int
     mask: torch.Tensor | None
     """`[tokens, keys]`; None = causal."""
@@ -160,7 +160,7 @@ def _chunk_of(shape: AttentionShape, host: HostStep, row: int, window: int | Non
     start, length, end = int(host.query_start_loc[row]), int(host.query_lens[row]), int(host.seq_lens[row])
     first_query = end - length
     tokens = slice(start, start + length)
-    if first_query == 0:
+    if first_query == 0 and host.slot_mapping[tokens].min() >= 0:
         narrow = window is not None and window < length
         return Chunk(tokens, None, length, _visible(shape, 0, length, 0, end, window) if narrow else None)
     first_block = 0 if window is None else max(0, first_query - window + 1) // shape.block_size
