@@ -38,7 +38,7 @@ class TorchRunner(Runner):
         self._recorder = recorder or (CudaGraphRecorder() if target.device.kind == "cuda" else None)
         self._graphs: DecodeGraphs | None = None
         self._device = torch_device(target.device)
-        self._memory = StepMemory(self._device)
+        self._memory = StepMemory(self._device, copies=self._device.type != "cpu")
         self._model: _Model | None = None
         self._limits: BatchLimits | None = None
         if self._device.type == "cpu":
@@ -85,7 +85,8 @@ class TorchRunner(Runner):
         """The first use of an operation is slower than the rest: rows of each kind are run, which write nothing. Then decode steps are recorded."""
         model, limits = self._loaded(), self._known_limits()
         for length in (1, min(8, limits.max_model_len)):
-            self._run(model, _idle(1, length, 1))
+            self._run(model, _idle(1, length, -(-length // limits.block_size)))
+            self._framework.synchronize()
         if self._recorder is not None and model.attention.takes_graphs and not self._target.eager:
             self._graphs = DecodeGraphs(self._logits_of(model), limits, self._device, self._recorder)
             with out_of_memory(), torch.inference_mode():
@@ -102,8 +103,8 @@ class TorchRunner(Runner):
                 found = model.decoder.logits(hidden) if batch.num_logits else None
             if found is not None and self._target.rank.rank == 0:
                 torch.from_numpy(logits[: batch.num_logits]).copy_(found)
-        if self._target.rank.rank != 0:
-            self._framework.synchronize()  # the host's copy of the step is about to be overwritten
+        if self._target.rank.rank != 0 or not batch.num_logits:
+            self._framework.synchronize()  # nothing was waited for yet, and the host's copy of the step is about to be overwritten
         return None
 
     def close(self) -> None:

@@ -85,16 +85,17 @@ class Step:
 
 
 class StepMemory:
-    """Brings steps to a device: in one copy, from memory that the device reads by itself where there is such. On a CPU nothing is copied."""
+    """Brings steps to a device: in one copy, from memory that the device reads by itself where there is such."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, *, copies: bool) -> None:
+        """`copies` False: the model computes where the step lies already."""
+        self._device, self._copies = device, copies
         self._pinned = device.type in ("cuda", "npu")
         self._words = torch.empty(0, dtype=torch.int32)
 
     def bring(self, host: HostStep) -> Step:
         """What the step before left on the host is overwritten: it must have been read."""
-        if self._device.type == "cpu":
+        if not self._copies:
             return _brought(host, [torch.from_numpy(section) for section in host.sections])
         lengths = [section.size for section in host.sections]
         total = sum(lengths)

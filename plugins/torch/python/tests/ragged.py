@@ -64,7 +64,7 @@ class Ragged:
         return Ragged(shape, host, _tensor(qkv, shape), _tensor(cache, shape), rotary)
 
     def step(self) -> Step:
-        return StepMemory(CPU).bring(self.host)
+        return StepMemory(CPU, copies=False).bring(self.host)
 
     def run(self, attention: Attention) -> tuple[Array, Array]:
         """What it gives, and the cache after it."""

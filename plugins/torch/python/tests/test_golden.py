@@ -117,6 +117,15 @@ def test_a_strided_cache_gives_the_same(framework: TorchFramework) -> None:
     model.close()
 
 
+@pytest.mark.parametrize("block_size", [1, 4, 100])
+def test_blocks_of_any_size(framework: TorchFramework, block_size: int) -> None:
+    case = golden_cases(fixture("llama_gqa"))[0]
+    runner = worker.create_runner(framework, Target(Device("cpu"), "float32", Rank(), block_size, 1))
+    model = PagedModel(framework, runner, fixture("llama_gqa"), max_model_len=128, block_size=block_size, num_blocks=130)
+    assert model.greedy([case.prompt_ids], len(case.output_ids), suppress=case.suppressed_ids) == [list(case.output_ids)]
+    model.close()
+
+
 def test_no_logits_are_asked_for(framework: TorchFramework) -> None:
     model = open_model(framework, fixture("llama_gqa"))
     assert model.step([Row([1, 2, 3], 0, [1], samples=False)]).shape == (0, 128)
