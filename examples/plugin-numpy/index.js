@@ -1,6 +1,6 @@
 // NumPy as a framework for Quire. This side says what the plugin is; the framework itself is in python/quire_numpy.
 
-import { definePythonPlugin } from '@quire-llm/python-worker'
+import { decoderArchitectures, definePythonPlugin } from '@quire-llm/python-worker'
 
 export const plugin = definePythonPlugin({
   name: 'numpy',
@@ -12,15 +12,7 @@ export const plugin = definePythonPlugin({
   capabilities: {
     devices: ['cpu'],
     dtypes: ['float32'],
-    architectures: [
-      'LlamaForCausalLM',
-      'MistralForCausalLM',
-      'Qwen2ForCausalLM',
-      'Qwen3ForCausalLM',
-      'Starcoder2ForCausalLM',
-      'OPTForCausalLM',
-      'GPT2LMHeadModel',
-    ],
+    architectures: decoderArchitectures,
     quantizations: [],
     blockSizes: 'any',
     deviceSampling: false,

@@ -2,8 +2,8 @@
 // and giving the tokens that transformers gives. One is Python (NumPy), one plain JavaScript.
 
 import test from 'ava'
+import { python, withoutPython } from '../wire/python.js'
 import { fixture, type GoldenFolder, sharedModel } from './golden-folders.js'
-import { numpyInterpreter, withoutNumpy } from './numpy-interpreter.js'
 import { type Finished, PackedApp, succeeded } from './packed-app.js'
 
 interface Outsider {
@@ -29,14 +29,14 @@ const outsiders: readonly Outsider[] = [
     name: 'numpy',
     packages: ['plugins/_python-worker', numpyFolder],
     origin: 'quire-plugin-numpy',
-    env: { QUIRE_PYTHON: numpyInterpreter ?? '', OPENBLAS_NUM_THREADS: '1' },
+    env: { QUIRE_PYTHON: python ?? '', OPENBLAS_NUM_THREADS: '1' },
     models: [...['llama_gqa', 'gpt2', 'opt_post_norm', 'qwen3_window'].map(fixture), ...shared],
     files: [
       ...['README.md', 'index.js', 'package.json'],
       ...pythonFiles.map(name => `python/quire_numpy/${name}.py`),
       'requirements.txt',
     ],
-    missing: numpyInterpreter === undefined ? withoutNumpy : undefined,
+    missing: python === undefined ? withoutPython : undefined,
   },
   {
     name: 'javascript',

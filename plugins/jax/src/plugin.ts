@@ -2,7 +2,7 @@
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { definePythonPlugin } from '@quire-llm/python-worker'
+import { decoderArchitectures, definePythonPlugin } from '@quire-llm/python-worker'
 
 export const plugin = definePythonPlugin({
   name: 'jax',
@@ -25,15 +25,7 @@ export const plugin = definePythonPlugin({
   capabilities: {
     devices: ['tpu', 'cuda', 'cpu'],
     dtypes: ['float32', 'float16', 'bfloat16'],
-    architectures: [
-      'LlamaForCausalLM',
-      'MistralForCausalLM',
-      'Qwen2ForCausalLM',
-      'Qwen3ForCausalLM',
-      'Starcoder2ForCausalLM',
-      'OPTForCausalLM',
-      'GPT2LMHeadModel',
-    ],
+    architectures: decoderArchitectures,
     quantizations: [],
     blockSizes: 'any',
     deviceSampling: false,

@@ -1,6 +1,6 @@
 // MindSpore as a framework for Quire. This side says what the plugin is; the framework itself is in python/quire_mindspore.
 
-import { definePythonPlugin } from '@quire-llm/python-worker'
+import { decoderArchitectures, definePythonPlugin } from '@quire-llm/python-worker'
 
 export const plugin = definePythonPlugin({
   name: 'mindspore',
@@ -16,15 +16,7 @@ export const plugin = definePythonPlugin({
   capabilities: {
     devices: ['npu', 'cpu'],
     dtypes: ['float32', 'float16', 'bfloat16'],
-    architectures: [
-      'LlamaForCausalLM',
-      'MistralForCausalLM',
-      'Qwen2ForCausalLM',
-      'Qwen3ForCausalLM',
-      'Starcoder2ForCausalLM',
-      'OPTForCausalLM',
-      'GPT2LMHeadModel',
-    ],
+    architectures: decoderArchitectures,
     quantizations: [],
     blockSizes: 'any',
     deviceSampling: false,

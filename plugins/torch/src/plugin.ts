@@ -1,6 +1,6 @@
 // PyTorch as a framework for Quire. This side says what the plugin is; the framework itself is in python/quire_torch.
 
-import { definePythonPlugin } from '@quire-llm/python-worker'
+import { decoderArchitectures, definePythonPlugin } from '@quire-llm/python-worker'
 
 /** Builds without CUDA: what the package index has for Linux carries gigabytes of it. */
 const cpuWheels = 'https://download.pytorch.org/whl/cpu'
@@ -24,15 +24,7 @@ export const plugin = definePythonPlugin({
   capabilities: {
     devices: ['cuda', 'npu', 'metal', 'cpu'],
     dtypes: ['float32', 'float16', 'bfloat16'],
-    architectures: [
-      'LlamaForCausalLM',
-      'MistralForCausalLM',
-      'Qwen2ForCausalLM',
-      'Qwen3ForCausalLM',
-      'Starcoder2ForCausalLM',
-      'OPTForCausalLM',
-      'GPT2LMHeadModel',
-    ],
+    architectures: decoderArchitectures,
     quantizations: [],
     blockSizes: 'any',
     deviceSampling: false,

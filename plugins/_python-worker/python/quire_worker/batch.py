@@ -172,3 +172,23 @@ class InputBatch:
     def _floats(self, name: str) -> Floats | None:
         words = self._optional(name, self.num_rows)
         return None if words is None else words.view(np.float32)
+
+
+def independent_ranges(*, slot_mapping: Ints, query_start_loc: Ints, num_computed: Ints, block_tables: Ints, block_size: int) -> list[tuple[int, int]]:
+    """
+    Rows `[first, end)`, in order, among which none reads a block that another one writes in this step, as sequences with the same
+    beginning do. Who computes rows apart from each other must finish one range before the next; mostly there is one.
+    """
+    num_rows = len(num_computed)
+    written = slot_mapping >= 0
+    owners = np.repeat(np.arange(num_rows), np.diff(query_start_loc))[written]
+    blocks = slot_mapping[written] // block_size
+    # Blocks that are full before the step's own tokens: none of them is the row's own to write.
+    is_read = np.arange(block_tables.shape[1]) < (num_computed // block_size)[:, None]
+    is_read &= np.isin(block_tables, blocks)
+    ranges, first = [], 0
+    for row in np.flatnonzero(is_read.any(1)):
+        if (owners[np.isin(blocks, block_tables[row, is_read[row]])] >= first).any():
+            ranges.append((first, int(row)))
+            first = int(row)
+    return [*ranges, (first, num_rows)]

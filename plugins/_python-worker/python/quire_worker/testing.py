@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .batch import HEADER_WORDS, MAGIC, VERSION, InputBatch, Ints
+from .decoder_config import ARCHITECTURES
 from .framework import Framework
 from .runner import BatchLimits, Runner
 from .tensor import Device, Tensor, contiguous_strides
@@ -161,6 +162,18 @@ class PagedModel:
                     block -= 1
                     table.append(block)
         return tables
+
+
+def golden_folders(parent: Path) -> list[Path]:
+    """The model folders in `parent` that have golden tokens, and an architecture that `DecoderConfig` describes; sorted."""
+
+    def runs(folder: Path) -> bool:
+        files = (folder / "config.json", folder / "golden.json")
+        if not all(file.is_file() for file in files) or not any(folder.glob("*.safetensors")):
+            return False
+        return json.loads(files[0].read_text())["architectures"][0] in ARCHITECTURES
+
+    return sorted(folder for folder in parent.iterdir() if runs(folder)) if parent.is_dir() else []
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import numpy.typing as npt
-from quire_worker.batch import InputBatch
+from quire_worker.batch import InputBatch, independent_ranges
 from quire_worker.checkpoint import Checkpoint
 from quire_worker.decoder_config import read_config
 from quire_worker.decoder_weights import Shard
@@ -101,15 +101,30 @@ class JaxRunner(Runner):
         starts, lengths, indices = batch.query_start_loc, batch.seq_lens, batch.logits_indices
         new, pages = np.diff(starts), -(-lengths // batch.block_size)
         row_of = np.searchsorted(starts, indices, "right") - 1
+        ranges = independent_ranges(
+            slot_mapping=batch.slot_mapping,
+            query_start_loc=starts,
+            num_computed=batch.num_computed,
+            block_tables=batch.block_tables,
+            block_size=batch.block_size,
+        )
+        for first, end in ranges:
+            self._run_rows(batch, np.arange(first, end), new, pages, row_of, logits)
+
+    def _run_rows(
+        self, batch: InputBatch, rows: npt.NDArray[np.int64], new: Ints, pages: Ints, row_of: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]
+    ) -> None:
+        """`new` tokens and `pages` are of all rows; `row_of` those that logits are of."""
+        starts, indices = batch.query_start_loc, batch.logits_indices
         gives = self._target.rank.rank == 0
-        single = np.flatnonzero(new == 1)
+        single = rows[new[rows] == 1]
         if len(single) > 0:
             shape = self._buckets.decode(len(single), int(pages[single].max()))
             found = self._decode(self._padded(batch, single, shape))
-            wanted = np.flatnonzero(new[row_of] == 1)
+            wanted = np.flatnonzero(np.isin(row_of, single))
             if gives and len(wanted) > 0:
                 logits[wanted] = found[np.searchsorted(single, row_of[wanted])]
-        for row in np.flatnonzero(new > 1):
+        for row in rows[new[rows] > 1]:
             shape = self._buckets.prefill(int(new[row]), int(pages[row]))
             hidden = self._prefill(self._padded(batch, np.array([row]), shape))
             wanted = np.flatnonzero(row_of == row)

@@ -103,6 +103,14 @@ class MindSporeRunner(Runner):
         """Rows of logits, and what they are."""
         if step.num_tokens == 0:
             return []
+        results, first_logits = [], 0
+        for part in step.independent(self._target.block_size):
+            results += [(first_logits + rows, computed) for rows, computed in self._run_part(part)]
+            first_logits += len(part.logits_indices)
+        return results
+
+    def _run_part(self, step: Step) -> Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """Rows whose calls may come in any order."""
         wanted = step.logits_indices
         results = []
         for call in self._get_attention().calls(step):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from quire_worker.batch import InputBatch, Ints
+from quire_worker.batch import InputBatch, Ints, independent_ranges
 from quire_worker.runner import BatchLimits
 
 
@@ -42,6 +42,32 @@ class Step:
             batch.block_tables,
             batch.logits_indices,
         )
+
+    def rows(self, first: int, end: int) -> "Step":
+        """These rows alone; `logits_indices` are those of theirs."""
+        tokens = slice(int(self.query_start_loc[first]), int(self.query_start_loc[end]))
+        wanted = (self.logits_indices >= tokens.start) & (self.logits_indices < tokens.stop)
+        return Step(
+            input_ids=self.input_ids[tokens],
+            positions=self.positions[tokens],
+            slot_mapping=self.slot_mapping[tokens],
+            query_start_loc=self.query_start_loc[first : end + 1] - tokens.start,
+            seq_lens=self.seq_lens[first:end],
+            num_computed=self.num_computed[first:end],
+            block_tables=self.block_tables[first:end],
+            logits_indices=self.logits_indices[wanted] - tokens.start,
+        )
+
+    def independent(self, block_size: int) -> Sequence["Step"]:
+        """The step cut so that no row reads what another one writes in the same part; parts are run in order."""
+        ranges = independent_ranges(
+            slot_mapping=self.slot_mapping,
+            query_start_loc=self.query_start_loc,
+            num_computed=self.num_computed,
+            block_tables=self.block_tables,
+            block_size=block_size,
+        )
+        return [self] if len(ranges) == 1 else [self.rows(*each) for each in ranges]
 
     @staticmethod
     def dummy(query_lens: Sequence[int], num_computed: int, block_size: int) -> "Step":

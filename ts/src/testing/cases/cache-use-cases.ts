@@ -71,6 +71,31 @@ export const cacheUseCases: readonly ConformanceCase[] = [
     expectLogits(ofOther ?? [], reference.logits(other.tokenIds).slice(blockSize), tolerance, 'the one that shares')
     return undefined
   }),
+  cacheCase('a block that another row of the same step writes', async ({ session, checkpoint, tolerance }) => {
+    const { blockSize, maxModelLen, maxNumBatchedTokens } = session.limits
+    if (blockSize + 5 > Math.min(maxModelLen, maxNumBatchedTokens - 5)) {
+      skip(`a block of ${blockSize} slots and two rows more are longer than the tiny model takes`)
+    }
+    const { vocabSize } = checkpoint.config
+    const prefix = randomTokens(56, blockSize, vocabSize)
+    const sequences = [5, 4, 1].map((length, index) =>
+      session.start([...prefix, ...randomTokens(57 + index, length, vocabSize)]),
+    )
+    const [first, ...others] = sequences as [(typeof sequences)[0], ...typeof sequences]
+    const rows = [session.row(first, blockSize + 5, { logitsOf: [blockSize, blockSize + 5] })]
+    for (const [index, other] of others.entries()) {
+      other.blockTable.push(first.blockTable[0] as number)
+      other.numComputed = blockSize
+      const count = index === 0 ? 4 : 1
+      rows.push(session.row(other, count, { logitsOf: [0, count] }))
+    }
+    const { logits } = await session.step(rows)
+    for (const other of others) other.blockTable.shift()
+    session.free(...sequences)
+    const expected = sequences.flatMap(({ tokenIds }) => checkpoint.reference.logits(tokenIds).slice(blockSize))
+    expectLogits(logits, expected, tolerance, 'tokens after a block that is written in their step')
+    return undefined
+  }),
   cacheCase('blocks that copyBlocks copied', async ({ session, checkpoint, tolerance }) => {
     const length = twoBlocks(session)
     const sequence = session.start(randomTokens(53, length + 3, checkpoint.config.vocabSize))
