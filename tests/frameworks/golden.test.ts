@@ -30,7 +30,7 @@ function variations({ cases, maxModelLen }: GoldenModel): readonly Variation[] {
     { name: '16 together', options: {}, copies: Math.ceil(16 / cases.length) },
     { name: 'no prefix caching, blocks of 32', options: { enablePrefixCaching: false, blockSize: 32 }, copies: 2 },
     { name: 'steps of 7 tokens', options: { maxNumBatchedTokens: 7, maxNumSeqs: 7 } },
-    { name: 'preempted', options: scarce, copies: 4, preempts: true },
+    { name: 'preempted', options: scarce, copies: 2, preempts: true },
     { name: 'eager', options: { enforceEager: true, maxNumSeqs: 4 } },
     { name: 'two ranks', options: { tensorParallelSize: 2, threads: 1 }, copies: 2 },
   ]

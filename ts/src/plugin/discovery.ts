@@ -86,7 +86,7 @@ async function importPlugin(folder: string, entry: unknown, origin: string): Pro
     })
   }
   try {
-    const module = (await import(pathToFileURL(path).href)) as ModuleOfPlugin
+    const module = await importAfterOthers(path)
     return module.plugin ?? module.default?.plugin ?? module.default
   } catch (cause) {
     throw new PluginError(`The plugin from ${origin} cannot be imported: ${(cause as Error).message}`, {
@@ -94,6 +94,15 @@ async function importPlugin(folder: string, entry: unknown, origin: string): Pro
       details: { origin, path },
     })
   }
+}
+
+let lastImport: Promise<unknown> = Promise.resolve()
+
+/** One import after the other: a CommonJS plugin cannot require a module that another import has half loaded. */
+function importAfterOthers(path: string): Promise<ModuleOfPlugin> {
+  const imported = lastImport.then(() => import(pathToFileURL(path).href) as Promise<ModuleOfPlugin>)
+  lastImport = imported.catch(() => {})
+  return imported
 }
 
 interface ModuleOfPlugin {
