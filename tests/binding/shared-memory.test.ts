@@ -39,6 +39,13 @@ test('the folder is the one of QUIRE_SHARED_MEMORY; one that is not there is a t
   for (const length of [0, -1]) t.throws(() => shareMemory(native, length, {}), { code: 'ERR_RUNNER' })
 })
 
+test('more than the folder can ever have is refused before a page of it is taken', async t => {
+  const native = await loadNative()
+  const folder = await mkdtemp(join(tmpdir(), 'quire-memory-'))
+  t.throws(() => shareMemory(native, 2 ** 50, { QUIRE_SHARED_MEMORY: folder }), { code: 'ERR_OUT_OF_MEMORY' })
+  t.deepEqual(await readdir(folder), [])
+})
+
 const folder = mkdtempSync(join(tmpdir(), 'quire-full-'))
 const mounted = mountSmall(folder)
 const testWithoutRoom = mounted ? test : test.skip

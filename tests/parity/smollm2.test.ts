@@ -1,11 +1,11 @@
 // A real chat model, SmolLM2-135M-Instruct: conversations rendered, ids and logprobs as transformers gives them, and 32
 // conversations at once. The weights are fetched by tests/fetch-models.
 
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { type ChatMessage, LLM, type Prompt, SamplingParams } from 'quire-llm'
-import { type GoldenLogprob, sharedModels, withoutSharedModels } from './golden-model.js'
+import type { GoldenLogprob } from './golden-model.js'
+import { golden, model, reasonToSkip } from './smollm2-model.js'
 
 /** A conversation, or a plain text that goes on. */
 interface GoldenCase {
@@ -19,18 +19,6 @@ interface GoldenCase {
   readonly finish_reason: 'stop' | 'length'
   readonly prompt_logprobs_first_64: readonly (number | null)[]
   readonly logprobs_first_48: readonly GoldenLogprob[]
-}
-
-const models = process.env.QUIRE_TEST_MODELS ?? ''
-const model = join(models, 'smollm2-135m-instruct')
-const golden = join(sharedModels ?? '', 'smollm2-135m-instruct', 'golden.json')
-
-function reasonToSkip(): string | undefined {
-  if (models === '' || !existsSync(join(model, 'model.safetensors'))) {
-    return process.env.QUIRE_TEST_MODELS_SKIPPED ?? 'the weights were not fetched (npm test does it)'
-  }
-  if (sharedModels === undefined || !existsSync(golden)) return withoutSharedModels
-  return undefined
 }
 
 const reason = reasonToSkip()

@@ -71,7 +71,15 @@ fn create(path: &Path, byte_length: i64) -> Result<MmapRaw, Error> {
     mapped
 }
 
+/// Asks first: a folder of shared memory is memory, and filling it in vain would take it from everybody.
 fn reserve(file: &mut File, length: usize) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        let space = rustix::fs::fstatvfs(&*file)?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < length as u64 {
+            return Err(ErrorKind::StorageFull.into());
+        }
+    }
     let mut left = length;
     while left > 0 {
         let chunk = left.min(ZEROS.len());
