@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from quire_worker.batch import InputBatch, independent_ranges
 from quire_worker.checkpoint import Checkpoint
+from quire_worker.cores import limit_cores
 from quire_worker.decoder_config import read_config
 from quire_worker.decoder_weights import Shard
 from quire_worker.dtypes import Array, DTypeName, item_size, resolve_dtype
@@ -29,6 +30,8 @@ class JaxRunner(Runner):
     def __init__(self, target: Target) -> None:
         self._target = target
         self._device = jax_device(target.device)
+        if target.device.kind == "cpu" and target.threads is not None:
+            limit_cores(target.threads, target.rank.rank)
         self._weights: dict[str, jax.Array] = {}
         self._layers: Sequence[Tensor] = []
 

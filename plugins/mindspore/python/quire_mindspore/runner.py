@@ -1,7 +1,6 @@
 """One model on one rank: loads it, compiles a graph per phase, and runs steps as a few graph calls."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from quire_worker.batch import InputBatch
 from quire_worker.checkpoint import Checkpoint
+from quire_worker.cores import limit_cores
 from quire_worker.decoder_config import DecoderConfig, read_config
 from quire_worker.decoder_weights import Shard, load_weights
 from quire_worker.dtypes import item_size, resolve_dtype
@@ -36,8 +36,8 @@ class MindSporeRunner(Runner):
         self._attention: PagedAttention | None = None
         self._limits: BatchLimits | None = None
         if self._on_cpu and target.threads is not None:
-            with suppress(RuntimeError):  # taken once in a process: a later runner keeps what the first one asked for
-                ms.runtime.dispatch_threads_num(target.threads)
+            # dispatch_threads_num would be its own way, with which decoding takes up to thirty times as long.
+            limit_cores(target.threads, target.rank.rank)
 
     def load_model(self, path: Path, progress: Progress) -> LoadedModel:
         config = read_config(path)
