@@ -1,7 +1,8 @@
 """A decoder-only transformer of any architecture that `DecoderConfig` describes, as pure functions of arrays, on one rank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,9 @@ from quire_worker.decoder_weights import Shard
 Weights = Mapping[str, jax.Array]
 RANK_AXIS = "rank"
 """Name of the mesh's axis, where there are several ranks."""
+_STACKED = "layers."
+_ENDLESS = 1 << 30
+"""A window longer than any context."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,11 @@ class Decoder:
     def __init__(self, config: DecoderConfig, shard: Shard, block_size: int) -> None:
         self._config, self._shard, self._block_size = config, shard, block_size
 
-    def hidden(self, weights: Weights, caches: Sequence[jax.Array], step: Step) -> tuple[jax.Array, list[jax.Array]]:
-        """`[rows, tokens, hidden]` before the last norm, and the caches as they are then. A cache is flat."""
+    def hidden(self, weights: Weights, caches: jax.Array, step: Step) -> tuple[jax.Array, jax.Array]:
+        """
+        `[rows, tokens, hidden]` before the last norm, and the caches, `[layers, elements]`, as they are then. One layer is compiled, and
+        scanned: weights named `layers.*` have all layers in front.
+        """
         config = self._config
         x = self._embedded(weights["embed"], step.ids)
         if "project_in" in weights:
@@ -39,11 +46,20 @@ class Decoder:
         rotation = None
         if config.rope is not None:
             rotation = tuple(weights[name][step.positions][:, :, None] for name in ("cosines", "sines"))
-        written = []
-        for index, cache in enumerate(caches):
-            x, cache_after = self._layer(weights, index, x, rotation, cache, step)
-            written.append(cache_after)
-        return x, written
+        windows = [_ENDLESS if window is None else window for window in config.windows]
+        layers = {
+            "weights": {name.removeprefix(_STACKED): weight for name, weight in weights.items() if name.startswith(_STACKED)},
+            "index": jnp.arange(config.num_layers, dtype=jnp.int32),
+            "scale": jnp.array(config.scales, jnp.float32),
+            "window": jnp.array(windows, jnp.int32),
+        }
+        pages = caches.reshape(config.num_layers, 2, -1, self._shard.num_kv_heads, config.head_dim)
+
+        def layer(carry: tuple[jax.Array, jax.Array], of: Mapping[str, Any]) -> tuple[tuple[jax.Array, jax.Array], None]:
+            return self._layer(of, *carry, rotation, step), None
+
+        (x, pages), _ = jax.lax.scan(layer, (x, pages), layers)
+        return x, pages.reshape(caches.shape)
 
     def logits(self, weights: Weights, x: jax.Array) -> jax.Array:
         """`[rows, vocab_size]` of float32, of `[rows, hidden]`."""
@@ -64,48 +80,44 @@ class Decoder:
         here = (local >= 0) & (local < self._shard.vocab_rows)
         return self._sum(jnp.where(here[..., None], embed[jnp.where(here, local, 0)], 0))
 
-    def _layer(
-        self, weights: Weights, index: int, x: jax.Array, rotation: tuple[jax.Array, ...] | None, cache: jax.Array, step: Step
-    ) -> tuple[jax.Array, jax.Array]:
-        name = f"layers.{index}."
-        first = self._config.norm_first
-        attended, cache = self._attention(weights, index, self._norm(weights, f"{name}attention_norm", x) if first else x, rotation, cache, step)
-        x = x + attended if first else self._norm(weights, f"{name}attention_norm", x + attended)
-        if first:
-            return x + self._mlp(weights, name, self._norm(weights, f"{name}mlp_norm", x)), cache
-        return self._norm(weights, f"{name}mlp_norm", x + self._mlp(weights, name, x)), cache
+    def _layer(self, of: Mapping[str, Any], x: jax.Array, pages: jax.Array, rotation: tuple[jax.Array, ...] | None, step: Step) -> tuple[jax.Array, jax.Array]:
+        weights = of["weights"]
+        if self._config.norm_first:
+            attended, pages = self._attention(of, self._norm(weights, "attention_norm", x), pages, rotation, step)
+            x = x + attended
+            return x + self._mlp(weights, self._norm(weights, "mlp_norm", x)), pages
+        attended, pages = self._attention(of, x, pages, rotation, step)
+        x = self._norm(weights, "attention_norm", x + attended)
+        return self._norm(weights, "mlp_norm", x + self._mlp(weights, x)), pages
 
     def _attention(
-        self, weights: Weights, index: int, x: jax.Array, rotation: tuple[jax.Array, ...] | None, cache: jax.Array, step: Step
+        self, of: Mapping[str, Any], x: jax.Array, pages: jax.Array, rotation: tuple[jax.Array, ...] | None, step: Step
     ) -> tuple[jax.Array, jax.Array]:
-        config, shard, name = self._config, self._shard, f"layers.{index}."
+        """`pages` are `[layers, 2, slots, kv heads, head_dim]`."""
+        config, shard, weights, index = self._config, self._shard, of["weights"], of["index"]
         rows, tokens = step.ids.shape
         dim, num_kv = config.head_dim, shard.num_kv_heads
-        heads = _linear(weights, f"{name}qkv", x).reshape(rows, tokens, -1, dim)
+        heads = _linear(weights, "qkv", x).reshape(rows, tokens, -1, dim)
         query, key, value = jnp.split(heads, [shard.num_heads, shard.num_heads + num_kv], 2)
         if config.head_norms:
-            query = _rms_norm(query, weights[f"{name}q_norm.weight"], config.norm_epsilon)
-            key = _rms_norm(key, weights[f"{name}k_norm.weight"], config.norm_epsilon)
+            query = _rms_norm(query, weights["q_norm.weight"], config.norm_epsilon)
+            key = _rms_norm(key, weights["k_norm.weight"], config.norm_epsilon)
         if rotation is not None:
             query, key = _rotate(query, *rotation), _rotate(key, *rotation)
-        pages = cache.reshape(2, -1, num_kv, dim)
-        new = jnp.stack([key, value]).reshape(2, rows * tokens, num_kv, dim)
-        pages = pages.at[:, step.slots.reshape(-1)].set(new.astype(pages.dtype), mode="drop")
-        blocks = pages.reshape(2, -1, self._block_size, num_kv, dim)
-        keys, values = (blocks[which][step.tables].reshape(rows, -1, num_kv, dim) for which in range(2))
+        new = jnp.stack([key, value], 2).reshape(rows * tokens, 2, num_kv, dim)
+        pages = pages.at[index, :, step.slots.reshape(-1)].set(new.astype(pages.dtype), mode="drop")
+        blocks = pages.reshape(config.num_layers, 2, -1, self._block_size, num_kv, dim)
+        keys, values = (blocks[index, which, step.tables].reshape(rows, -1, num_kv, dim) for which in range(2))
         grouped = query.reshape(rows, tokens, num_kv, -1, dim)
-        scores = jnp.einsum("rqhgd,rlhd->rhgql", grouped, keys, preferred_element_type=jnp.float32) * config.scales[index]
+        scores = jnp.einsum("rqhgd,rlhd->rhgql", grouped, keys, preferred_element_type=jnp.float32) * of["scale"]
         distance = step.positions[:, :, None] - jnp.arange(keys.shape[1], dtype=jnp.int32)
-        seen = distance >= 0
-        window = config.windows[index]
-        if window is not None:
-            seen &= distance < window
+        seen = (distance >= 0) & (distance < of["window"])
         share = jax.nn.softmax(jnp.where(seen[:, None, None], scores, -jnp.inf), axis=-1).astype(values.dtype)
         mixed = jnp.einsum("rhgql,rlhd->rqhgd", share, values).reshape(rows, tokens, -1)
-        return self._sum(_linear(weights, f"{name}o", mixed)), pages.reshape(-1)
+        return self._sum(_linear(weights, "o", mixed)), pages
 
-    def _mlp(self, weights: Weights, name: str, x: jax.Array) -> jax.Array:
-        inner = _linear(weights, f"{name}up", x)
+    def _mlp(self, weights: Weights, x: jax.Array) -> jax.Array:
+        inner = _linear(weights, "up", x)
         if self._config.gated:
             gate, up = jnp.split(inner, 2, -1)
             inner = jax.nn.silu(gate) * up
@@ -115,7 +127,7 @@ class Decoder:
             inner = jax.nn.silu(inner)
         else:
             inner = jax.nn.gelu(inner, approximate=self._config.activation == "gelu_tanh")
-        return self._sum(_linear(weights, f"{name}down", inner))
+        return self._sum(_linear(weights, "down", inner))
 
     def _norm(self, weights: Weights, name: str, x: jax.Array) -> jax.Array:
         weight, bias, epsilon = weights.get(f"{name}.weight"), weights.get(f"{name}.bias"), self._config.norm_epsilon

@@ -1,6 +1,6 @@
 """JAX behind the adapter.
 
-Its arrays have no strided views and never change: a storage holds a flat array, a window is the indices
+Its arrays have no strided views and never change: a storage holds a flat array (memory.py), a window is the indices
 of its elements in it, and what writes through a window binds a new array to the storage, which all other windows see. So narrow
 and view copy nothing, and reading or writing a window that is not whole gathers or scatters its elements.
 """
@@ -18,6 +18,7 @@ from quire_worker.framework import Framework, Rank
 from quire_worker.tensor import Device, Storage, Tensor
 
 from .devices import element_type, from_host, jax_device, out_of_memory, to_host
+from .memory import Memory, memory
 
 _REDUCTIONS = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 
@@ -51,25 +52,27 @@ class JaxFramework(Framework):
             data.block_until_ready()
         except (RuntimeError, MemoryError, ValueError) as error:
             raise out_of_memory(error, f"{num_elements} elements of {dtype} on {device.kind}:{device.index}") or error from error
-        return Storage(data, num_elements, dtype, device)
+        return Storage(Memory(data), num_elements, dtype, device)
 
     def read(self, tensor: Tensor) -> Array:
-        data: jax.Array = tensor.storage.data
+        data = memory(tensor.storage).array
         found = data if tensor.is_whole else data[_indices(tensor)]
         return to_host(found, tensor.dtype).reshape(tensor.shape)
 
     def write(self, tensor: Tensor, data: Array) -> None:
-        storage, values = tensor.storage, from_host(data, tensor.dtype).reshape(-1)
+        held, values = memory(tensor.storage), from_host(data, tensor.dtype).reshape(-1)
         if tensor.is_whole:
-            storage.data = jnp.array(values, element_type(tensor.dtype), device=jax_device(storage.device))
+            held.array = jnp.array(values, element_type(tensor.dtype), device=jax_device(tensor.storage.device))
         else:
-            storage.data = storage.data.at[_indices(tensor)].set(values)
+            held.array = held.array.at[_indices(tensor)].set(values)
 
     def copy_blocks(self, tensor: Tensor, pairs: Sequence[tuple[int, int]], dim: int) -> None:
         indices = np.moveaxis(_indices(tensor).reshape(tensor.shape), dim, 0)
-        storage = tensor.storage
+        held = memory(tensor.storage)
+        array = held.array
         for source, target in pairs:
-            storage.data = storage.data.at[indices[target].reshape(-1)].set(storage.data[indices[source].reshape(-1)])
+            array = array.at[indices[target].reshape(-1)].set(array[indices[source].reshape(-1)])
+        held.array = array
 
     def synchronize(self) -> None:
         jax.effects_barrier()

@@ -11,7 +11,6 @@ from quire_worker.dtypes import Array
 
 from .decoder import RANK_AXIS, Decoder, Step, Weights
 
-Caches = Sequence[jax.Array]
 HEAD_ROWS = (1, 16)
 """How many tokens of a prompt a head takes at once."""
 
@@ -24,11 +23,11 @@ class Programs:
         self._mesh = Mesh(np.array(jax.devices()), (RANK_AXIS,)) if shard.world_size > 1 else None
         own, whole = PartitionSpec(RANK_AXIS), PartitionSpec()
 
-        def decode(weights: Weights, caches: Caches, *step: jax.Array) -> tuple[jax.Array, Caches]:
+        def decode(weights: Weights, caches: jax.Array, *step: jax.Array) -> tuple[jax.Array, jax.Array]:
             hidden, written = decoder.hidden(weights, caches, Step(*step))
             return decoder.logits(weights, hidden[:, 0]), written
 
-        def prefill(weights: Weights, caches: Caches, *step: jax.Array) -> tuple[jax.Array, Caches]:
+        def prefill(weights: Weights, caches: jax.Array, *step: jax.Array) -> tuple[jax.Array, jax.Array]:
             hidden, written = decoder.hidden(weights, caches, Step(*step))
             return hidden[0], written
 
@@ -40,15 +39,15 @@ class Programs:
         self._prefill = self._program(prefill, step_inputs, (whole, own), eager, donated=1)
         self._head = self._program(head, (own, whole, whole), whole, eager)
 
-    def decode(self, weights: Weights, caches: Caches, step: Sequence[Array]) -> tuple[Array, Caches]:
+    def decode(self, weights: Weights, caches: jax.Array, step: Sequence[Array]) -> tuple[Array, jax.Array]:
         """Logits `[rows, vocab_size]` of rows with one token each."""
-        logits, written = self._decode(weights, self._globals(caches), *step)
-        return np.asarray(self._local(logits)), self._locals(written)
+        logits, written = self._decode(weights, self.shared(caches), *step)
+        return np.asarray(self._local(logits)), self._local(written)
 
-    def prefill(self, weights: Weights, caches: Caches, step: Sequence[Array]) -> tuple[jax.Array, Caches]:
+    def prefill(self, weights: Weights, caches: jax.Array, step: Sequence[Array]) -> tuple[jax.Array, jax.Array]:
         """The last hidden states `[tokens, hidden]` of one row, for `head`."""
-        hidden, written = self._prefill(weights, self._globals(caches), *step)
-        return hidden, self._locals(written)
+        hidden, written = self._prefill(weights, self.shared(caches), *step)
+        return hidden, self._local(written)
 
     def head(self, weights: Weights, hidden: jax.Array, wanted: Array) -> Array:
         """Logits `[wanted, vocab_size]`."""
@@ -65,14 +64,8 @@ class Programs:
         if self._mesh is not None:
             function = jax.shard_map(function, mesh=self._mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
         if eager and self._mesh is None:
-            return function
+            return jax.disable_jit()(function)
         return jax.jit(function, donate_argnums=() if donated is None else (donated,))
-
-    def _globals(self, caches: Caches) -> Caches:
-        return [self.shared(cache) for cache in caches]
-
-    def _locals(self, caches: Caches) -> Caches:
-        return [self._local(cache) for cache in caches]
 
     def _local(self, array: jax.Array) -> jax.Array:
         return array if self._mesh is None else array.addressable_data(0)

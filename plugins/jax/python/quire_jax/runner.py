@@ -19,6 +19,7 @@ from quire_worker.tensor import Tensor
 from .buckets import Buckets, Shape
 from .decoder import Decoder
 from .devices import jax_device, out_of_memory
+from .memory import Stack, stack_zeroed
 from .programs import HEAD_ROWS, Programs
 from .weights import place_weights
 
@@ -33,7 +34,7 @@ class JaxRunner(Runner):
         if target.device.kind == "cpu" and target.threads is not None:
             limit_cores(target.threads, target.rank.rank)
         self._weights: dict[str, jax.Array] = {}
-        self._layers: Sequence[Tensor] = []
+        self._caches: Stack | None = None
 
     def load_model(self, path: Path, progress: Progress) -> LoadedModel:
         config = read_config(path)
@@ -75,7 +76,7 @@ class JaxRunner(Runner):
             raise InvalidArgumentError("layers", f"A KV cache of {len(layers)} layers was bound, expected {self._config.num_layers}", len(layers))
         if not all(layer.is_whole for layer in layers):
             raise InvalidArgumentError("layers", "A KV cache in JAX is whole: its arrays have no strides", None)
-        self._layers = layers
+        self._caches = stack_zeroed([layer.storage for layer in layers])
         self._num_slots = layers[0].shape[1] * self._target.block_size
 
     def warmup(self, progress: Progress) -> None:
@@ -89,8 +90,8 @@ class JaxRunner(Runner):
             progress((index + 1) / len(shapes))
 
     def execute(self, batch: InputBatch, logits: npt.NDArray[np.float32]) -> SampledTokens | None:
-        if not self._weights or not self._layers:
-            raise WorkerError("A step came before the model and its KV cache")
+        if not self._weights:
+            raise WorkerError("A step came before the model")
         try:
             self._run(batch, logits)
         except (RuntimeError, MemoryError) as error:
@@ -98,7 +99,7 @@ class JaxRunner(Runner):
         return None
 
     def close(self) -> None:
-        self._weights, self._layers = {}, []
+        self._weights, self._caches = {}, None
 
     def _run(self, batch: InputBatch, logits: npt.NDArray[np.float32]) -> None:
         starts, lengths, indices = batch.query_start_loc, batch.seq_lens, batch.logits_indices
@@ -157,13 +158,13 @@ class JaxRunner(Runner):
         return [ids, positions, slots, tables]
 
     def _decode(self, step: Sequence[Array]) -> Array:
-        logits, written = self._programs.decode(self._weights, self._caches(), step)
-        self._rebind(written)
+        caches = self._bound()
+        logits, caches.array = self._programs.decode(self._weights, caches.array, step)
         return logits
 
     def _prefill(self, step: Sequence[Array]) -> jax.Array:
-        hidden, written = self._programs.prefill(self._weights, self._caches(), step)
-        self._rebind(written)
+        caches = self._bound()
+        hidden, caches.array = self._programs.prefill(self._weights, caches.array, step)
         return hidden
 
     def _warm(self, shape: Shape) -> None:
@@ -177,9 +178,7 @@ class JaxRunner(Runner):
         for rows in HEAD_ROWS:
             self._programs.head(self._weights, hidden, np.zeros(rows, np.int32))
 
-    def _caches(self) -> list[jax.Array]:
-        return [layer.storage.data for layer in self._layers]
-
-    def _rebind(self, caches: Sequence[jax.Array]) -> None:
-        for layer, cache in zip(self._layers, caches, strict=True):
-            layer.storage.data = cache
+    def _bound(self) -> Stack:
+        if self._caches is None:
+            raise WorkerError("A step came before the KV cache")
+        return self._caches

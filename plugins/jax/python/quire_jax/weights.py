@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from quire_worker.checkpoint import Checkpoint
 from quire_worker.decoder_config import DecoderConfig
@@ -17,7 +18,10 @@ Place = Callable[[Array], jax.Array]
 
 
 def place_weights(config: DecoderConfig, checkpoint: Checkpoint, shard: Shard, dtype: DTypeName, place: Place, progress: Progress) -> dict[str, jax.Array]:
-    """By name, in `dtype`. Every rank has the same names and shapes: biases that rank 0 alone adds are zeros elsewhere."""
+    """By name, in `dtype`; those of layers as `layers.name`, with all layers in front.
+
+    Every rank has the same names and shapes: biases that rank 0 alone adds are zeros elsewhere.
+    """
     waiting: dict[str, Array] = {}
     placed: dict[str, jax.Array] = {}
 
@@ -48,4 +52,12 @@ def place_weights(config: DecoderConfig, checkpoint: Checkpoint, shard: Shard, d
         for name, table in zip(("cosines", "sines"), config.rope.table(config.max_positions), strict=True):
             put(name, from_float32(table, dtype))
     progress(1.0)
+    return _stacked(placed, config.num_layers)
+
+
+def _stacked(placed: dict[str, jax.Array], num_layers: int) -> dict[str, jax.Array]:
+    """`layers.N.name` of all layers as one array `layers.name`, one name after the other: there is no room for all twice."""
+    names = [name.removeprefix("layers.0.") for name in placed if name.startswith("layers.0.")]
+    for name in names:
+        placed[f"layers.{name}"] = jnp.stack([placed.pop(f"layers.{layer}.{name}") for layer in range(num_layers)])
     return placed
