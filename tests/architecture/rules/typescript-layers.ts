@@ -8,7 +8,7 @@ const T1 = ['config', 'errors.ts']
 const T2 = [...T1, 'plugin', 'binding']
 const T3 = [...T2, 'executor']
 const T4 = [...T3, 'engine']
-const T5 = [...T4, 'llm.ts', 'prompt.ts', 'progress-bar.ts']
+const T5 = [...T4, 'hub', 'llm.ts', 'prompt.ts', 'progress-bar.ts', 'index.ts']
 
 /** What each part may import beside itself. A file of ts/src is a part of its own, a folder is one. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -18,13 +18,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The door fills an InputBatch, whose layout belongs to the plugin contract.
   binding: [...T1, 'plugin'],
   executor: T2,
-  engine: T3,
+  // Models by name: files and sockets, no model runs here.
+  hub: T1,
+  engine: [...T3, 'hub'],
   'prompt.ts': T4,
   'progress-bar.ts': T4,
-  'llm.ts': [...T4, 'prompt.ts', 'progress-bar.ts'],
+  'llm.ts': [...T4, 'hub', 'prompt.ts', 'progress-bar.ts'],
+  'index.ts': [...T4, 'hub', 'llm.ts', 'prompt.ts', 'progress-bar.ts'],
   server: [...T5],
-  cli: [...T5, 'server', 'index.ts'],
-  'index.ts': [...T5],
+  // Drives an engine or any OpenAI server; knows no server of ours.
+  bench: [...T5],
+  cli: [...T5, 'server', 'bench'],
   // Conformance allocates KV caches by the executor's own code.
   testing: [...T3],
   web: [...T5],

@@ -25,6 +25,9 @@ export class RequestState {
   #firstTokenMs: number | null = null
   #lastTokenMs: number | null = null
   readonly #listeners: (() => void)[] = []
+  #onNews: (() => void) | undefined
+  /** Settles when the scheduler has taken or refused the request. */
+  readonly admitted: Promise<void> = Promise.resolve()
 
   constructor(request: AdmittedRequest) {
     const { n, logprobs, promptLogprobs, logprobTokenIds } = request.params
@@ -73,6 +76,7 @@ export class RequestState {
 
   /** Wakes whoever waits. */
   notify(): void {
+    this.#onNews?.()
     for (const listener of this.#listeners.splice(0)) listener()
   }
 
@@ -81,6 +85,12 @@ export class RequestState {
     return new Promise(resolve => {
       this.#listeners.push(resolve)
     })
+  }
+
+  /** Has `listener` called whenever there may be news; at once if there are some. */
+  onNews(listener: () => void): void {
+    this.#onNews = listener
+    if (this.ended || this.continuations.some(({ changed }) => changed)) listener()
   }
 
   /** What the consumer does not have yet, merged into one output; undefined if there is nothing. */

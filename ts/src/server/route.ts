@@ -1,0 +1,48 @@
+// What an endpoint is to the server: a method, a path, and a function from a parsed request to a reply. Endpoints know no
+// sockets; what carries them (a web `Response`, a socket of node:http) knows no endpoints.
+
+/** A request, parsed as far as the server does it for all endpoints. */
+export interface RouteRequest {
+  /** From `X-Request-Id`, else drawn. */
+  readonly requestId: string
+  readonly headers: Headers
+  /** Named parts of the path. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: URLSearchParams
+  /** The parsed JSON object; an empty one for methods without a body. */
+  readonly body: Readonly<Record<string, unknown>>
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal
+}
+
+/** Where frames of an event stream go. */
+export interface EventSink {
+  /** Sends one frame, such as `data: {...}\n\n`. False: the reader is behind; wait for `onDrain` and merge what comes meanwhile. */
+  send(frame: string): boolean
+  onDrain(listener: () => void): void
+  /** Ends the stream; nothing may be sent after it. */
+  end(): void
+}
+
+/** Server-sent events: begun by whoever has a sink for them. */
+export interface EventSource {
+  start(sink: EventSink): void
+  /** The reader is gone: frees what makes the events. */
+  cancel(): void
+}
+
+export type Reply =
+  | { readonly kind: 'json'; readonly body: unknown; readonly status?: number; readonly headers?: ReplyHeaders }
+  | { readonly kind: 'text'; readonly body: string; readonly status?: number; readonly headers?: ReplyHeaders }
+  | { readonly kind: 'events'; readonly events: EventSource; readonly headers?: ReplyHeaders }
+
+type ReplyHeaders = Readonly<Record<string, string>>
+
+/** An endpoint. `Context` is what it needs of the server: the engine, the models' names, limits. */
+export interface Route<Context> {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** With `:name` for a part of the path, such as `/v1/models/:model`. */
+  readonly path: string
+  /** @throws RequestError, or what the engine throws; the server makes the error's reply of it. */
+  handle(request: RouteRequest, context: Context): Promise<Reply>
+}
