@@ -1,0 +1,3 @@
+// Reasoning: what the model thinks, told from what it says.
+
+export * from './reasoning-parser.js'
