@@ -1,0 +1,97 @@
+// What a turn gives back, in nobody's wire format: news of each choice while it is streamed, and a whole result at the end.
+
+import type { FinishReason, TokenLogprob } from '../../engine/index.js'
+
+/** Why a choice ended: the engine's reasons, and that the model has called tools. */
+export type ChatFinishReason = FinishReason | 'toolCalls'
+
+export interface ChatFinish {
+  readonly reason: ChatFinishReason
+  /** The stop string or stop id that ended it; null for the end-of-sequence id and for length. */
+  readonly stopReason: string | number | null
+}
+
+/**
+ * A piece of what a choice says, in the order in which it says it. A call begins once, then its arguments follow in pieces
+ * which together are JSON; calls are numbered from 0 within their choice.
+ */
+export type ChatPart =
+  | { readonly kind: 'reasoning'; readonly text: string }
+  | { readonly kind: 'content'; readonly text: string }
+  | { readonly kind: 'toolCall'; readonly index: number; readonly id: string; readonly name: string }
+  | { readonly kind: 'arguments'; readonly index: number; readonly text: string }
+
+/** What one choice has newly said: everything since it was last taken, merged. */
+export interface ChatNews {
+  readonly choice: number
+  /** Often one; none where only ids came, or only the end. */
+  readonly parts: readonly ChatPart[]
+  readonly tokenIds: readonly number[]
+  /** Of every new id, if they were asked for. */
+  readonly logprobs: readonly TokenLogprob[] | null
+  /** Set in the last news of a choice. */
+  readonly finish: ChatFinish | null
+}
+
+export interface ChatUsage {
+  readonly promptTokens: number
+  readonly completionTokens: number
+  /** Prompt tokens whose KV was found in the prefix cache. */
+  readonly cachedTokens: number
+  /** Completion tokens that were reasoning; 0 for models that do not reason. */
+  readonly reasoningTokens: number
+}
+
+export interface ChatToolCall {
+  readonly id: string
+  readonly name: string
+  /** JSON, as the model wrote it. */
+  readonly arguments: string
+}
+
+export interface ChatChoice {
+  readonly index: number
+  readonly reasoning: string | null
+  /** null where the choice says nothing but tool calls. */
+  readonly content: string | null
+  readonly toolCalls: readonly ChatToolCall[]
+  readonly finish: ChatFinish
+  readonly tokenIds: readonly number[]
+  readonly logprobs: readonly TokenLogprob[] | null
+}
+
+export interface ChatResult {
+  readonly choices: readonly ChatChoice[]
+  readonly usage: ChatUsage
+  readonly promptLogprobs: readonly (TokenLogprob | null)[] | null
+}
+
+/** What a turn was asked with, once it is rendered. */
+export interface ChatPrompt {
+  readonly text: string
+  readonly tokenIds: ArrayLike<number>
+}
+
+/**
+ * A turn on its way. Begun by `startChatTurn`, which has refused by then what can be refused before the first token.
+ * Read it in one of two ways: `final()`, or `onNews` and `take` until `ended` is true and `take` gives nothing.
+ */
+export interface ChatTurn {
+  readonly prompt: ChatPrompt
+  /** The whole result. @throws what ended the turn early. */
+  final(): Promise<ChatResult>
+  /** Calls `listener` whenever there may be news, and at the end: the way without a promise per token. */
+  onNews(listener: () => void): void
+  /** What came since the last `take`; empty if there is nothing. */
+  take(): readonly ChatNews[]
+  /** Nothing more will come; what has come may still be taken. */
+  readonly ended: boolean
+  /** What ended the turn early. */
+  readonly error: Error | undefined
+  /** Of what was taken so far. */
+  usage(): ChatUsage
+  /** The usage of one choice so far, for who reports it with each of its pieces. */
+  usageOf(choice: number): ChatUsage
+  /** Ends the turn before its time; without effect once it has ended. */
+  abort(): void
+}

@@ -1,0 +1,85 @@
+// One turn of a conversation, asked in nobody's wire format: what /v1/chat/completions, /v1/responses and /v1/messages
+// translate their bodies into. `ChatTurn` runs it.
+
+import type { SamplingOptions } from '../../config/index.js'
+import type { ChatMessage } from '../../prompt.js'
+
+/** A function that the model may call. */
+export interface ChatTool {
+  readonly name: string
+  readonly description?: string
+  /** JSON Schema of its arguments; none = an object of anything. */
+  readonly parameters?: Readonly<Record<string, unknown>>
+  /** Arguments must fit the schema: the output is constrained even where the choice is free. */
+  readonly strict?: boolean
+}
+
+/** May, must not, must call a tool, or must call this one. */
+export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
+
+export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
+
+/** What the output must look like. Exactly one kind. */
+export type OutputConstraint =
+  | { readonly kind: 'jsonObject' }
+  | { readonly kind: 'jsonSchema'; readonly schema: Readonly<Record<string, unknown>> | boolean | string }
+  | { readonly kind: 'regex'; readonly regex: string }
+  | { readonly kind: 'choice'; readonly choice: readonly string[] }
+  | { readonly kind: 'grammar'; readonly grammar: string }
+  | { readonly kind: 'structuralTag'; readonly structuralTag: unknown }
+
+/** How the messages become ids. */
+export interface ChatPromptOptions {
+  /** End the prompt with the beginning of the assistant's turn. Default: unless the last message is continued. */
+  readonly addGenerationPrompt?: boolean
+  /** Leave the last message open, to be continued. Default false. */
+  readonly continueFinalMessage?: boolean
+  /** Another template than the model's own. */
+  readonly chatTemplate?: string
+  readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>
+  readonly documents?: readonly unknown[]
+  /** Put the tokenizer's special ids around the rendered text. Default false: the template has them. */
+  readonly addSpecialTokens?: boolean
+  readonly truncation?: Truncation
+}
+
+/** Which part of a prompt that is too long is kept. */
+export interface Truncation {
+  /** Most ids of the prompt; -1 = as many as leave room for the output. */
+  readonly tokens: number
+  /** 'left' drops the beginning. Default: 'left'. */
+  readonly side?: 'left' | 'right'
+}
+
+export interface ChatRequest {
+  /** Names the request in the engine: unique while it runs. */
+  readonly requestId: string
+  /**
+   * As the chat template sees them, in OpenAI's words: role, content (text, or null), tool_calls, tool_call_id, name,
+   * reasoning_content. Arguments of tool calls are objects. `protocol/chat-messages.ts` makes them.
+   */
+  readonly messages: readonly ChatMessage[]
+  readonly tools?: readonly ChatTool[]
+  /** Default 'auto' with tools, else 'none'. */
+  readonly toolChoice?: ToolChoice
+  /** False: at most one call. Default true. */
+  readonly parallelToolCalls?: boolean
+  /** Laid over the model's own defaults. Without `maxTokens`: as much as fits. `outputKind` is the turn's own matter. */
+  readonly sampling?: SamplingOptions
+  readonly constraint?: OutputConstraint
+  /** Explore `n` beams instead of drawing. */
+  readonly beamSearch?: { readonly lengthPenalty: number }
+  /** Draw so many and keep the `n` likeliest. */
+  readonly bestOf?: number
+  readonly prompt?: ChatPromptOptions
+  readonly reasoningEffort?: ReasoningEffort
+  /** False: reasoning is cut out of the content and not told. Default true. */
+  readonly includeReasoning?: boolean
+  /** Give deltas as they come; else one result at the end. */
+  readonly stream: boolean
+  /** Lower runs first, under the priority policy. */
+  readonly priority?: number
+  /** Only requests with the same salt share cached blocks. */
+  readonly cacheSalt?: string
+  readonly signal?: AbortSignal
+}
