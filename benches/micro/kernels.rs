@@ -255,6 +255,7 @@ impl Attention {
                 cache: &self.cache,
                 layout: self.layout,
                 scale: 0.125,
+                causal: true,
                 sliding_window: None,
                 query_start_loc: &self.query_start_loc,
                 seq_lens: &self.seq_lens,

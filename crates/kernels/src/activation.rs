@@ -20,6 +20,8 @@ pub enum Activation {
     Gelu,
     /// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, the same paper's approximation.
     GeluTanh,
+    /// tanh x.
+    Tanh,
 }
 
 type MapFn = unsafe fn(&mut [f32]);
@@ -30,11 +32,18 @@ pub(crate) struct ActivationKernels {
     silu: MapFn,
     gelu: MapFn,
     gelu_tanh: MapFn,
+    tanh: MapFn,
 }
 
 impl ActivationKernels {
     pub(crate) fn new(isa: Isa) -> Self {
-        ActivationKernels { relu: relu(isa), silu: silu(isa), gelu: gelu(isa), gelu_tanh: gelu_tanh(isa) }
+        ActivationKernels {
+            relu: relu(isa),
+            silu: silu(isa),
+            gelu: gelu(isa),
+            gelu_tanh: gelu_tanh(isa),
+            tanh: tanh(isa),
+        }
     }
 }
 
@@ -46,6 +55,7 @@ impl Kernels {
             Activation::Silu => self.activation.silu,
             Activation::Gelu => self.activation.gelu,
             Activation::GeluTanh => self.activation.gelu_tanh,
+            Activation::Tanh => self.activation.tanh,
         };
         let len = data.len();
         let data = Disjoint::new(data);
@@ -65,6 +75,7 @@ struct Relu;
 struct Silu;
 struct Gelu;
 struct GeluTanh;
+struct Tanh;
 
 impl Map for Relu {
     #[inline(always)]
@@ -99,10 +110,19 @@ impl Map for GeluTanh {
     }
 }
 
+impl Map for Tanh {
+    #[inline(always)]
+    unsafe fn map<L: Lanes>(x: L) -> L {
+        // tanh(x) = 2 / (1 + e^-2x) - 1
+        sigmoid(x.add(x)).mul_add(L::splat(2.0), L::splat(-1.0))
+    }
+}
+
 per_isa!(relu = map_lanes[Relu](data: &mut [f32]));
 per_isa!(silu = map_lanes[Silu](data: &mut [f32]));
 per_isa!(gelu = map_lanes[Gelu](data: &mut [f32]));
 per_isa!(gelu_tanh = map_lanes[GeluTanh](data: &mut [f32]));
+per_isa!(tanh = map_lanes[Tanh](data: &mut [f32]));
 
 #[inline(always)]
 unsafe fn map_lanes<L: Lanes, M: Map>(data: &mut [f32]) {
@@ -133,10 +153,13 @@ mod tests {
             Activation::GeluTanh => {
                 x / 2.0 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
             }
+            Activation::Tanh => x.tanh(),
         };
         for_each_setup(|kernels, pool| {
             for length in LENGTHS {
-                for activation in [Activation::Relu, Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
+                for activation in
+                    [Activation::Relu, Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Tanh]
+                {
                     let x: Vec<f32> = numbers(length, 5).iter().map(|x| x * 4.0).collect();
                     let expected: Vec<f64> = x.iter().map(|&x| formula(activation, f64::from(x))).collect();
                     let mut out = x.clone();

@@ -16,7 +16,7 @@ use crate::{HeadLayout, Kernels, KernelsError, KvLayout, SharedBuffer, ThreadPoo
 use attend::{Attend, Workspace};
 use plan::Plan;
 
-/// Causal attention of a batch's new tokens over their sequences' cached keys and values (their own included).
+/// Attention of a batch's new tokens over their sequences' cached keys and values (their own included).
 #[derive(Debug)]
 pub struct PagedAttention<'a> {
     /// Rows that hold the queries where `query_layout` says; one row per new token.
@@ -29,7 +29,9 @@ pub struct PagedAttention<'a> {
     pub layout: KvLayout,
     /// Factor on the scores, mostly 1 / sqrt(head_dim).
     pub scale: f32,
-    /// How many positions a query sees, its own included; None for all before it.
+    /// True: a query sees its own position and those before it. False: it sees its whole sequence, as in an encoder.
+    pub causal: bool,
+    /// How many positions a causal query sees, its own included; None for all before it.
     pub sliding_window: Option<usize>,
     /// First new token of each sequence, and the number of tokens at the end: [sequences + 1].
     pub query_start_loc: &'a [i32],
@@ -51,7 +53,7 @@ impl Kernels {
     /// # Errors
     /// [`KernelsError::OutOfMemory`] when there is no room for scratch memory.
     pub fn paged_attention(&self, pool: &ThreadPool, attention: PagedAttention<'_>) -> Result<(), KernelsError> {
-        let PagedAttention { queries, query_layout, cache, layout, scale, sliding_window, .. } = attention;
+        let PagedAttention { queries, query_layout, cache, layout, scale, causal, sliding_window, .. } = attention;
         layout.check(cache.len_bytes());
         let num_tokens = query_layout.num_tokens(queries.len());
         let group = query_layout.num_heads / layout.num_kv_heads.max(1);
@@ -65,6 +67,7 @@ impl Kernels {
             "paged_attention: out is not [tokens, heads * head_dim]; this is a bug"
         );
         assert!(sliding_window != Some(0), "a window of no positions; this is a bug");
+        assert!(causal || sliding_window.is_none(), "a window that is not causal; this is a bug");
         let mut plan_memory = self.arena.take(Plan::size_bytes(&attention, group))?;
         let plan = Plan::new(&attention, num_tokens, group, plan_memory.elements_mut());
         if plan.items().is_empty() || layout.head_dim == 0 {
@@ -81,7 +84,9 @@ impl Kernels {
             cache: cache.bytes(),
             layout,
             scale,
+            causal,
             sliding_window,
+            seq_lens: attention.seq_lens,
             block_tables: attention.block_tables,
             block_table_stride: attention.block_table_stride,
             group,

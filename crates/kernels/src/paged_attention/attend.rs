@@ -19,7 +19,9 @@ pub(super) struct Attend<'a> {
     pub(super) cache: &'a [u8],
     pub(super) layout: KvLayout,
     pub(super) scale: f32,
+    pub(super) causal: bool,
     pub(super) sliding_window: Option<usize>,
+    pub(super) seq_lens: &'a [i32],
     pub(super) block_tables: &'a [i32],
     pub(super) block_table_stride: usize,
     /// Query heads that share a key-value head.
@@ -99,7 +101,7 @@ impl Attend<'_> {
         workspace.weights[..rows].fill(0.0);
 
         let first_visible = self.first_visible(first_position);
-        let end = first_position + num_queries;
+        let end = self.end_visible(&item, first_position + num_queries - 1);
         for tile_start in (first_visible / TILE_KEYS * TILE_KEYS..end).step_by(TILE_KEYS) {
             let visible = first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
             self.attend_tile(&item, tile_start, visible, rows, workspace);
@@ -110,6 +112,11 @@ impl Attend<'_> {
     /// The first position that a query sees.
     fn first_visible(&self, position: usize) -> usize {
         self.sliding_window.map_or(0, |window| (position + 1).saturating_sub(window))
+    }
+
+    /// One past the last position that a query sees.
+    fn end_visible(&self, item: &Item, position: usize) -> usize {
+        if self.causal { position + 1 } else { self.seq_lens[item.sequence as usize] as usize }
     }
 
     fn load_queries(&self, item: &Item, workspace: &mut Workspace<'_>) {
@@ -166,7 +173,7 @@ impl Attend<'_> {
             for row in 0..rows {
                 let position = item.first_position as usize + row / self.group;
                 let first = self.first_visible(position).clamp(tile_start, tile_start + num_keys) - tile_start;
-                let end = (position + 1).clamp(tile_start, tile_start + num_visible) - tile_start;
+                let end = self.end_visible(item, position).clamp(tile_start, tile_start + num_visible) - tile_start;
                 (attention.update_row)(&ScoreRow {
                     scores: workspace.scores.as_mut_ptr().add(row * TILE_KEYS),
                     num_keys,

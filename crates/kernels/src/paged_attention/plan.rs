@@ -56,7 +56,7 @@ impl<'a> Plan<'a> {
         group: usize,
         memory: &'a mut [i32],
     ) -> Plan<'a> {
-        let PagedAttention { query_start_loc, seq_lens, layout, block_table_stride, .. } = *attention;
+        let PagedAttention { query_start_loc, seq_lens, layout, block_table_stride, causal, .. } = *attention;
         assert_eq!(query_start_loc.len(), seq_lens.len() + 1, "query_start_loc is not [sequences + 1]; this is a bug");
         assert!(
             attention.block_tables.len() >= seq_lens.len() * block_table_stride,
@@ -91,7 +91,10 @@ impl<'a> Plan<'a> {
         let window = attention.sliding_window.unwrap_or(usize::MAX);
         items.sort_unstable_by_key(|words| {
             let item = Item::read(words);
-            let keys = (item.first_position as usize + 1).min(window) + item.num_queries as usize;
+            let keys = match causal {
+                true => (item.first_position as usize + 1).min(window) + item.num_queries as usize,
+                false => seq_lens[item.sequence as usize] as usize,
+            };
             // Turning a tile of keys costs about as much as attending to it with 16 rows.
             let cost = keys * (item.num_queries as usize * group + 16);
             (std::cmp::Reverse(cost), item.first_token, item.kv_head)

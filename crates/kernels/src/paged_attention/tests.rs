@@ -13,6 +13,7 @@ struct Shape {
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
+    causal: bool,
     window: Option<usize>,
     dtype: ElementType,
 }
@@ -42,7 +43,7 @@ impl Sequence {
             ElementType::F32 => f64::from(value),
             _ => bf16::from_f32(value).to_f64(),
         };
-        let Shape { heads, kv_heads, head_dim, window, .. } = shape;
+        let Shape { heads, kv_heads, head_dim, causal, window, .. } = shape;
         let mut out = Vec::new();
         for token in 0..self.len {
             for head in 0..heads {
@@ -51,7 +52,8 @@ impl Sequence {
                 let first = window.map_or(0, |window| (token + 1).saturating_sub(window));
                 let entry =
                     |data: &[f32], key: usize, i: usize| stored(data[(key * kv_heads + kv_head) * head_dim + i]);
-                let weights: Vec<f64> = (first..=token)
+                let last = if causal { token } else { self.len - 1 };
+                let weights: Vec<f64> = (first..=last)
                     .map(|key| {
                         let dot: f64 = (0..head_dim).map(|i| f64::from(query[i]) * entry(&self.keys, key, i)).sum();
                         (dot * f64::from(scale)).exp()
@@ -133,6 +135,7 @@ fn attend(
             cache: &cache,
             layout,
             scale,
+            causal: shape.causal,
             sliding_window: shape.window,
             query_start_loc: &query_start_loc,
             seq_lens: &seq_lens,
@@ -150,15 +153,17 @@ fn attend(
     results
 }
 
-const SHAPES: [Shape; 8] = [
-    Shape { heads: 1, kv_heads: 1, head_dim: 1, window: None, dtype: ElementType::F32 },
-    Shape { heads: 4, kv_heads: 2, head_dim: 16, window: None, dtype: ElementType::F32 },
-    Shape { heads: 9, kv_heads: 3, head_dim: 64, window: None, dtype: ElementType::Bf16 },
-    Shape { heads: 4, kv_heads: 4, head_dim: 17, window: Some(5), dtype: ElementType::F32 },
-    Shape { heads: 6, kv_heads: 1, head_dim: 80, window: Some(64), dtype: ElementType::Bf16 },
-    Shape { heads: 2, kv_heads: 1, head_dim: 3, window: Some(1), dtype: ElementType::Bf16 },
-    Shape { heads: 2, kv_heads: 2, head_dim: 128, window: Some(70), dtype: ElementType::F32 },
-    Shape { heads: 130, kv_heads: 1, head_dim: 8, window: None, dtype: ElementType::F32 },
+const SHAPES: [Shape; 10] = [
+    Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, dtype: ElementType::F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, dtype: ElementType::F32 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, dtype: ElementType::Bf16 },
+    Shape { heads: 4, kv_heads: 4, head_dim: 17, causal: true, window: Some(5), dtype: ElementType::F32 },
+    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), dtype: ElementType::Bf16 },
+    Shape { heads: 2, kv_heads: 1, head_dim: 3, causal: true, window: Some(1), dtype: ElementType::Bf16 },
+    Shape { heads: 2, kv_heads: 2, head_dim: 128, causal: true, window: Some(70), dtype: ElementType::F32 },
+    Shape { heads: 130, kv_heads: 1, head_dim: 8, causal: true, window: None, dtype: ElementType::F32 },
+    Shape { heads: 12, kv_heads: 12, head_dim: 32, causal: false, window: None, dtype: ElementType::F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, dtype: ElementType::Bf16 },
 ];
 
 #[test]
@@ -188,6 +193,8 @@ proptest! {
         threads in 1_usize..4,
     ) {
         let shape = SHAPES[shape_index];
+        // A query that sees its whole sequence needs the whole sequence in one step.
+        let chunk = if shape.causal { chunk } else { 1000 };
         let sequences: Vec<Sequence> =
             lens.iter().zip(1..).map(|(&len, seed)| Sequence::new(shape, len, seed)).collect();
         for isa in Isa::available() {
