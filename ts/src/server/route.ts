@@ -1,6 +1,8 @@
 // What an endpoint is to the server: a method, a path, and a function from a parsed request to a reply. Endpoints know no
 // sockets; what carries them (a web `Response`, a socket of node:http) knows no endpoints.
 
+import type { ZodType } from 'zod'
+
 /** A request, parsed as far as the server does it for all endpoints. */
 export interface RouteRequest {
   /** From `X-Request-Id`, else drawn. */
@@ -34,15 +36,34 @@ export interface EventSource {
 export type Reply =
   | { readonly kind: 'json'; readonly body: unknown; readonly status?: number; readonly headers?: ReplyHeaders }
   | { readonly kind: 'text'; readonly body: string; readonly status?: number; readonly headers?: ReplyHeaders }
+  | { readonly kind: 'bytes'; readonly body: Uint8Array; readonly status?: number; readonly headers?: ReplyHeaders }
   | { readonly kind: 'events'; readonly events: EventSource; readonly headers?: ReplyHeaders }
 
 type ReplyHeaders = Readonly<Record<string, string>>
+
+/** What `/openapi.json` says of an endpoint. */
+export interface RouteDescription {
+  readonly summary: string
+  /** The heading that it stands under, such as `OpenAI` or `Operations`. */
+  readonly tag: string
+  /** The JSON body that it takes; none: it takes no body. */
+  readonly request?: ZodType
+  /** The JSON body of its reply; none: an empty body, or that of `contentType`. */
+  readonly response?: ZodType
+  /** One event of its stream, if it can reply with events. */
+  readonly event?: ZodType
+  /** Of a reply that is no JSON. */
+  readonly contentType?: string
+  /** Statuses of errors that it has beside 400, 401 and 500. */
+  readonly errors?: readonly number[]
+}
 
 /** An endpoint. `Context` is what it needs of the server: the engine, the models' names, limits. */
 export interface Route<Context> {
   readonly method: 'GET' | 'POST' | 'DELETE'
   /** With `:name` for a part of the path, such as `/v1/models/:model`. */
   readonly path: string
+  readonly description: RouteDescription
   /** @throws RequestError, or what the engine throws; the server makes the error's reply of it. */
   handle(request: RouteRequest, context: Context): Promise<Reply>
 }

@@ -1,0 +1,170 @@
+// What a client is told when its request cannot be answered: a status, and the fields of OpenAI's error object. The engine's
+// errors become one here, and no message names a file of this machine.
+
+import { EngineError, type ErrorCode, InvalidArgumentError } from '../errors.js'
+
+/** The names of error types that clients of OpenAI's servers and of vLLM know. */
+export type RequestErrorType =
+  | 'BadRequestError'
+  | 'AuthenticationError'
+  | 'PermissionDeniedError'
+  | 'NotFoundError'
+  | 'MethodNotAllowedError'
+  | 'RequestTimeoutError'
+  | 'ConflictError'
+  | 'RequestEntityTooLargeError'
+  | 'UnprocessableEntityError'
+  | 'RateLimitError'
+  | 'InternalServerError'
+  | 'NotImplementedError'
+  | 'ServiceUnavailableError'
+
+const typeOfStatus: Readonly<Record<number, RequestErrorType>> = {
+  400: 'BadRequestError',
+  401: 'AuthenticationError',
+  403: 'PermissionDeniedError',
+  404: 'NotFoundError',
+  405: 'MethodNotAllowedError',
+  408: 'RequestTimeoutError',
+  409: 'ConflictError',
+  413: 'RequestEntityTooLargeError',
+  422: 'UnprocessableEntityError',
+  429: 'RateLimitError',
+  500: 'InternalServerError',
+  501: 'NotImplementedError',
+  503: 'ServiceUnavailableError',
+}
+
+export interface RequestErrorOptions {
+  /** Default: the status, as vLLM has it. */
+  readonly code?: string | number
+  /** The field of the request that is wrong, in the wire's spelling. */
+  readonly param?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cause?: unknown
+}
+
+/** The body of an error reply. */
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string
+    readonly type: RequestErrorType
+    readonly param: string | null
+    readonly code: string | number
+  }
+}
+
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  readonly status: number
+  readonly type: RequestErrorType
+  readonly code: string | number
+  readonly param: string | null
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, message: string, options: RequestErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.status = status
+    this.type = typeOfStatus[status] ?? (status < 500 ? 'BadRequestError' : 'InternalServerError')
+    this.code = options.code ?? status
+    this.param = options.param ?? null
+    this.headers = options.headers ?? {}
+  }
+
+  /** A field that is missing, of the wrong type or out of range. `param` is the wire's name of it. */
+  static badRequest(message: string, param?: string, code?: string): RequestError {
+    return new RequestError(400, message, {
+      ...(param !== undefined && { param }),
+      ...(code !== undefined && { code }),
+    })
+  }
+
+  static modelNotFound(model: string): RequestError {
+    return new RequestError(404, `The model \`${model}\` does not exist.`, { param: 'model', code: 'model_not_found' })
+  }
+
+  /** The prompt, or the prompt and what it asks for, does not fit into the model. */
+  static contextLengthExceeded(message: string, param: string): RequestError {
+    return new RequestError(400, message, { param, code: 'context_length_exceeded' })
+  }
+
+  /** Too much waits already; the client may come again after `retryAfterSeconds`. */
+  static overloaded(message: string, retryAfterSeconds: number): RequestError {
+    return new RequestError(429, message, { headers: { 'retry-after': String(retryAfterSeconds) } })
+  }
+
+  get body(): ErrorBody {
+    const { message, type, param, code } = this
+    return { error: { message, type, param, code } }
+  }
+}
+
+/** Errors that say what is wrong with the request itself. Everything else is the server's fault or state. */
+const clientErrors: ReadonlySet<ErrorCode> = new Set([
+  'ERR_INVALID_ARGUMENT',
+  'ERR_PROMPT_EMPTY',
+  'ERR_PROMPT_TOO_LONG',
+  'ERR_TOKEN_OUT_OF_RANGE',
+  'ERR_TOKENIZER',
+  'ERR_CHAT_TEMPLATE',
+  'ERR_NOT_SUPPORTED',
+])
+
+/** What of the server's own failures a client is told; the log has the rest. */
+const serverFailures: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> = {
+  ERR_CLOSED: [503, 'The server is shutting down.'],
+  ERR_ABORTED: [500, 'The request was aborted by the server.'],
+  ERR_OUT_OF_MEMORY: [500, 'There is not enough memory for this request.'],
+  ERR_RUNNER: [500, 'The model failed in a step of this request.'],
+  ERR_WORKER: [500, 'The process that runs the model failed; the request may be sent again.'],
+}
+
+/** The error that a client gets for whatever an endpoint threw. */
+export function toRequestError(error: unknown): RequestError {
+  if (error instanceof RequestError) return error
+  if (!isEngineError(error)) return new RequestError(500, 'The server failed to answer this request.', { cause: error })
+  if (!clientErrors.has(error.code)) {
+    const [status, message] = serverFailures[error.code] ?? [500, 'The server failed to answer this request.']
+    return new RequestError(status, message, { cause: error })
+  }
+  const parameter = parameterOf(error)
+  const param = parameter === undefined ? undefined : wireName(parameter)
+  const spelled = parameter === undefined ? error.message : respell(error.message, parameter, wireName(parameter))
+  const message = withoutPaths(spelled)
+  return new RequestError(400, message, {
+    cause: error,
+    ...(param !== undefined && { param }),
+    ...(error.code === 'ERR_PROMPT_TOO_LONG' && { code: 'context_length_exceeded', param: 'prompt' }),
+  })
+}
+
+/** By shape: a plugin may have its errors from another copy of this package. */
+function isEngineError(error: unknown): error is EngineError {
+  if (error instanceof EngineError) return true
+  return (
+    error instanceof Error && /^ERR_[A-Z_]+$/.test(String((error as { code?: unknown }).code)) && 'details' in error
+  )
+}
+
+function parameterOf(error: EngineError): string | undefined {
+  if (error instanceof InvalidArgumentError) return error.parameter
+  const { parameter } = error.details
+  return typeof parameter === 'string' ? parameter : undefined
+}
+
+/** `topP` as requests spell it: `top_p`. */
+function wireName(parameter: string): string {
+  return parameter.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
+
+function respell(message: string, from: string, to: string): string {
+  return from === to ? message : message.replaceAll(new RegExp(`\\b${from.replace(/\W/g, '\\$&')}\\b`, 'g'), to)
+}
+
+/** Absolute paths of files, on any system, and URLs of files; a lone `/` or a path of two parts such as `/v1/models` stays. */
+const HOST_PATH = /file:\/\/\S+|(?<![\w:/.])(?:\/[\w.@+~-]+){3,}\/?|\b[A-Za-z]:\\[^\s'"`]+/g
+
+function withoutPaths(message: string): string {
+  const [withoutStack = ''] = message.split(/\n\s+at /, 1)
+  return withoutStack.replace(HOST_PATH, '<path>')
+}

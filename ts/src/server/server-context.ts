@@ -1,0 +1,35 @@
+// What endpoints get of the server: the engine, the names of the model, what the operator decided, and the way in for requests.
+
+import type { Engine, EngineRequest, RequestStream } from '../engine/index.js'
+import type { RouteRequest } from './route.js'
+import type { ServerConfig } from './server-config.js'
+
+/** A structured logger: pino, or anything of its shape. Prompts and outputs go to it only if the operator asked for that. */
+export interface Logger {
+  debug(fields: object, message?: string): void
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
+export interface ServerContext {
+  readonly engine: Engine
+  /** Names that requests may ask for; the first is what replies say. */
+  readonly modelNames: readonly [string, ...string[]]
+  readonly config: ServerConfig
+  readonly logger: Logger
+  readonly clock: Clock
+  /**
+   * The way into the engine: `Engine.add` with the bound on what waits, the metrics, traces and the log. The request ends
+   * with `from.signal`; its `requestId` must be unlike that of all that run.
+   * @throws RequestError 429 beyond the bound, 503 while the server shuts down; what `Engine.add` throws.
+   */
+  submit(request: EngineRequest, from: RouteRequest): RequestStream
+  /** Nothing for a name that is served, or for none. @throws RequestError 404. */
+  checkModel(model: string | null | undefined): void
+}
