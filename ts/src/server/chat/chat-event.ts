@@ -1,6 +1,7 @@
 // What a turn gives back, in nobody's wire format: news of each choice while it is streamed, and a whole result at the end.
 
 import type { FinishReason, TokenLogprob } from '../../engine/index.js'
+import type { MessageEvent } from '../tools/index.js'
 
 /** Why a choice ended: the engine's reasons, and that the model has called tools. */
 export type ChatFinishReason = FinishReason | 'toolCalls'
@@ -15,11 +16,7 @@ export interface ChatFinish {
  * A piece of what a choice says, in the order in which it says it. A call begins once, then its arguments follow in pieces
  * which together are JSON; calls are numbered from 0 within their choice.
  */
-export type ChatPart =
-  | { readonly kind: 'reasoning'; readonly text: string }
-  | { readonly kind: 'content'; readonly text: string }
-  | { readonly kind: 'toolCall'; readonly index: number; readonly id: string; readonly name: string }
-  | { readonly kind: 'arguments'; readonly index: number; readonly text: string }
+export type ChatPart = MessageEvent
 
 /** What one choice has newly said: everything since it was last taken, merged. */
 export interface ChatNews {

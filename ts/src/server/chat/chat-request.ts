@@ -3,30 +3,16 @@
 
 import type { SamplingOptions } from '../../config/index.js'
 import type { ChatMessage } from '../../prompt.js'
+import type { ToolChoice, ToolDefinition } from '../tools/index.js'
 
 /** A function that the model may call. */
-export interface ChatTool {
-  readonly name: string
+export interface ChatTool extends ToolDefinition {
   readonly description?: string
-  /** JSON Schema of its arguments; none = an object of anything. */
-  readonly parameters?: Readonly<Record<string, unknown>>
-  /** Arguments must fit the schema: the output is constrained even where the choice is free. */
+  /** Arguments must fit the schema. */
   readonly strict?: boolean
 }
 
-/** May, must not, must call a tool, or must call this one. */
-export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
-
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
-
-/** What the output must look like. Exactly one kind. */
-export type OutputConstraint =
-  | { readonly kind: 'jsonObject' }
-  | { readonly kind: 'jsonSchema'; readonly schema: Readonly<Record<string, unknown>> | boolean | string }
-  | { readonly kind: 'regex'; readonly regex: string }
-  | { readonly kind: 'choice'; readonly choice: readonly string[] }
-  | { readonly kind: 'grammar'; readonly grammar: string }
-  | { readonly kind: 'structuralTag'; readonly structuralTag: unknown }
 
 /** How the messages become ids. */
 export interface ChatPromptOptions {
@@ -66,7 +52,6 @@ export interface ChatRequest {
   readonly parallelToolCalls?: boolean
   /** Laid over the model's own defaults. Without `maxTokens`: as much as fits. `outputKind` is the turn's own matter. */
   readonly sampling?: SamplingOptions
-  readonly constraint?: OutputConstraint
   /** Explore `n` beams instead of drawing. */
   readonly beamSearch?: { readonly lengthPenalty: number }
   /** Draw so many and keep the `n` likeliest. */
