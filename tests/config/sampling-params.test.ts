@@ -1,7 +1,11 @@
 // Sampling parameters: defaults, normal forms, and an error that names field and value for everything that cannot be.
 
+import { inspect } from 'node:util'
 import test from 'ava'
 import { InvalidArgumentError, type SamplingOptions, SamplingParams } from 'quire-llm'
+
+const cyclic: { self?: unknown } = {}
+cyclic.self = cyclic
 
 const refused: readonly [SamplingOptions, string, RegExp][] = [
   [{ n: 0 }, 'n', /at least 1, got 0/],
@@ -37,6 +41,17 @@ const refused: readonly [SamplingOptions, string, RegExp][] = [
   [{ stopTokenIds: [0.5] }, 'stopTokenIds', /integer/],
   [{ allowedTokenIds: [] }, 'allowedTokenIds', /empty/],
   [{ badWords: [''] }, 'badWords', /empty string/],
+  [{ structuredOutputs: {} }, 'structuredOutputs', /exactly one of json.*it has none/],
+  [{ structuredOutputs: { json: {}, regex: 'a' } }, 'structuredOutputs', /it has json, regex/],
+  [{ structuredOutputs: { json: '' } }, 'structuredOutputs.json', /must not be empty/],
+  [{ structuredOutputs: { json: cyclic } }, 'structuredOutputs.json', /cannot be written as JSON/],
+  [{ structuredOutputs: { json: 5 as unknown as object } }, 'structuredOutputs.json', /must be an object/],
+  [{ structuredOutputs: { regex: 'a\0' } }, 'structuredOutputs.regex', /NUL/],
+  [{ structuredOutputs: { choice: [] } }, 'structuredOutputs.choice', /at least one/],
+  [{ structuredOutputs: { choice: ['a', ''] } }, 'structuredOutputs.choice', /empty string/],
+  [{ structuredOutputs: { grammar: ' ' } }, 'structuredOutputs.grammar', /must not be empty/],
+  [{ structuredOutputs: { jsonObject: false as unknown as true } }, 'structuredOutputs.jsonObject', /must be true/],
+  [{ structuredOutputs: { regex: 'a', other: 1 } as object }, 'structuredOutputs.other', /no such constraint/],
   [{ logprobs: -2 }, 'logprobs', /non-negative or -1, got -2/],
   [{ promptLogprobs: Number.NaN }, 'promptLogprobs', /integer/],
   [{ logprobTokenIds: [] }, 'logprobTokenIds', /1 to 128/],
@@ -48,7 +63,7 @@ const refused: readonly [SamplingOptions, string, RegExp][] = [
 ]
 
 for (const [options, parameter, message] of refused) {
-  test(`refused: ${JSON.stringify(options, (_key, value) => (typeof value === 'bigint' || Number.isNaN(value) ? String(value) : value))}`, t => {
+  test(`refused: ${inspect(options)}`, t => {
     const error = t.throws(() => new SamplingParams(options), { instanceOf: InvalidArgumentError, message })
     t.is(error?.code, 'ERR_INVALID_ARGUMENT')
     t.is(error?.parameter, parameter)

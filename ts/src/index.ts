@@ -1,6 +1,12 @@
 // `quire-llm`: the public API.
 
-export { type EngineOptions, type OutputKind, type SamplingOptions, SamplingParams } from './config/index.js'
+export {
+  type EngineOptions,
+  type OutputKind,
+  type SamplingOptions,
+  SamplingParams,
+  type StructuredOutputs,
+} from './config/index.js'
 export type {
   CacheInfo,
   CompletionOutput,

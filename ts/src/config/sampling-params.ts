@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from '../errors.js'
 import { check } from './check.js'
+import { parseStructuredOutputs, type StructuredOutputs } from './structured-outputs.js'
 
 /** 'cumulative': everything so far; 'delta': only what is new; 'final': one output at the end. */
 export type OutputKind = 'cumulative' | 'delta' | 'final'
@@ -56,6 +57,8 @@ export interface SamplingOptions {
   readonly allowedTokenIds?: readonly number[]
   /** Words that may not be generated. */
   readonly badWords?: readonly string[]
+  /** What the output must be: JSON of a schema, a regular expression, one of some strings, a grammar. */
+  readonly structuredOutputs?: StructuredOutputs
   /** Compute the whole prompt even where its beginning is cached. Default: true exactly when `promptLogprobs` is set. */
   readonly skipReadingPrefixCache?: boolean
   /** Default 'cumulative'. `LLM.generate` returns final outputs whatever it is. */
@@ -87,6 +90,7 @@ const names: Readonly<Record<keyof SamplingOptions, true>> = {
   logitBias: true,
   allowedTokenIds: true,
   badWords: true,
+  structuredOutputs: true,
   skipReadingPrefixCache: true,
   outputKind: true,
 }
@@ -123,6 +127,7 @@ export class SamplingParams {
   readonly logitBias: ReadonlyMap<number, number>
   readonly allowedTokenIds: readonly number[] | undefined
   readonly badWords: readonly string[]
+  readonly structuredOutputs: StructuredOutputs | undefined
   readonly skipReadingPrefixCache: boolean
   readonly outputKind: OutputKind
 
@@ -174,6 +179,11 @@ export class SamplingParams {
     if (this.allowedTokenIds?.length === 0) {
       throw new InvalidArgumentError('allowedTokenIds', 'allowedTokenIds must not be empty.', options.allowedTokenIds)
     }
+    this.structuredOutputs = check.optional(
+      parseStructuredOutputs,
+      'structuredOutputs',
+      options.structuredOutputs ?? undefined,
+    )
     this.logprobs = logprobCount('logprobs', options.logprobs)
     this.promptLogprobs = logprobCount('promptLogprobs', options.promptLogprobs)
     this.logprobTokenIds = check.optional(tokenIds, 'logprobTokenIds', options.logprobTokenIds)
@@ -201,7 +211,17 @@ export class SamplingParams {
 
   /** These parameters with some of them replaced. */
   with(changes: SamplingOptions): SamplingParams {
-    const { seed, maxTokens, logprobs, promptLogprobs, logprobTokenIds, allowedTokenIds, logitBias, ...rest } = this
+    const {
+      seed,
+      maxTokens,
+      logprobs,
+      promptLogprobs,
+      logprobTokenIds,
+      allowedTokenIds,
+      structuredOutputs,
+      logitBias,
+      ...rest
+    } = this
     return new SamplingParams({
       ...rest,
       ...(seed !== undefined && { seed }),
@@ -210,6 +230,7 @@ export class SamplingParams {
       promptLogprobs: promptLogprobs ?? null,
       ...(logprobTokenIds && { logprobTokenIds }),
       ...(allowedTokenIds && { allowedTokenIds }),
+      ...(structuredOutputs && { structuredOutputs }),
       logitBias: Object.fromEntries(logitBias),
       ...changes,
     })
