@@ -1,4 +1,5 @@
-// Apps on disk, installed by npm and by pnpm from the same tarballs, which are packed once.
+// Apps on disk, installed by npm and by pnpm from the same tarballs, which are packed once. What Quire depends on comes from the
+// package managers' caches, and from the registry the first time.
 
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { directDependencies, ownPackages, type PackageFiles, pluginPackages } from './plugin-packages.js'
 import { type Finished, run, succeeded } from './run-program.js'
-import { npm } from './runtimes.js'
+import { npm, pnpmStore } from './runtimes.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -42,7 +43,7 @@ export class Workplace {
   /** An app in the layout of npm: everything side by side in node_modules. */
   async npmApp(): Promise<InstalledApp> {
     const app = await this.#app('npm', { overrides: this.#indirect() })
-    const flags = ['--offline', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
     succeeded(await run([npm, 'install', ...flags], app.folder))
     return app
   }
@@ -50,7 +51,7 @@ export class Workplace {
   /** An app in the layout of pnpm: node_modules has what the app lists, as links. */
   async pnpmApp(pnpm: readonly string[]): Promise<InstalledApp> {
     const app = await this.#app('pnpm', { pnpm: { overrides: this.#indirect() } })
-    const flags = ['--offline', '--ignore-scripts', '--store-dir', join(this.folder, 'pnpm-store'), '--reporter=silent']
+    const flags = ['--prefer-offline', '--ignore-scripts', '--store-dir', pnpmStore, '--reporter=append-only']
     succeeded(await run([...pnpm, 'install', ...flags] as [string, ...string[]], app.folder))
     return app
   }

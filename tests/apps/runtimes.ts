@@ -10,6 +10,11 @@ import { run } from './run-program.js'
 const PACKAGES = ['bun@1.4.5', 'deno@2.9.6', 'pnpm@10.34.9']
 const ATTEMPTS = 3
 
+const cache = fileURLToPath(new URL('../../.cache/runtimes/', import.meta.url))
+
+/** Where pnpm keeps what it has fetched: not in a test's own folder, which would be fetched anew each time. */
+export const pnpmStore = join(cache, 'pnpm-store')
+
 export const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
 
 /** Command lines that start a program; a reason where it cannot be had. */
@@ -21,9 +26,8 @@ export interface Runtimes {
 }
 
 export async function findRuntimes(): Promise<Runtimes> {
-  const folder = fileURLToPath(new URL('../../.cache/runtimes/', import.meta.url))
-  const reason = await install(folder)
-  const modules = join(folder, 'node_modules')
+  const reason = await install(cache)
+  const modules = join(cache, 'node_modules')
   const pnpm = join(modules, 'pnpm', 'bin', 'pnpm.cjs')
   const orReason = (command: readonly string[] | undefined, name: string) =>
     command ?? { reason: reason ?? `the npm package ${name} has no program for this platform` }
