@@ -1,0 +1,60 @@
+// The prompts of a request for completions, as ids: text in one call of the tokenizer, each cut and measured.
+
+import { outputTokens, truncated } from '../generation/prompt-tokens.js'
+import { RequestError } from '../request-error.js'
+import type { ServerContext } from '../server-context.js'
+import type { CompletionPrompt, CompletionRequest } from './completion-request.js'
+
+export interface PreparedPrompt {
+  readonly tokenIds: ArrayLike<number>
+  /** Its text, where it was given as text and is whole. */
+  readonly text: string | undefined
+  /** Tokens that its outputs may have, 1 at least. */
+  readonly maxTokens: number
+}
+
+/** @throws RequestError; TokenizerError, PromptError. */
+export async function preparePrompts(
+  request: CompletionRequest,
+  context: ServerContext,
+): Promise<readonly PreparedPrompt[]> {
+  const { prompts, truncation } = request
+  const { maxModelLen } = context.engine
+  const tokenIds = await toTokenIds(prompts, request, context)
+  return tokenIds.map((ids, index): PreparedPrompt => {
+    const prompt = prompts[index] as CompletionPrompt
+    const asked = Math.max(1, request.maxTokens)
+    const kept = truncation === undefined ? ids : truncated(ids, truncation, { maxModelLen, outputTokens: asked })
+    return {
+      tokenIds: kept,
+      text: typeof prompt === 'string' && kept.length === ids.length ? prompt : undefined,
+      maxTokens: outputTokens(
+        kept.length,
+        { asked, strict: request.maxTokensGiven, param: 'max_tokens', promptParam: 'prompt' },
+        context,
+      ),
+    }
+  })
+}
+
+async function toTokenIds(
+  prompts: readonly CompletionPrompt[],
+  { addSpecialTokens }: CompletionRequest,
+  { engine, config }: ServerContext,
+): Promise<readonly Int32Array[]> {
+  const { maxCompletionPrompts } = config.endpoints
+  if (prompts.length > maxCompletionPrompts) {
+    throw RequestError.badRequest(
+      `prompt has ${prompts.length} prompts, more than the ${maxCompletionPrompts} that one request may have.`,
+      'prompt',
+    )
+  }
+  const texts = prompts.filter(prompt => typeof prompt === 'string')
+  const encoded = texts.length === 0 ? [] : await engine.encode(texts, addSpecialTokens)
+  let next = 0
+  return prompts.map(prompt => {
+    if (typeof prompt !== 'string') return Int32Array.from(prompt)
+    next += 1
+    return encoded[next - 1] as Int32Array
+  })
+}

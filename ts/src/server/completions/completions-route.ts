@@ -1,0 +1,134 @@
+// POST /v1/completions.
+
+import type { EngineRequest, RequestOutput } from '../../engine/index.js'
+import { likeliestOutputs } from '../generation/choice-ranking.js'
+import { EventPump } from '../generation/event-pump.js'
+import { engineId, finalOutputs, replyId, submitAll } from '../generation/submission.js'
+import { completionRequestSchema, parseCompletionRequest } from '../protocol/completion-request.js'
+import {
+  type CompletionChoice,
+  completionBody,
+  completionChunkSchema,
+  completionResponseSchema,
+  type ReplyHead,
+} from '../protocol/completion-response.js'
+import { RequestError } from '../request-error.js'
+import type { Reply, Route, RouteRequest } from '../route.js'
+import type { ServerContext } from '../server-context.js'
+import { ChoiceMaker } from './completion-choices.js'
+import { CompletionChunks } from './completion-chunks.js'
+import { type PreparedPrompt, preparePrompts } from './completion-prompts.js'
+import type { CompletionRequest } from './completion-request.js'
+
+export const completionsRoute: Route<ServerContext> = {
+  method: 'POST',
+  path: '/v1/completions',
+  description: {
+    summary: 'Continues prompts.',
+    tag: 'OpenAI',
+    request: completionRequestSchema,
+    response: completionResponseSchema,
+    event: completionChunkSchema,
+    errors: [404, 429],
+  },
+  handle: complete,
+}
+
+async function complete(route: RouteRequest, context: ServerContext): Promise<Reply> {
+  const request = parseCompletionRequest(route.body)
+  context.checkModel(request.model)
+  checkChoices(request, context)
+  const prompts = await preparePrompts(request, context)
+  const id = replyId(route, request.id)
+  const head: ReplyHead = {
+    id: `cmpl-${id}`,
+    created: Math.floor(context.clock.now() / 1000),
+    model: context.modelNames[0],
+    tellCached: context.config.endpoints.promptTokensDetails,
+  }
+  const streams = await submitAll(
+    prompts.map(prompt => toEngineRequest(request, prompt, id, context)),
+    route,
+    context,
+  )
+  const choices = new ChoiceMaker(request, context)
+  if (!request.stream) {
+    const outputs = await finalOutputs(streams)
+    return { kind: 'json', body: wholeBody(head, request, prompts, outputs, choices) }
+  }
+  const chunks = new CompletionChunks({
+    head,
+    prompts,
+    streams,
+    choices,
+    n: request.sampling.n ?? 1,
+    onlyEcho: request.maxTokens === 0,
+    includeUsage: request.includeUsage || context.config.endpoints.forceIncludeUsage,
+    continuousUsage: request.continuousUsage,
+    tellsTokens: request.returnTokenIds || request.logprobs !== undefined,
+  })
+  return { kind: 'events', events: new EventPump(chunks, request.streamInterval) }
+}
+
+function checkChoices({ sampling, bestOf }: CompletionRequest, { config }: ServerContext): void {
+  const { maxChoices } = config.endpoints
+  const { n = 1 } = sampling
+  for (const [param, count] of [
+    ['n', n],
+    ['best_of', bestOf ?? n],
+  ] as const) {
+    if (count > maxChoices)
+      throw RequestError.badRequest(`${param} must be at most ${maxChoices}, got ${count}.`, param)
+  }
+}
+
+function toEngineRequest(
+  request: CompletionRequest,
+  prompt: PreparedPrompt,
+  id: string,
+  { engine }: ServerContext,
+): EngineRequest {
+  const { sampling, bestOf } = request
+  const ranked = bestOf !== undefined && bestOf > (sampling.n ?? 1)
+  const params = engine.defaultSamplingParams.with({
+    ...sampling,
+    ...(ranked && { n: bestOf }),
+    ...(ranked && sampling.logprobTokenIds === undefined && { logprobs: sampling.logprobs ?? 0 }),
+    maxTokens: prompt.maxTokens,
+    outputKind: request.stream ? 'delta' : 'final',
+  })
+  return {
+    requestId: engineId(id),
+    promptTokenIds: prompt.tokenIds,
+    params,
+    priority: request.priority,
+    ...(prompt.text !== undefined && { prompt: prompt.text }),
+    ...(request.cacheSalt !== undefined && { cacheSalt: request.cacheSalt }),
+  }
+}
+
+function wholeBody(
+  head: ReplyHead,
+  request: CompletionRequest,
+  prompts: readonly PreparedPrompt[],
+  outputs: readonly RequestOutput[],
+  maker: ChoiceMaker,
+) {
+  const { n = 1, promptLogprobs } = request.sampling
+  const onlyEcho = request.maxTokens === 0
+  const tellsPromptLogprobs = promptLogprobs != null && promptLogprobs !== false
+  const choices: CompletionChoice[] = []
+  const counts = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 }
+  for (const [promptIndex, output] of outputs.entries()) {
+    const prompt = prompts[promptIndex] as PreparedPrompt
+    counts.promptTokens += prompt.tokenIds.length
+    counts.cachedTokens += output.numCachedTokens
+    const kept = output.outputs.length > n ? likeliestOutputs(output.outputs, n) : output.outputs
+    for (const one of output.outputs) counts.completionTokens += onlyEcho ? 0 : one.tokenIds.length
+    for (const one of kept) {
+      const choice = maker.make(choices.length, prompt, output, one, { first: true, offset: 0 })
+      choices.push(tellsPromptLogprobs ? { ...choice, promptLogprobs: output.promptLogprobs } : choice)
+    }
+  }
+  return completionBody(head, choices, counts)
+}

@@ -1,0 +1,43 @@
+// Requests on their way into the engine: several at once, all of them or none.
+
+import { randomBytes } from 'node:crypto'
+import type { EngineRequest, RequestOutput, RequestStream } from '../../engine/index.js'
+import type { RouteRequest } from '../route.js'
+import type { ServerContext } from '../server-context.js'
+
+/** The id that a reply has: the header's, else the body's, else the one that was drawn. */
+export function replyId(route: RouteRequest, ofBody: string | undefined): string {
+  return route.headers.get('x-request-id') === null ? (ofBody ?? route.requestId) : route.requestId
+}
+
+/** An id for the engine that no other request has: callers may send the same one twice. */
+export function engineId(replyId: string): string {
+  return `${replyId}-${randomBytes(4).toString('hex')}`
+}
+
+/** @throws what refuses one of them; the others are taken back then. */
+export async function submitAll(
+  requests: readonly EngineRequest[],
+  route: RouteRequest,
+  context: ServerContext,
+): Promise<readonly RequestStream[]> {
+  const streams: RequestStream[] = []
+  try {
+    for (const request of requests) streams.push(context.submit(request, route))
+    await Promise.all(streams.map(stream => stream.admitted))
+  } catch (error) {
+    for (const stream of streams) stream.abort()
+    throw error
+  }
+  return streams
+}
+
+/** The whole outputs. @throws what ended one of them early; the others are ended then. */
+export async function finalOutputs(streams: readonly RequestStream[]): Promise<readonly RequestOutput[]> {
+  try {
+    return await Promise.all(streams.map(stream => stream.final()))
+  } catch (error) {
+    for (const stream of streams) stream.abort()
+    throw error
+  }
+}

@@ -1,0 +1,87 @@
+// A body checked against its schema: the first thing that is wrong becomes one error that names the field as the wire does.
+
+import type { ZodType, z } from 'zod'
+import { RequestError } from '../request-error.js'
+
+type Issue = z.core.$ZodIssue
+
+/** @throws RequestError 400 naming the field. */
+export function parseBody<Output>(schema: ZodType<Output>, body: unknown): Output {
+  const parsed = schema.safeParse(body, { reportInput: true })
+  if (parsed.success) return parsed.data
+  const issue = deepest(parsed.error.issues[0] as Issue)
+  const param = pathOf(issue.path)
+  throw RequestError.badRequest(describe(issue, param), param === '' ? undefined : param)
+}
+
+/** Of a union whose alternatives all fail, the complaint that came furthest: the caller meant that alternative. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return issue
+  const inner = issue.errors.flatMap(alternative => alternative.slice(0, 1)).map(deepest)
+  const [best] = inner.toSorted((a, b) => b.path.length - a.path.length)
+  if (best === undefined || best.path.length === 0) return { ...issue, message: 'must be of another type' }
+  return { ...best, path: [...issue.path, ...best.path] } as Issue
+}
+
+function describe(issue: Issue, path: string): string {
+  const name = path === '' ? 'The body' : path
+  switch (issue.code) {
+    case 'invalid_type': {
+      if (issue.input === undefined) return `${name} is missing.`
+      const expected = issue.expected === 'int' ? 'integer' : issue.expected
+      return withValue(`${name} must be ${article(expected)}, got ${kindOf(issue.input)}.`, path, issue.input)
+    }
+    case 'too_small':
+    case 'too_big':
+      return withValue(`${name} must ${bound(issue)}.`, path, issue.input)
+    case 'invalid_value':
+      return withValue(`${name} must be one of ${issue.values.map(shown).join(', ')}.`, path, issue.input)
+    case 'custom':
+      return issue.message
+    default:
+      return withValue(`${name}: ${issue.message}`, path, issue.input)
+  }
+}
+
+function bound(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>): string {
+  const small = issue.code === 'too_small'
+  const limit = String(small ? issue.minimum : issue.maximum)
+  switch (issue.origin) {
+    case 'string':
+      return `have at ${small ? 'least' : 'most'} ${limit} characters`
+    case 'array':
+    case 'object':
+    case 'record':
+      return `have at ${small ? 'least' : 'most'} ${limit} entries`
+    default:
+      if (issue.inclusive === false) return `be ${small ? 'greater' : 'less'} than ${limit}, got ${shown(issue.input)}`
+      return `be at ${small ? 'least' : 'most'} ${limit}, got ${shown(issue.input)}`
+  }
+}
+
+function withValue(message: string, path: string, value: unknown): string {
+  return path === '' || value === undefined ? message : `${message} (parameter=${path}, value=${shown(value)})`
+}
+
+/** `messages[0].content`. */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`
+    return text === '' ? String(part) : `${text}.${String(part)}`
+  }, '')
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return article(Array.isArray(value) ? 'list' : typeof value)
+}
+
+function article(noun: string): string {
+  const word = noun === 'array' ? 'list' : noun
+  return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+}

@@ -1,0 +1,79 @@
+// Fields of vLLM that say how a request is treated rather than how it is sampled, for completions and chats alike.
+
+import { z } from 'zod'
+import { RequestError } from '../request-error.js'
+import { defaulted, ignored, optional } from './optional-field.js'
+
+export const streamOptions = z.looseObject({
+  include_usage: defaulted(z.boolean(), false),
+  continuous_usage_stats: defaulted(z.boolean(), false),
+})
+
+/** Fields that mean the same in completions and chats. */
+export const requestFields = {
+  model: optional(z.string()),
+  stream: defaulted(z.boolean(), false),
+  stream_options: optional(streamOptions),
+  stream_interval: optional(z.int().min(1)),
+  priority: defaulted(
+    z
+      .int()
+      .min(-(2 ** 31))
+      .max(2 ** 31 - 1),
+    0,
+  ),
+  request_id: optional(z.string().min(1).max(256)),
+  cache_salt: optional(z.string().min(1).max(1024)),
+  truncate_prompt_tokens: optional(
+    z
+      .int()
+      .min(-1)
+      .max(2 ** 31 - 1),
+  ),
+  truncation_side: optional(z.enum(['left', 'right'])),
+  return_token_ids: defaulted(z.boolean(), false),
+  return_tokens_as_token_ids: optional(z.boolean()),
+  return_token_offsets: ignored(),
+  user: ignored(),
+  session_id: ignored(),
+  metadata: ignored(),
+  store: ignored(),
+  service_tier: ignored(),
+  kv_transfer_params: ignored(),
+  ec_transfer_params: ignored(),
+  vllm_xargs: ignored(),
+}
+
+interface StreamedFields {
+  readonly stream: boolean
+  readonly stream_options?: unknown
+  readonly prompt_logprobs?: number | undefined
+  readonly use_beam_search: boolean
+  readonly best_of?: number | undefined
+  readonly n?: number | undefined
+  readonly logprob_token_ids?: readonly number[] | undefined
+}
+
+/** What streams cannot do, and what beams cannot. @throws RequestError. */
+export function checkStreamRules(fields: StreamedFields, asksForLogprobs: boolean): void {
+  const { stream, use_beam_search: beams, best_of: bestOf, n = 1 } = fields
+  if (fields.stream_options !== undefined && !stream) {
+    throw RequestError.badRequest('stream_options can only be set when stream is true.', 'stream_options')
+  }
+  if (fields.prompt_logprobs !== undefined && stream) {
+    throw RequestError.badRequest('prompt_logprobs are not available when stream is true.', 'prompt_logprobs')
+  }
+  if (beams && stream) throw RequestError.badRequest('Beam search cannot be streamed.', 'stream')
+  if (fields.logprob_token_ids !== undefined) {
+    if (beams) throw RequestError.badRequest('logprob_token_ids cannot be had with beam search.', 'logprob_token_ids')
+    if (!asksForLogprobs) {
+      throw RequestError.badRequest('logprob_token_ids needs logprobs to be asked for.', 'logprob_token_ids')
+    }
+  }
+  if (bestOf === undefined) return
+  if (bestOf < n) throw RequestError.badRequest(`best_of must be at least n=${n}, got ${bestOf}.`, 'best_of')
+  if (bestOf === n) return
+  if (beams) throw RequestError.badRequest('best_of cannot be used with beam search: its beams are ranked.', 'best_of')
+  if (stream)
+    throw RequestError.badRequest('best_of above n cannot be streamed: the best is known at the end.', 'best_of')
+}

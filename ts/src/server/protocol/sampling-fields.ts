@@ -1,0 +1,89 @@
+// The sampling parameters as completions and chats spell them, OpenAI's and vLLM's, and what the engine gets of them.
+
+import { z } from 'zod'
+import type { SamplingOptions } from '../../config/index.js'
+import { defaulted, defined, optional } from './optional-field.js'
+
+const INT32_MAX = 2 ** 31 - 1
+
+const count = z.int().min(0).max(INT32_MAX)
+const tokenIds = z.array(count)
+const logprobCount = z.int().min(-1).max(INT32_MAX)
+const flag = z.boolean()
+
+/** A 64-bit integer; JSON numbers beyond 2^53 have lost digits already, and are taken as they came. */
+const seed = z
+  .number()
+  .refine(value => Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63, {
+    error: 'seed must be an integer of 64 bits.',
+  })
+  .meta({ type: 'integer', minimum: -(2 ** 63), maximum: 2 ** 63 - 1 })
+
+const nonEmpty = z.string().min(1)
+
+const repetitionDetection = z.looseObject({
+  max_pattern_size: defaulted(count, 0),
+  min_pattern_size: defaulted(count, 0),
+  min_count: defaulted(count, 0),
+})
+
+/** Fields that mean the same in completions and chats. */
+export const samplingFields = {
+  n: optional(z.int().min(1).max(16_384)),
+  best_of: optional(z.int().min(1).max(16_384)),
+  temperature: optional(z.number().min(0).max(2)),
+  top_p: optional(z.number().gt(0).max(1)),
+  top_k: optional(z.int().min(-1).max(INT32_MAX)),
+  min_p: optional(z.number().min(0).max(1)),
+  presence_penalty: optional(z.number().min(-2).max(2)),
+  frequency_penalty: optional(z.number().min(-2).max(2)),
+  repetition_penalty: optional(z.number().gt(0)),
+  seed: optional(seed),
+  stop: optional(z.union([z.string(), z.array(z.string())])),
+  stop_token_ids: optional(tokenIds),
+  include_stop_str_in_output: optional(flag),
+  ignore_eos: optional(flag),
+  min_tokens: optional(count),
+  skip_special_tokens: optional(flag),
+  spaces_between_special_tokens: optional(flag),
+  logit_bias: optional(z.record(z.string(), z.number())),
+  allowed_token_ids: optional(tokenIds),
+  bad_words: optional(z.array(nonEmpty)),
+  prompt_logprobs: optional(logprobCount),
+  logprob_token_ids: optional(tokenIds.min(1).max(128)),
+  use_beam_search: defaulted(flag, false),
+  length_penalty: defaulted(z.number(), 1),
+  repetition_detection: optional(repetitionDetection),
+  thinking_token_budget: optional(z.int().min(-1).max(INT32_MAX)),
+}
+
+const samplingObject = z.object(samplingFields)
+
+export type SamplingFields = z.output<typeof samplingObject>
+
+/** What of the fields goes to the engine as it is. Lengths and logprobs differ between endpoints. */
+export function toSamplingOptions(fields: SamplingFields): SamplingOptions {
+  return defined({
+    n: fields.n,
+    temperature: fields.temperature,
+    topP: fields.top_p,
+    topK: fields.top_k,
+    minP: fields.min_p,
+    presencePenalty: fields.presence_penalty,
+    frequencyPenalty: fields.frequency_penalty,
+    repetitionPenalty: fields.repetition_penalty,
+    seed: fields.seed === undefined ? undefined : BigInt(fields.seed),
+    stop: fields.stop,
+    stopTokenIds: fields.stop_token_ids,
+    includeStopStrInOutput: fields.include_stop_str_in_output,
+    ignoreEos: fields.ignore_eos,
+    minTokens: fields.min_tokens,
+    skipSpecialTokens: fields.skip_special_tokens,
+    spacesBetweenSpecialTokens: fields.spaces_between_special_tokens,
+    logitBias: fields.logit_bias,
+    allowedTokenIds: fields.allowed_token_ids,
+    badWords: fields.bad_words,
+    promptLogprobs: fields.prompt_logprobs,
+    logprobTokenIds: fields.logprob_token_ids,
+  })
+}
