@@ -57,7 +57,7 @@ test('a second equal prompt finds the first one in the cache', async t => {
   t.deepEqual(idsOf(second), idsOf(first))
   const salted = await engine.add(request(prompt, {}, { cacheSalt: 'mine' })).final()
   t.is(salted.numCachedTokens, 0)
-  t.true(engine.resetPrefixCache())
+  t.true(await engine.resetPrefixCache())
   t.is((await engine.add(request(prompt)).final()).numCachedTokens, 0)
   await engine.close()
 })

@@ -206,7 +206,7 @@ export async function createFakeEngine(fake: FakeOptions = {}, options: EngineOp
     process.cwd(),
   )
   const runners: FakeRunner[] = []
-  const engine = await Engine.create(config, async () => {
+  const engine = await Engine.inline(config, async () => {
     await fake.onOpen?.(runners.length)
     const runner = new FakeRunner(fake, config.cache.blockSize)
     runners.push(runner)

@@ -9,14 +9,24 @@ export {
 } from './config/index.js'
 export type {
   CacheInfo,
+  ChatMessage,
   CompletionOutput,
+  CreateOptions,
+  EngineHealth,
+  EngineObserver,
+  EngineRequest,
   EngineStats,
+  LoopPlace,
+  PauseMode,
+  Prompt,
   RequestMetrics,
   RequestOutput,
+  RequestStream,
   TokenLogprob,
 } from './engine/index.js'
+export { Engine } from './engine/index.js'
 export * from './errors.js'
-export { type ChatOptions, type CreateOptions, type GenerateOptions, LLM } from './llm.js'
+export { type ChatOptions, type GenerateOptions, LLM } from './llm.js'
 export { type DTypeLike, type FrameworkAccessor, framework } from './plugin/current-framework.js'
 export type { Device } from './plugin/device.js'
 export type { DType, DTypeName } from './plugin/dtype.js'
@@ -24,4 +34,3 @@ export type { Framework, Tensor } from './plugin/framework.js'
 export type { ModelInfo } from './plugin/model-runner.js'
 export { registerPlugin } from './plugin/registry.js'
 export { type FrameworkInUse, type UseFrameworkOptions, useFramework } from './plugin/use-framework.js'
-export type { ChatMessage, Prompt } from './prompt.js'

@@ -1,38 +1,25 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
 
-import { loadNative, shareMemory } from './binding/index.js'
 import { check } from './config/check.js'
+import { type SamplingOptions, SamplingParams } from './config/index.js'
 import {
-  type EngineOptions,
-  parseEngineOptions,
-  readArchitecture,
-  type SamplingOptions,
-  SamplingParams,
-} from './config/index.js'
-import { type CacheInfo, Engine, type EngineStats, type RequestOutput, type RequestStream } from './engine/index.js'
-import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
-import type { OpenRank } from './executor/index.js'
-import type { Device } from './plugin/device.js'
-import type { Framework } from './plugin/framework.js'
-import type { ModelInfo } from './plugin/model-runner.js'
-import { openPlugin } from './plugin/open-plugin.js'
-import { passedOverMessage, selectPlugin } from './plugin/selection.js'
-import { ProgressBar } from './progress-bar.js'
-import {
+  type CacheInfo,
   type ChatMessage,
+  type CreateOptions,
   checkMessages,
+  Engine,
+  type EngineStats,
   isSinglePrompt,
   type NormalPrompt,
   normalizePrompt,
   type Prompt,
-} from './prompt.js'
-
-export interface CreateOptions extends EngineOptions {
-  /** Gets fractions from 0 to 1 while the weights are loaded. */
-  readonly onProgress?: (fraction: number) => void
-  /** Stops the creation between its stages. */
-  readonly signal?: AbortSignal
-}
+  type RequestOutput,
+  type RequestStream,
+} from './engine/index.js'
+import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
+import type { Framework } from './plugin/framework.js'
+import type { ModelInfo } from './plugin/model-runner.js'
+import { ProgressBar } from './progress-bar.js'
 
 export interface GenerateOptions {
   /** Aborts the call: its requests leave the engine within one step and the promise rejects with `ERR_ABORTED`. */
@@ -81,43 +68,7 @@ export class LLM {
    * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
   static async create(options: CreateOptions = {}): Promise<LLM> {
-    const { onProgress, signal, ...engineOptions } = check.object('options', options)
-    const progress = watched(onProgress === undefined ? undefined : check.callback('onProgress', onProgress))
-    throwIfAborted(check.optional(check.signal, 'signal', signal))
-    const config = parseEngineOptions(engineOptions, process.cwd())
-    const architecture = await readArchitecture(config.model.path)
-    const selection = await selectPlugin({
-      architecture,
-      env: process.env,
-      appDirectory: process.cwd(),
-      ...(process.argv[1] !== undefined && { entryScript: process.argv[1] }),
-      ...(config.device.framework !== undefined && { framework: config.device.framework }),
-      ...(config.device.device !== undefined && { device: config.device.device as Device }),
-    })
-    const { plugin, device } = selection
-    const passedOver = passedOverMessage(selection)
-    if (passedOver !== undefined) process.emitWarning(passedOver, 'QuireWarning')
-    throwIfAborted(signal)
-    const native = await loadNative()
-    const openRank: OpenRank = async group => {
-      const ownDevice = device.kind === 'cpu' ? device : { ...device, index: device.index + (group?.rank ?? 0) }
-      const opened = await openPlugin(plugin, {
-        device: ownDevice,
-        env: process.env,
-        shareMemory: byteLength => shareMemory(native, byteLength, process.env),
-        ...(group !== undefined && { group }),
-      })
-      return { ...opened, device: ownDevice }
-    }
-    const engine = await Engine.create(config, openRank, progress.tell)
-    try {
-      progress.throwIfFailed()
-      throwIfAborted(signal)
-    } catch (error) {
-      await engine.close()
-      throw error
-    }
-    return new LLM(engine)
+    return new LLM(await Engine.create(options, 'inline'))
   }
 
   get modelInfo(): ModelInfo {
@@ -211,7 +162,7 @@ export class LLM {
   }
 
   /** Forgets cached prompt beginnings. False while requests run. */
-  resetPrefixCache(): boolean {
+  resetPrefixCache(): Promise<boolean> {
     return this.#engine.resetPrefixCache()
   }
 
@@ -344,23 +295,6 @@ function checkOptions(options: ChatOptions): void {
   check.optional(check.signal, 'signal', signal)
   check.optional(check.string, 'chatTemplate', chatTemplate)
   if (priority !== undefined) check.integer('priority', priority, -(2 ** 31), 2 ** 31 - 1)
-}
-
-/** A native thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */
-function watched(onProgress: ((fraction: number) => void) | undefined) {
-  const failures: unknown[] = []
-  return {
-    tell: (fraction: number) => {
-      try {
-        onProgress?.(fraction)
-      } catch (error) {
-        failures.push(error)
-      }
-    },
-    throwIfFailed: () => {
-      if (failures.length > 0) throw failures[0]
-    },
-  }
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

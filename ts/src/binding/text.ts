@@ -86,9 +86,14 @@ export class Text {
     )
   }
 
+  /** The template of conversations with or without tools: the engine's, else the model's. @throws ChatTemplateError. */
+  templateSource(hasTools: boolean): string {
+    return this.#override ?? unwrap(this.#native.chatTemplateSource(this.#directory, hasTools))
+  }
+
   /** The call's own template, else the engine's, else the model's. */
-  #template({ chatTemplate = this.#override, tools = [] }: RenderOptions): ChatTemplate {
-    const source = chatTemplate ?? unwrap(this.#native.chatTemplateSource(this.#directory, tools.length > 0))
+  #template({ chatTemplate, tools = [] }: RenderOptions): ChatTemplate {
+    const source = chatTemplate ?? this.templateSource(tools.length > 0)
     let compiled = this.#templates.get(source)
     if (compiled === undefined) {
       compiled = unwrap(this.#native.ChatTemplate.create(this.tokenizer, source))

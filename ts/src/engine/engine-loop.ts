@@ -14,7 +14,7 @@ export interface LoopListener {
   stepped(batch: InputBatch, output: StepOutput, sampled: SampledStep | undefined): void
   /** These sequences have ended because of `cause`: their step failed. */
   failed(sequenceIds: Iterable<number>, cause: unknown): void
-  /** The worker is lost, and with it the KV cache; another is being started. Every sequence must leave the core. */
+  /** The worker is lost, and with it the KV cache and every sequence of the core; another is being started. */
   lost(cause: WorkerError): void
   /** There is a worker again, with an empty cache. */
   restarted(): void
@@ -36,10 +36,13 @@ export class EngineLoop {
   readonly #hostSampled = new Set<number>()
   /** Known to the host sampler and over, but in the step in flight, perhaps. */
   readonly #leaving: number[] = []
+  /** Sequences of the core. */
+  readonly #live = new Set<number>()
   #inFlight = false
   #logits = new Float32Array(0)
   #running: Promise<void> | undefined
   #stopped = false
+  #paused = false
   #lastTurn = 0
 
   constructor(core: Core, sampler: HostSampler, executor: Executor, listener: LoopListener) {
@@ -62,6 +65,7 @@ export class EngineLoop {
       }
       for (let id = first; id < first + count; id += 1) this.#hostSampled.add(id)
     }
+    for (let id = first; id < first + count; id += 1) this.#live.add(id)
     this.#wake()
     return admission
   }
@@ -70,6 +74,17 @@ export class EngineLoop {
   abort(sequenceId: number): void {
     this.#core.abort(sequenceId)
     this.#forget(sequenceId)
+  }
+
+  /** No step begins until `resume`; resolves when none is in flight. */
+  async pause(): Promise<void> {
+    this.#paused = true
+    await this.#running
+  }
+
+  resume(): void {
+    this.#paused = false
+    if (this.#core.hasUnfinished()) this.#wake()
   }
 
   /** Resolves when nothing is left to run. */
@@ -84,7 +99,7 @@ export class EngineLoop {
   }
 
   #wake(): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#paused) return
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
       if (!this.#stopped && this.#core.hasUnfinished()) this.#wake()
@@ -94,7 +109,7 @@ export class EngineLoop {
   async #run(): Promise<void> {
     try {
       await this.#turn()
-      while (!this.#stopped && (await this.#step())) {
+      while (!this.#stopped && !this.#paused && (await this.#step())) {
         if (performance.now() - this.#lastTurn > LONGEST_HOLD_MS) await this.#turn()
       }
     } catch (cause) {
@@ -125,7 +140,7 @@ export class EngineLoop {
       const ended = this.#core.failStep(batch.stepId)
       const lost = this.#executor.restarts ? this.#executor.lost : undefined
       if (lost === undefined) this.#listener.failed(ended.sequences, cause)
-      else this.#listener.lost(lost)
+      else this.#lose(lost)
       this.#settle(ended)
       if (lost !== undefined) await this.#restart()
       return true
@@ -133,6 +148,11 @@ export class EngineLoop {
     this.#listener.stepped(batch, output, sampled)
     this.#settle(output)
     return true
+  }
+
+  #lose(cause: WorkerError): void {
+    for (const id of [...this.#live]) this.abort(id)
+    this.#listener.lost(cause)
   }
 
   async #restart(): Promise<void> {
@@ -173,6 +193,7 @@ export class EngineLoop {
   }
 
   #forget(sequenceId: number): void {
+    this.#live.delete(sequenceId)
     if (!this.#hostSampled.delete(sequenceId)) return
     if (this.#inFlight) this.#leaving.push(sequenceId)
     else this.#sampler.remove(sequenceId)

@@ -1,19 +1,17 @@
-// An engine: one model brought up, one loop, and the requests on their way through it.
+// An engine: one model brought up, one loop, and the requests on their way through it. The loop is in this thread or in one
+// of its own; nothing here runs a step.
 
-import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import {
-  Core,
   type CoreRequest,
   type CoreStats,
   Detokenizers,
-  HostSampler,
   loadNative,
   type Native,
   type RenderOptions,
   Text,
 } from '../binding/index.js'
-import type { EngineConfig, SamplingParams } from '../config/index.js'
+import { check } from '../config/check.js'
+import type { EngineConfig, EngineOptions, SamplingParams } from '../config/index.js'
 import {
   EngineClosedError,
   InternalError,
@@ -23,30 +21,49 @@ import {
   TokenizerError,
   WorkerError,
 } from '../errors.js'
-import { type CacheInfo, Executor, type OpenRank } from '../executor/index.js'
+import type { CacheInfo, OpenRank } from '../executor/index.js'
 import { deselectFramework, selectFramework } from '../plugin/current-framework.js'
 import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
 import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
-import { EngineLoop } from './engine-loop.js'
 import { type EngineRequest, toCoreRequest } from './engine-request.js'
+import { LoopHost } from './loop-host.js'
+import type { LoopEvents, LoopPort } from './loop-port.js'
+import { LoopThread } from './loop-thread.js'
+import { type ChosenModel, chooseModel, rankOpener, surroundings } from './model-opening.js'
 import { OutputProcessor } from './output-processor.js'
+import type { RequestOutput } from './request-output.js'
 import { RequestState } from './request-state.js'
 import { type RequestStream, streamOf } from './request-stream.js'
 import { SeedSource } from './seed-source.js'
+import type { StepNews } from './step-news.js'
 
 /** Counts since the start, and what there is now. */
 export type EngineStats = CoreStats
 
-/** Host-side threads for sampling: more do not pay, the device has the rest. */
-const SAMPLER_THREADS = 4
-
-interface Parts {
-  readonly native: Native
-  readonly text: Text | undefined
-  readonly executor: Executor
+export interface CreateOptions extends EngineOptions {
+  /** Gets fractions from 0 to 1 while the weights are loaded. */
+  readonly onProgress?: (fraction: number) => void
+  /** Stops the creation between its stages. */
+  readonly signal?: AbortSignal
 }
+
+/** Whether the engine can serve. */
+export type EngineHealth = { readonly status: 'ok' } | { readonly status: 'closed' | 'dead'; readonly error: Error }
+
+/** How requests are treated while the engine pauses: ended, brought to their end first, or left where they are. */
+export type PauseMode = 'abort' | 'wait' | 'keep'
+
+/** Who hears of steps and of requests that ended: metrics. */
+export interface EngineObserver {
+  stepped?(numScheduledTokens: number, stats: EngineStats): void
+  /** With the whole output, whatever its consumer took; `error` is what ended it early. */
+  ended?(output: RequestOutput, params: SamplingParams, error: Error | undefined): void
+}
+
+/** `thread`: steps run in a thread of their own, as a server wants it; `inline`: in the thread of the caller. */
+export type LoopPlace = 'thread' | 'inline'
 
 export class Engine {
   readonly modelInfo: ModelInfo
@@ -55,11 +72,8 @@ export class Engine {
   readonly maxModelLen: number
   /** The class defaults with those of generation_config.json laid over them. */
   readonly defaultSamplingParams: SamplingParams
-  readonly #native: Native
   readonly #text: Text | undefined
-  readonly #executor: Executor
-  readonly #core: Core
-  readonly #loop: EngineLoop
+  readonly #loop: LoopPort
   readonly #processor: OutputProcessor
   readonly #limits: AdmissionLimits
   readonly #seeds: SeedSource
@@ -70,18 +84,22 @@ export class Engine {
   readonly #rerun = new Set<RequestState>()
   /** What undoes a request's listener on its signal. */
   readonly #signalOff = new Map<RequestState, () => void>()
+  readonly #observers = new Set<EngineObserver>()
+  /** Requests that came during a pause which waits for others, in order; undefined = none is held back. */
+  #held: (() => void)[] | undefined
+  #paused = false
   #arrivals = 0
+  #broken: Error | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(config: EngineConfig, { native, text, executor }: Parts) {
-    const { modelInfo, cacheInfo, limits } = executor
+  private constructor(config: EngineConfig, native: Native, text: Text | undefined, loop: LoopPort) {
+    const { modelInfo, cacheInfo, limits } = loop.facts
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
     this.maxModelLen = limits.maxModelLen
     this.defaultSamplingParams = defaultSamplingParams(config.model.generationConfig, modelInfo, limits.maxModelLen)
-    this.#native = native
     this.#text = text
-    this.#executor = executor
+    this.#loop = loop
     this.#seeds = new SeedSource(config.model.seed)
     this.#limits = {
       vocabSize: modelInfo.vocabSize,
@@ -89,80 +107,86 @@ export class Engine {
       maxLogprobs: config.model.maxLogprobs,
       hasTokenizer: text !== undefined,
     }
-    this.#core = new Core(native, {
-      ...limits,
-      numBlocks: cacheInfo.numBlocks,
-      enablePrefixCaching: config.cache.enablePrefixCaching,
-      enableChunkedPrefill: config.scheduler.enableChunkedPrefill,
-      longPrefillTokenThreshold: config.scheduler.longPrefillTokenThreshold,
-      policy: config.scheduler.policy,
-      hashSecret: randomBytes(16),
-      ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
-    })
-    const sampler = new HostSampler(native, {
-      vocabSize: modelInfo.vocabSize,
-      maxLogprobs: config.model.maxLogprobs,
-      logprobsMode: config.model.logprobsMode,
-      threads: config.device.threads ?? Math.min(SAMPLER_THREADS, availableParallelism()),
-    })
     this.#processor = new OutputProcessor({
       text,
       detokenizers: text && new Detokenizers(native, text.tokenizer),
-      now: () => performance.timeOrigin + performance.now(),
-      abort: sequenceId => this.#loop.abort(sequenceId),
+      abort: sequenceIds => loop.abort(sequenceIds),
       ended: state => this.#release(state),
-    })
-    this.#loop = new EngineLoop(this.#core, sampler, executor, {
-      scheduled: sequenceIds => this.#processor.scheduled(sequenceIds),
-      stepped: (batch, output, sampled) => this.#processor.stepped(batch, output, sampled),
-      failed: (sequenceIds, cause) => this.#processor.failed(sequenceIds, cause),
-      lost: cause => this.#lose(cause),
-      restarted: () => this.#runAgain(),
-      broke: cause => this.#break(cause),
     })
   }
 
   /**
-   * Loads tokenizer and weights, sizes the KV cache, warms up.
-   * @throws ModelError, TokenizerError, OutOfMemoryError, InvalidArgumentError, NativeBindingError.
+   * Loads a model, sizes the KV cache and warms up. The loop gets a thread of its own, but for a plugin that was made known by
+   * `registerPlugin`, which no other thread can reach.
+   * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
-  static async create(
+  static async create(options: CreateOptions = {}, place: LoopPlace = 'thread'): Promise<Engine> {
+    const { onProgress, signal, ...engineOptions } = check.object('options', options)
+    const progress = watched(onProgress === undefined ? undefined : check.callback('onProgress', onProgress))
+    throwIfAborted(check.optional(check.signal, 'signal', signal))
+    const around = surroundings()
+    const chosen = await chooseModel(engineOptions, around)
+    throwIfAborted(signal)
+    const inThread = place === 'thread' && chosen.selection.kind !== 'registered'
+    const engine = inThread
+      ? await Engine.#inThread(chosen, around, progress.tell)
+      : await Engine.inline(chosen.config, await rankOpener(chosen.selection), progress.tell)
+    try {
+      progress.throwIfFailed()
+      throwIfAborted(signal)
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+    return engine
+  }
+
+  /** An engine whose loop runs in this thread, over ranks that `open` gives. @throws as `create`. */
+  static inline(
     config: EngineConfig,
     open: OpenRank,
     onProgress: (fraction: number) => void = () => {},
   ): Promise<Engine> {
-    const { model, cache, scheduler, device } = config
-    const native = await loadNative()
-    const text =
-      model.tokenizerPath === undefined ? undefined : await Text.load(native, model.tokenizerPath, model.chatTemplate)
-    const executor = await Executor.create(
-      open,
-      {
-        modelPath: model.path,
-        dtype: model.dtype,
-        threads: device.threads,
-        eager: device.enforceEager,
-        worldSize: device.tensorParallelSize,
-        restart: device.restart,
-        maxModelLen: model.maxModelLen,
-        cache,
-        scheduler,
-      },
-      onProgress,
-    )
-    try {
-      const engine = new Engine(config, { native, text, executor })
-      selectFramework(engine)
-      return engine
-    } catch (error) {
-      await executor.close()
-      throw error
-    }
+    return Engine.#around(config, events => LoopHost.create(config, open, events, onProgress))
   }
 
-  /** The adapter of the framework that the model runs on; with several ranks, of the first. */
+  static #inThread(
+    { config, selection: { plugin, device } }: ChosenModel,
+    { appDirectory, entryScript }: ReturnType<typeof surroundings>,
+    onProgress: (fraction: number) => void,
+  ): Promise<Engine> {
+    const data = {
+      config,
+      framework: plugin.name,
+      device,
+      appDirectory,
+      ...(entryScript !== undefined && { entryScript }),
+    }
+    return Engine.#around(config, events => LoopThread.create(data, events, onProgress))
+  }
+
+  static async #around(config: EngineConfig, makeLoop: (events: LoopEvents) => Promise<LoopPort>): Promise<Engine> {
+    const { tokenizerPath, chatTemplate } = config.model
+    const native = await loadNative()
+    const text = tokenizerPath === undefined ? undefined : await Text.load(native, tokenizerPath, chatTemplate)
+    const made: { engine?: Engine } = {}
+    const loop = await makeLoop(Engine.#eventsOf(() => made.engine))
+    try {
+      made.engine = new Engine(config, native, text, loop)
+    } catch (error) {
+      await loop.close()
+      throw error
+    }
+    if (loop instanceof LoopHost) selectFramework(made.engine)
+    return made.engine
+  }
+
+  /**
+   * The adapter of the framework that the model runs on; with several ranks, of the first.
+   * @throws NotSupportedError if the loop has a thread of its own: the adapter lives there.
+   */
   get framework(): Framework {
-    return this.#executor.framework
+    return this.#loop.framework
   }
 
   get hasTokenizer(): boolean {
@@ -179,6 +203,11 @@ export class Engine {
     return this.#tokenizer().decode(ids, skipSpecialTokens)
   }
 
+  /** The chat template that conversations with or without tools are rendered by. @throws ChatTemplateError if there is none. */
+  chatTemplateSource(hasTools: boolean): string {
+    return this.#tokenizer().templateSource(hasTools)
+  }
+
   /** The prompt that messages become. @throws ChatTemplateError. */
   renderChat(messages: readonly unknown[], options: RenderOptions): string {
     return this.#tokenizer().render(messages, options, new Date())
@@ -190,7 +219,7 @@ export class Engine {
    */
   add(request: EngineRequest): RequestStream {
     const { requestId, params, signal } = request
-    if (this.#closing !== undefined) throw new EngineClosedError()
+    this.#throwIfOver()
     if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
     if (this.#states.has(requestId)) {
       throw new InvalidArgumentError('requestId', 'A request with this id runs already.', requestId)
@@ -204,9 +233,11 @@ export class Engine {
       params,
       arrivalMs: performance.timeOrigin + performance.now(),
     })
-    this.#admit(request, state)
     this.#states.set(requestId, state)
+    this.#hold()
     this.#listen(state, signal)
+    this.#admit(request, state)
+    if (state.error !== undefined && state.firstSequence === undefined) throw state.error // refused at once
     return streamOf(state, () => this.#end(state, new RequestAbortedError()))
   }
 
@@ -216,13 +247,60 @@ export class Engine {
     if (state !== undefined) this.#end(state, new RequestAbortedError())
   }
 
+  /** Ends every request. */
+  abortAll(): void {
+    for (const state of [...this.#states.values()]) this.#end(state, new RequestAbortedError())
+  }
+
+  /** Requests that have not ended. */
+  get numRequests(): number {
+    return this.#states.size
+  }
+
   stats(): EngineStats {
-    return this.#core.stats()
+    return this.#loop.stats()
+  }
+
+  health(): EngineHealth {
+    if (this.#broken !== undefined) return { status: 'dead', error: this.#broken }
+    return this.#closing === undefined ? { status: 'ok' } : { status: 'closed', error: new EngineClosedError() }
+  }
+
+  /** Has `observer` called until the function that this gives is. */
+  observe(observer: EngineObserver): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
   }
 
   /** Forgets cached prompt beginnings. False, and nothing changed, while requests run. */
-  resetPrefixCache(): boolean {
-    return this.#core.resetPrefixCache()
+  resetPrefixCache(): Promise<boolean> {
+    this.#throwIfOver()
+    return this.#loop.resetPrefixCache()
+  }
+
+  /** True between `pause` and `resume`. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Runs no steps until `resume`; new requests wait. Resolves when no step is in flight. */
+  async pause(mode: PauseMode = 'abort'): Promise<void> {
+    this.#throwIfOver()
+    this.#paused = true
+    if (mode === 'abort') this.abortAll()
+    if (mode === 'wait') {
+      this.#held ??= []
+      await this.#loop.idle()
+    }
+    if (this.#paused) await this.#loop.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const enter of held) enter()
+    this.#loop.resume()
   }
 
   /** Frees the model. What runs is aborted with `ERR_CLOSED`, or with `drain` brought to its end first. */
@@ -232,11 +310,17 @@ export class Engine {
   }
 
   async #close(drain: boolean): Promise<void> {
-    if (drain) await this.#loop.idle()
+    if (drain && this.#broken === undefined) {
+      this.resume()
+      await this.#loop.idle()
+    }
     for (const state of [...this.#states.values()]) this.#end(state, new EngineClosedError())
-    await this.#loop.stop()
     deselectFramework(this)
-    await this.#executor.close()
+    await this.#loop.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #admit(request: EngineRequest, state: RequestState): void {
@@ -249,17 +333,29 @@ export class Engine {
       arrival: this.#arrivals,
       badWords: this.#text?.badWordIds(params.badWords) ?? [],
     })
-    this.#enter(state, coreRequest)
     this.#admitted.set(state, coreRequest)
+    if (this.#held === undefined) this.#enter(state, coreRequest)
+    else this.#held.push(() => !state.ended && this.#enter(state, coreRequest))
   }
 
   #enter(state: RequestState, request: CoreRequest): void {
-    const { first } = this.#loop.add(request, this.#native.needsHostSampling(request.sampling))
+    this.#loop.add(request, {
+      taken: first => this.#follow(state, first),
+      refused: error => this.#end(state, error),
+    })
+  }
+
+  /** The scheduler has the request. */
+  #follow(state: RequestState, first: number): void {
+    if (state.ended) {
+      this.#loop.abort(state.continuations.map(({ index }) => first + index))
+      return
+    }
     try {
       this.#processor.add(state, first)
+      state.taken()
     } catch (error) {
-      this.#processor.drop(state)
-      throw error
+      this.#end(state, error as Error)
     }
   }
 
@@ -273,16 +369,23 @@ export class Engine {
   /** Ends a request before its time. */
   #end(state: RequestState, error: Error): void {
     this.#processor.drop(state)
-    this.#release(state)
     state.fail(error)
+    this.#release(state)
   }
 
   #release(state: RequestState): void {
-    this.#states.delete(state.request.requestId)
+    if (!this.#states.delete(state.request.requestId)) return
     this.#admitted.delete(state)
     this.#rerun.delete(state)
     this.#signalOff.get(state)?.()
     this.#signalOff.delete(state)
+    this.#hold()
+    for (const { ended } of this.#observers) ended?.(state.whole(), state.request.params, state.error)
+  }
+
+  /** A process does not end while somebody waits for its engine. */
+  #hold(): void {
+    if (this.#loop instanceof LoopThread) this.#loop.hold(this.#states.size > 0)
   }
 
   /** The worker is lost with all that was computed: who has no token yet leaves the core until there is another worker. */
@@ -299,12 +402,7 @@ export class Engine {
 
   #runAgain(): void {
     for (const [state, request] of [...this.#admitted]) {
-      if (!this.#rerun.has(state) || this.#processor.follows(state)) continue
-      try {
-        this.#enter(state, request)
-      } catch (error) {
-        this.#end(state, error as Error)
-      }
+      if (this.#rerun.has(state) && !this.#processor.follows(state)) this.#enter(state, request)
     }
   }
 
@@ -312,20 +410,64 @@ export class Engine {
   #break(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const Cause = isWorkerError(cause) ? WorkerError : InternalError
-    for (const state of [...this.#states.values()]) {
-      this.#release(state)
-      state.fail(new Cause(`The engine's loop ended: ${reason}`, { cause }))
-    }
+    this.#broken = new Cause(`The engine's loop ended: ${reason}`, { cause })
+    for (const state of [...this.#states.values()]) this.#end(state, this.#broken)
     deselectFramework(this)
-    this.#closing ??= this.#executor.close()
+  }
+
+  #throwIfOver(): void {
+    if (this.#broken !== undefined) throw new EngineClosedError('The engine has ended.', { cause: this.#broken })
+    if (this.#closing !== undefined) throw new EngineClosedError()
   }
 
   #tokenizer(): Text {
-    if (this.#closing !== undefined) throw new EngineClosedError()
+    this.#throwIfOver()
     if (this.#text === undefined)
       throw new TokenizerError(
         'This engine was made without a tokenizer: prompts are token ids, and outputs have no text.',
       )
     return this.#text
   }
+
+  /** What the loop tells goes to the engine, which is there before the first request is. */
+  static #eventsOf(engine: () => Engine | undefined): LoopEvents {
+    const tell = (call: (self: Engine) => void) => {
+      const self = engine()
+      if (self !== undefined) call(self)
+    }
+    return {
+      scheduled: (sequenceIds, atMs) => tell(self => self.#processor.scheduled(sequenceIds, atMs)),
+      stepped: news => tell(self => self.#step(news)),
+      failed: (sequenceIds, cause) => tell(self => self.#processor.failed(sequenceIds, cause)),
+      lost: cause => tell(self => self.#lose(cause)),
+      restarted: () => tell(self => self.#runAgain()),
+      broke: cause => tell(self => self.#break(cause)),
+    }
+  }
+
+  #step(news: StepNews): void {
+    this.#processor.stepped(news)
+    for (const { stepped } of this.#observers) stepped?.(news.numScheduledTokens, this.#loop.stats())
+  }
+}
+
+/** Another thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */
+function watched(onProgress: ((fraction: number) => void) | undefined) {
+  const failures: unknown[] = []
+  return {
+    tell: (fraction: number) => {
+      try {
+        onProgress?.(fraction)
+      } catch (error) {
+        failures.push(error)
+      }
+    },
+    throwIfFailed: () => {
+      if (failures.length > 0) throw failures[0]
+    },
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
 }

@@ -1,8 +1,25 @@
 // The engine: requests in, outputs out.
 
 export type { CacheInfo } from '../executor/index.js'
-export { Engine, type EngineStats } from './engine.js'
+export {
+  type CreateOptions,
+  Engine,
+  type EngineHealth,
+  type EngineObserver,
+  type EngineStats,
+  type LoopPlace,
+  type PauseMode,
+} from './engine.js'
 export type { EngineRequest } from './engine-request.js'
+export {
+  type ChatMessage,
+  checkMessages,
+  isSinglePrompt,
+  type MessageContent,
+  type NormalPrompt,
+  normalizePrompt,
+  type Prompt,
+} from './prompt.js'
 export type {
   CompletionOutput,
   FinishReason,

@@ -1,13 +1,13 @@
 // From steps to outputs, on the API's side: text in one native call a step, stop strings, logprobs, moments. It tells the
 // core what a stop string ended; it schedules nothing.
 
-import type { Detokenizers, SampledStep, StepOutput, Text } from '../binding/index.js'
+import type { Detokenizers, StepOutput, Text } from '../binding/index.js'
 import { isWorkerError, RunnerError, WorkerError } from '../errors.js'
-import type { InputBatch } from '../plugin/input-batch.js'
 import type { Continuation } from './continuation.js'
 import { type DecodeToken, logprobOf } from './logprob-assembly.js'
 import type { FinishReason, TokenLogprob } from './request-output.js'
 import type { RequestState } from './request-state.js'
+import type { PromptLogprobs, StepNews, TokenLogprobs } from './step-news.js'
 
 /** Ids before a token that its text may need. */
 const CONTEXT_IDS = 4
@@ -23,10 +23,8 @@ interface Place {
 export interface OutputProcessorOptions {
   readonly text: Text | undefined
   readonly detokenizers: Detokenizers | undefined
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  /** Ends a sequence in the core. */
-  readonly abort: (sequenceId: number) => void
+  /** Ends sequences in the core. */
+  readonly abort: (sequenceIds: readonly number[]) => void
   /** Called when a request has ended in whatever way. */
   readonly ended: (state: RequestState) => void
 }
@@ -34,8 +32,6 @@ export interface OutputProcessorOptions {
 export class OutputProcessor {
   readonly #options: OutputProcessorOptions
   readonly #places = new Map<number, Place>()
-  /** Requests by their first sequence that no step had yet. */
-  readonly #unscheduled = new Set<number>()
 
   constructor(options: OutputProcessorOptions) {
     this.#options = options
@@ -44,10 +40,10 @@ export class OutputProcessor {
   /** Follows the sequences `first`, `first + 1`, ... of a request. @throws TokenizerError. */
   add(state: RequestState, first: number): void {
     const { params, promptTokenIds } = state.request
+    state.firstSequence = first
     for (const continuation of state.continuations) {
       const id = first + continuation.index
       this.#places.set(id, { state, continuation })
-      this.#unscheduled.add(id)
       if (params.detokenize) {
         this.#options.detokenizers?.add(id, promptTokenIds, {
           stop: [...params.stop],
@@ -62,32 +58,28 @@ export class OutputProcessor {
 
   /** Ends what a request still runs. Its outputs stay as they are. */
   drop(state: RequestState): void {
-    for (const [id, place] of this.#places) {
-      if (place.state !== state) continue
-      this.#options.abort(id)
-      this.#forget(id)
-    }
+    const ids = this.#idsOf(state)
+    for (const id of ids) this.#forget(id)
+    if (ids.length > 0) this.#options.abort(ids)
   }
 
   /** True while a sequence of this request is in the core. */
   follows(state: RequestState): boolean {
-    return [...this.#places.values()].some(place => place.state === state)
+    return this.#idsOf(state).length > 0
   }
 
-  scheduled(sequenceIds: Int32Array): void {
-    if (this.#unscheduled.size === 0) return
-    const nowMs = this.#options.now()
-    for (const id of sequenceIds) {
-      if (this.#unscheduled.delete(id)) this.#places.get(id)?.state.scheduled(nowMs)
+  /** These sequences are in their first step. */
+  scheduled(sequenceIds: ArrayLike<number>, atMs: number): void {
+    for (let index = 0; index < sequenceIds.length; index += 1) {
+      this.#places.get(sequenceIds[index] as number)?.state.scheduled(atMs)
     }
   }
 
-  stepped(batch: InputBatch, output: StepOutput, sampled: SampledStep | undefined): void {
-    if (sampled?.promptLogprobs !== undefined) this.#takePromptLogprobs(batch, sampled.promptLogprobs)
+  stepped({ output, atMs, logprobs: tokenLogprobs, promptLogprobs }: StepNews): void {
+    if (promptLogprobs !== undefined) this.#takePromptLogprobs(promptLogprobs)
     const { sequences, numTokens, tokenIds, numCachedTokens } = output
-    const nowMs = this.#options.now()
     const news = this.#options.detokenizers?.push(sequences, numTokens, tokenIds, this.#textFinishes(output))
-    const groupOf = sampled?.logprobs === undefined ? undefined : firstGroups(batch, sampled)
+    const groupOf = tokenLogprobs === undefined ? undefined : firstGroups(tokenLogprobs)
     const changed = new Set<RequestState>()
     let start = 0
     for (const [index, id] of sequences.entries()) {
@@ -96,10 +88,10 @@ export class OutputProcessor {
       const place = this.#places.get(id)
       if (place === undefined) continue
       const { state, continuation } = place
-      const logprobs = sampled?.logprobs === undefined ? [] : this.#logprobs(sampled, groupOf?.get(id), ids, place)
+      const logprobs = tokenLogprobs === undefined ? [] : this.#logprobs(tokenLogprobs, groupOf?.get(id), ids, place)
       continuation.append(ids, state.request.params.detokenize ? (news?.texts[index] ?? '') : '', logprobs)
       state.numCachedTokens = Math.max(state.numCachedTokens, numCachedTokens[index] as number)
-      if (ids.length > 0) state.gotTokens(nowMs)
+      if (ids.length > 0) state.gotTokens(atMs)
       this.#finish(id, place, output, index, news?.stops[index] ?? -1)
       changed.add(state)
     }
@@ -125,7 +117,7 @@ export class OutputProcessor {
     const reason = finishReasonOf[finishReasons[index] as number] ?? null
     if (stop >= 0) {
       continuation.finish('stop', state.request.params.stop[stop] as string)
-      if (reason === null) this.#options.abort(id)
+      if (reason === null) this.#options.abort([id])
       this.#forget(id)
     } else if (reason === 'error') {
       this.#forget(id)
@@ -147,9 +139,15 @@ export class OutputProcessor {
     this.#options.ended(state)
   }
 
+  #idsOf(state: RequestState): number[] {
+    const { firstSequence, continuations } = state
+    if (firstSequence === undefined) return []
+    const ids = continuations.map(({ index }) => firstSequence + index)
+    return ids.filter(id => this.#places.get(id)?.state === state)
+  }
+
   #forget(id: number): void {
     this.#places.delete(id)
-    this.#unscheduled.delete(id)
     this.#options.detokenizers?.remove(id)
   }
 
@@ -158,23 +156,22 @@ export class OutputProcessor {
     return finishReasons.map(reason => Math.min(reason, 2))
   }
 
-  #logprobs(sampled: SampledStep, first: number | undefined, ids: Int32Array, { continuation }: Place): TokenLogprob[] {
-    const { logprobs } = sampled
-    if (logprobs === undefined || first === undefined) return []
+  #logprobs({ groups }: TokenLogprobs, first: number | undefined, ids: Int32Array, place: Place): TokenLogprob[] {
+    const { continuation } = place
+    if (first === undefined) return []
     const earlier = continuation.tokenIds.slice(-CONTEXT_IDS)
     const found: TokenLogprob[] = []
     for (const [offset, id] of ids.entries()) {
-      const logprob = logprobOf(logprobs, first + offset, earlier, this.#decode)
+      const logprob = logprobOf(groups, first + offset, earlier, this.#decode)
       if (logprob !== undefined) found.push(logprob)
       earlier.push(id)
     }
     return found
   }
 
-  #takePromptLogprobs(batch: InputBatch, prompt: NonNullable<SampledStep['promptLogprobs']>): void {
-    const { sequenceIds } = batch
-    for (const [group, row] of prompt.rows.entries()) {
-      const place = this.#places.get(sequenceIds[row] as number)
+  #takePromptLogprobs(prompt: PromptLogprobs): void {
+    for (const [group, id] of prompt.sequences.entries()) {
+      const place = this.#places.get(id)
       if (place === undefined || place.continuation.index !== 0) continue
       const position = prompt.positions[group] as number
       const ids = place.state.request.promptTokenIds
@@ -189,10 +186,10 @@ export class OutputProcessor {
 }
 
 /** The first logprob group of each sequence: groups lie as the tokens do. */
-function firstGroups({ sequenceIds }: InputBatch, { counts }: SampledStep): Map<number, number> {
+function firstGroups({ sequences, counts }: TokenLogprobs): Map<number, number> {
   const first = new Map<number, number>()
   let group = 0
-  for (const [row, id] of sequenceIds.entries()) {
+  for (const [row, id] of sequences.entries()) {
     first.set(id, group)
     group += counts[row] as number
   }

@@ -27,7 +27,10 @@ export class RequestState {
   readonly #listeners: (() => void)[] = []
   #onNews: (() => void) | undefined
   /** Settles when the scheduler has taken or refused the request. */
-  readonly admitted: Promise<void> = Promise.resolve()
+  readonly admitted: Promise<void>
+  /** The scheduler's id of continuation 0, once it has the request. */
+  firstSequence: number | undefined
+  #settleAdmission: (error: Error | undefined) => void = () => {}
 
   constructor(request: AdmittedRequest) {
     const { n, logprobs, promptLogprobs, logprobTokenIds } = request.params
@@ -36,6 +39,10 @@ export class RequestState {
     const wantsLogprobs = logprobs !== undefined || logprobTokenIds !== undefined
     this.continuations = Array.from({ length: n }, (_, index) => new Continuation(index, wantsLogprobs))
     this.#promptLogprobs = promptLogprobs === undefined ? null : request.promptTokenIds.length === 0 ? [] : [null]
+    this.admitted = new Promise((resolve, reject) => {
+      this.#settleAdmission = error => (error === undefined ? resolve() : reject(error))
+    })
+    this.admitted.catch(() => {}) // who does not ask hears it from the stream
   }
 
   /** Every continuation has ended. */
@@ -51,6 +58,11 @@ export class RequestState {
   /** The model has said something. */
   get hasTokens(): boolean {
     return this.#firstTokenMs !== null
+  }
+
+  /** The scheduler has the request. */
+  taken(): void {
+    this.#settleAdmission(undefined)
   }
 
   scheduled(nowMs: number): void {
@@ -71,6 +83,7 @@ export class RequestState {
   fail(error: Error): void {
     if (this.ended) return
     this.error = error
+    this.#settleAdmission(error)
     this.notify()
   }
 

@@ -17,6 +17,8 @@ export interface SelectionOptions extends Reach {
 
 export interface Selection {
   readonly plugin: FrameworkPlugin
+  /** How it came within reach. */
+  readonly kind: Candidate['kind']
   readonly device: Device
   /** What decided, as a person reads it. */
   readonly why: string
@@ -81,6 +83,7 @@ export function chooseCandidate(
     .map(({ candidate, reason }) => ({ name: candidate.name, origin: candidate.origin, reason }))
   return {
     plugin: best.plugin,
+    kind: best.kind,
     device: best.device,
     why: by ?? whyFirst(best, judged.length, suitable),
     passedOver,

@@ -2,7 +2,7 @@
 // translate their bodies into. `ChatTurn` runs it.
 
 import type { SamplingOptions } from '../../config/index.js'
-import type { ChatMessage } from '../../prompt.js'
+import type { ChatMessage } from '../../engine/index.js'
 import type { ToolChoice, ToolDefinition } from '../tools/index.js'
 
 /** A function that the model may call. */

@@ -1,6 +1,6 @@
 // What a caller may pass as a prompt, and its one normal form.
 
-import { InvalidArgumentError } from './errors.js'
+import { InvalidArgumentError } from '../errors.js'
 
 /** Text of a message, or parts of text. */
 export type MessageContent = string | null | readonly { readonly type: string; readonly [key: string]: unknown }[]

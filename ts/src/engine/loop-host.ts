@@ -1,0 +1,154 @@
+// Everything that the loop needs, brought up and held together in one thread: the model's workers, the scheduler, the host's
+// sampler. It knows no text and no request; it runs in the thread that made it.
+
+import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { Core, type CoreRequest, type CoreStats, HostSampler, loadNative, type Native } from '../binding/index.js'
+import type { EngineConfig } from '../config/index.js'
+import { InternalError } from '../errors.js'
+import { Executor, type OpenRank } from '../executor/index.js'
+import type { Framework } from '../plugin/framework.js'
+import { EngineLoop } from './engine-loop.js'
+import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import { newsOf } from './step-news.js'
+
+/** Host-side threads for sampling: more do not pay, the device has the rest. */
+const SAMPLER_THREADS = 4
+
+export class LoopHost implements LoopPort {
+  readonly facts: LoopFacts
+  readonly #native: Native
+  readonly #executor: Executor
+  readonly #core: Core
+  readonly #loop: EngineLoop
+  /** Sequences that no step had yet. */
+  readonly #unscheduled = new Set<number>()
+
+  private constructor(config: EngineConfig, native: Native, executor: Executor, events: LoopEvents) {
+    const { modelInfo, cacheInfo, limits } = executor
+    this.facts = { modelInfo, cacheInfo, limits }
+    this.#native = native
+    this.#executor = executor
+    this.#core = new Core(native, {
+      ...limits,
+      numBlocks: cacheInfo.numBlocks,
+      enablePrefixCaching: config.cache.enablePrefixCaching,
+      enableChunkedPrefill: config.scheduler.enableChunkedPrefill,
+      longPrefillTokenThreshold: config.scheduler.longPrefillTokenThreshold,
+      policy: config.scheduler.policy,
+      hashSecret: randomBytes(16),
+      ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
+    })
+    const sampler = new HostSampler(native, {
+      vocabSize: modelInfo.vocabSize,
+      maxLogprobs: config.model.maxLogprobs,
+      logprobsMode: config.model.logprobsMode,
+      threads: config.device.threads ?? Math.min(SAMPLER_THREADS, availableParallelism()),
+    })
+    this.#loop = new EngineLoop(this.#core, sampler, executor, {
+      scheduled: sequenceIds => this.#scheduled(sequenceIds, events),
+      stepped: (batch, output, sampled) => events.stepped(newsOf(batch, output, sampled, nowMs())),
+      failed: (sequenceIds, cause) => events.failed(sequenceIds, cause),
+      lost: cause => events.lost(cause),
+      restarted: () => events.restarted(),
+      broke: cause => {
+        events.broke(cause)
+        executor.close().catch(() => {})
+      },
+    })
+  }
+
+  /**
+   * Loads the weights, sizes the KV cache, warms up.
+   * @throws ModelError, OutOfMemoryError, InvalidArgumentError, NativeBindingError, what the plugin throws.
+   */
+  static async create(
+    config: EngineConfig,
+    open: OpenRank,
+    events: LoopEvents,
+    onProgress: (fraction: number) => void,
+  ): Promise<LoopHost> {
+    const { model, cache, scheduler, device } = config
+    const native = await loadNative()
+    const executor = await Executor.create(
+      open,
+      {
+        modelPath: model.path,
+        dtype: model.dtype,
+        threads: device.threads,
+        eager: device.enforceEager,
+        worldSize: device.tensorParallelSize,
+        restart: device.restart,
+        maxModelLen: model.maxModelLen,
+        cache,
+        scheduler,
+      },
+      onProgress,
+    )
+    try {
+      return new LoopHost(config, native, executor, events)
+    } catch (error) {
+      await executor.close()
+      throw error
+    }
+  }
+
+  get framework(): Framework {
+    return this.#executor.framework
+  }
+
+  add(request: CoreRequest, answer: AdmissionAnswer): void {
+    let first: number
+    try {
+      const admission = this.#loop.add(request, this.#native.needsHostSampling(request.sampling))
+      first = admission.first
+      for (let id = first; id < first + admission.count; id += 1) this.#unscheduled.add(id)
+    } catch (error) {
+      answer.refused(error instanceof Error ? error : new InternalError(String(error)))
+      return
+    }
+    answer.taken(first)
+  }
+
+  abort(sequenceIds: readonly number[]): void {
+    for (const id of sequenceIds) {
+      this.#unscheduled.delete(id)
+      this.#loop.abort(id)
+    }
+  }
+
+  stats(): CoreStats {
+    return this.#core.stats()
+  }
+
+  async resetPrefixCache(): Promise<boolean> {
+    return this.#core.resetPrefixCache()
+  }
+
+  pause(): Promise<void> {
+    return this.#loop.pause()
+  }
+
+  resume(): void {
+    this.#loop.resume()
+  }
+
+  idle(): Promise<void> {
+    return this.#loop.idle()
+  }
+
+  async close(): Promise<void> {
+    await this.#loop.stop()
+    await this.#executor.close()
+  }
+
+  #scheduled(sequenceIds: Int32Array, events: LoopEvents): void {
+    if (this.#unscheduled.size === 0) return
+    const fresh = sequenceIds.filter(id => this.#unscheduled.delete(id))
+    if (fresh.length > 0) events.scheduled(fresh, nowMs())
+  }
+}
+
+function nowMs(): number {
+  return performance.timeOrigin + performance.now()
+}

@@ -1,0 +1,60 @@
+// The seam between requests and the loop that runs them. Behind it the loop is in this thread (`LoopHost`) or in one of its
+// own (`LoopThread`); who stands before it cannot tell which, but that answers come at once or later.
+
+import type { CoreRequest, CoreStats } from '../binding/index.js'
+import type { WorkerError } from '../errors.js'
+import type { CacheInfo } from '../executor/index.js'
+import type { Framework } from '../plugin/framework.js'
+import type { BatchLimits, ModelInfo } from '../plugin/model-runner.js'
+import type { StepNews } from './step-news.js'
+
+/** What is known once the model is up. */
+export interface LoopFacts {
+  readonly modelInfo: ModelInfo
+  readonly cacheInfo: CacheInfo
+  readonly limits: BatchLimits
+}
+
+/** What the loop tells, between steps. Arrays are valid during the call only. */
+export interface LoopEvents {
+  /** These sequences are in their first step, which begins now. */
+  scheduled(sequenceIds: ArrayLike<number>, atMs: number): void
+  stepped(news: StepNews): void
+  /** These sequences have ended because of `cause`: their step failed. */
+  failed(sequenceIds: Iterable<number>, cause: unknown): void
+  /** The worker is lost, and with it the KV cache and every sequence of the core; another is being started. */
+  lost(cause: WorkerError): void
+  /** There is a worker again, with an empty cache. */
+  restarted(): void
+  /** The loop itself cannot go on: every request is lost. */
+  broke(cause: unknown): void
+}
+
+/** The answer to one request. Exactly one of both is called. */
+export interface AdmissionAnswer {
+  /** Its sequences are `first`, `first + 1`, ... */
+  taken(first: number): void
+  /** With a PromptError or an InvalidArgumentError. */
+  refused(error: Error): void
+}
+
+export interface LoopPort {
+  readonly facts: LoopFacts
+  /** The adapter of rank 0. @throws NotSupportedError if it lives in another thread. */
+  readonly framework: Framework
+  /** Requests of one tick begin in one step. */
+  add(request: CoreRequest, answer: AdmissionAnswer): void
+  /** Ends sequences in whatever state they are; they are heard of no more. Unknown ids are passed over. */
+  abort(sequenceIds: readonly number[]): void
+  /** As of the last step, abort or admission. */
+  stats(): CoreStats
+  /** False, and nothing changed, while sequences hold blocks. */
+  resetPrefixCache(): Promise<boolean>
+  /** No step begins until `resume`; resolves when none is in flight. */
+  pause(): Promise<void>
+  resume(): void
+  /** Resolves when nothing is left to run. */
+  idle(): Promise<void>
+  /** Ends the loop after the step in flight, and frees the model. */
+  close(): Promise<void>
+}

@@ -1,0 +1,121 @@
+// The program of the loop's thread: brings the model up and runs the loop; speaks to the requests' thread by messages.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { InternalError } from '../errors.js'
+import { selectPlugin } from '../plugin/selection.js'
+import { LoopHost } from './loop-host.js'
+import type { LoopCalls, LoopCommand, LoopEvent, LoopReport, LoopThreadData } from './loop-messages.js'
+import { packStep } from './loop-messages.js'
+import type { LoopEvents } from './loop-port.js'
+import { rankOpener } from './model-opening.js'
+import { toPortable } from './portable-error.js'
+
+/** Sends what has gathered in a turn as one message. */
+class Outbox {
+  readonly #port: MessagePort
+  #events: LoopEvent[] = []
+  host: LoopHost | undefined
+
+  constructor(port: MessagePort) {
+    this.#port = port
+  }
+
+  push(event: LoopEvent): void {
+    if (this.#events.length === 0) queueMicrotask(() => this.flush())
+    this.#events.push(event)
+  }
+
+  flush(): void {
+    const report: LoopReport = { events: this.#events, ...(this.host !== undefined && { stats: this.host.stats() }) }
+    this.#events = []
+    this.#port.postMessage(report)
+  }
+}
+
+/** The loop's events as messages. */
+function eventsTo(outbox: Outbox): LoopEvents {
+  return {
+    scheduled: (sequenceIds, atMs) => outbox.push({ kind: 'scheduled', sequenceIds, atMs }),
+    stepped: news => outbox.push({ kind: 'stepped', step: packStep(news) }),
+    failed: (sequenceIds, cause) =>
+      outbox.push({ kind: 'failed', sequenceIds: [...sequenceIds], cause: toPortable(cause) }),
+    lost: cause => outbox.push({ kind: 'lost', cause: toPortable(cause) }),
+    restarted: () => outbox.push({ kind: 'restarted' }),
+    broke: cause => outbox.push({ kind: 'broke', cause: toPortable(cause) }),
+  }
+}
+
+type Calls = { readonly [Name in keyof LoopCalls]: (argument: unknown) => Promise<LoopCalls[Name]['result']> }
+
+function callsOf(host: LoopHost): Calls {
+  return {
+    resetPrefixCache: () => host.resetPrefixCache(),
+    pause: async () => {
+      await host.pause()
+      return undefined
+    },
+    idle: async () => {
+      await host.idle()
+      return undefined
+    },
+    close: async () => {
+      await host.close()
+      return undefined
+    },
+  }
+}
+
+function obey(command: LoopCommand, host: LoopHost, calls: Calls, outbox: Outbox): void {
+  switch (command.kind) {
+    case 'add': {
+      const { ticket, request } = command
+      host.add(request, {
+        taken: first => outbox.push({ kind: 'taken', ticket, first }),
+        refused: error => outbox.push({ kind: 'refused', ticket, error: toPortable(error) }),
+      })
+      return
+    }
+    case 'abort':
+      host.abort(command.sequenceIds)
+      outbox.flush()
+      return
+    case 'resume':
+      host.resume()
+      return
+    case 'call': {
+      const { id, name, argument } = command
+      calls[name](argument).then(
+        value => outbox.push({ kind: 'result', id, value }),
+        (error: unknown) => outbox.push({ kind: 'threw', id, error: toPortable(error) }),
+      )
+    }
+  }
+}
+
+async function run(port: MessagePort, data: LoopThreadData): Promise<void> {
+  const outbox = new Outbox(port)
+  const { config, framework, device, appDirectory, entryScript } = data
+  const selection = await selectPlugin({
+    framework,
+    device,
+    appDirectory,
+    env: process.env,
+    ...(entryScript !== undefined && { entryScript }),
+  })
+  const host = await LoopHost.create(config, await rankOpener(selection), eventsTo(outbox), fraction =>
+    outbox.push({ kind: 'progress', fraction }),
+  )
+  outbox.host = host
+  const calls = callsOf(host)
+  port.on('message', (commands: readonly LoopCommand[]) => {
+    for (const command of commands) obey(command, host, calls, outbox)
+  })
+  outbox.push({ kind: 'ready', facts: host.facts })
+}
+
+if (parentPort === null) throw new InternalError('loop-thread-entry is a program for a worker thread.')
+const port = parentPort
+run(port, workerData as LoopThreadData).catch((error: unknown) => {
+  port.postMessage({ events: [{ kind: 'broke', cause: toPortable(error) }] } satisfies LoopReport)
+  port.close()
+})

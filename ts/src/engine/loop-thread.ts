@@ -1,0 +1,242 @@
+// The loop in a thread of its own, as the requests' thread sees it. The thread that serves sockets runs no steps.
+
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { CoreRequest, CoreStats } from '../binding/index.js'
+import { InternalError, NotSupportedError, WorkerError } from '../errors.js'
+import type { Framework } from '../plugin/framework.js'
+import {
+  type LoopCalls,
+  type LoopCommand,
+  type LoopEvent,
+  type LoopReport,
+  type LoopThreadData,
+  unpackStep,
+} from './loop-messages.js'
+import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import { fromPortable } from './portable-error.js'
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+export class LoopThread implements LoopPort {
+  readonly #worker: Worker
+  readonly #events: LoopEvents
+  readonly #framework: string
+  readonly #answers = new Map<number, AdmissionAnswer>()
+  readonly #calls = new Map<number, Waiting>()
+  #commands: LoopCommand[] = []
+  #facts: LoopFacts | undefined
+  #stats: CoreStats | undefined
+  #lastNumber = 0
+  #ready: Waiting | undefined
+  #onProgress: (fraction: number) => void = () => {}
+  #gone: Error | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(data: LoopThreadData, events: LoopEvents) {
+    this.#events = events
+    this.#framework = data.framework
+    const entry = new URL(`./loop-thread-entry${extname(import.meta.url)}`, import.meta.url)
+    this.#worker = new Worker(entry, {
+      name: 'quire loop',
+      workerData: data,
+      execArgv: flagsOfThreads(process.execArgv),
+    })
+    this.#worker.on('message', (report: LoopReport) => this.#take(report))
+    this.#worker.on('error', (cause: unknown) => this.#lose(asError(cause)))
+    this.#worker.on('exit', code => this.#lose(new InternalError(`The thread of the loop ended with code ${code}.`)))
+  }
+
+  /** Starts the thread and brings the model up there. @throws as `LoopHost.create`. */
+  static async create(
+    data: LoopThreadData,
+    events: LoopEvents,
+    onProgress: (fraction: number) => void,
+  ): Promise<LoopThread> {
+    const thread = new LoopThread(data, events)
+    thread.#onProgress = onProgress
+    await new Promise<unknown>((resolve, reject) => {
+      thread.#ready = { resolve, reject }
+    })
+    thread.hold(false)
+    return thread
+  }
+
+  get facts(): LoopFacts {
+    if (this.#facts === undefined) throw new InternalError('The thread of the loop is not up.')
+    return this.#facts
+  }
+
+  get framework(): Framework {
+    throw new NotSupportedError(
+      `This engine's loop and its framework live in another thread. \`await useFramework('${this.#framework}')\` gives this thread one of its own.`,
+    )
+  }
+
+  /** Whether somebody waits for it: keeps the process alive. */
+  hold(keepAlive: boolean): void {
+    if (keepAlive) this.#worker.ref()
+    else this.#worker.unref()
+  }
+
+  add(request: CoreRequest, answer: AdmissionAnswer): void {
+    if (this.#gone !== undefined) {
+      answer.refused(this.#gone)
+      return
+    }
+    this.#lastNumber += 1
+    this.#answers.set(this.#lastNumber, answer)
+    this.#send({ kind: 'add', ticket: this.#lastNumber, request })
+  }
+
+  abort(sequenceIds: readonly number[]): void {
+    this.#send({ kind: 'abort', sequenceIds })
+  }
+
+  stats(): CoreStats {
+    if (this.#stats === undefined) throw new InternalError('The thread of the loop is not up.')
+    return this.#stats
+  }
+
+  resetPrefixCache(): Promise<boolean> {
+    return this.#call('resetPrefixCache', undefined)
+  }
+
+  async pause(): Promise<void> {
+    await this.#call('pause', undefined)
+  }
+
+  resume(): void {
+    this.#send({ kind: 'resume' })
+  }
+
+  async idle(): Promise<void> {
+    await this.#call('idle', undefined)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#gone === undefined) await this.#call('close', undefined)
+    } finally {
+      this.#gone ??= new InternalError('The thread of the loop is closed.')
+      await this.#worker.terminate()
+    }
+  }
+
+  async #call<Name extends keyof LoopCalls>(
+    name: Name,
+    argument: LoopCalls[Name]['argument'],
+  ): Promise<LoopCalls[Name]['result']> {
+    if (this.#gone !== undefined) throw this.#gone
+    this.#lastNumber += 1
+    const id = this.#lastNumber
+    this.hold(true)
+    const result = new Promise<unknown>((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject })
+    })
+    this.#send({ kind: 'call', id, name, argument })
+    return (await result) as LoopCalls[Name]['result']
+  }
+
+  /** Commands of one tick are one message. */
+  #send(command: LoopCommand): void {
+    if (this.#gone !== undefined) return
+    if (this.#commands.length === 0) {
+      queueMicrotask(() => {
+        const commands = this.#commands
+        this.#commands = []
+        this.#worker.postMessage(commands)
+      })
+    }
+    this.#commands.push(command)
+  }
+
+  #take({ events, stats }: LoopReport): void {
+    if (stats !== undefined) this.#stats = stats
+    for (const event of events) this.#hear(event)
+  }
+
+  #hear(event: LoopEvent): void {
+    switch (event.kind) {
+      case 'stepped':
+        this.#events.stepped(unpackStep(event.step))
+        break
+      case 'scheduled':
+        this.#events.scheduled(event.sequenceIds, event.atMs)
+        break
+      case 'taken':
+        this.#answerOf(event.ticket)?.taken(event.first)
+        break
+      case 'refused':
+        this.#answerOf(event.ticket)?.refused(fromPortable(event.error))
+        break
+      case 'failed':
+        this.#events.failed(event.sequenceIds, fromPortable(event.cause))
+        break
+      case 'lost':
+        this.#events.lost(fromPortable(event.cause) as WorkerError)
+        break
+      case 'restarted':
+        this.#events.restarted()
+        break
+      case 'broke':
+        this.#lose(fromPortable(event.cause))
+        break
+      case 'progress':
+        this.#onProgress(event.fraction)
+        break
+      case 'ready':
+        this.#facts = event.facts
+        this.#ready?.resolve(undefined)
+        break
+      case 'result':
+        this.#callOf(event.id)?.resolve(event.value)
+        break
+      case 'threw':
+        this.#callOf(event.id)?.reject(fromPortable(event.error))
+    }
+  }
+
+  #answerOf(ticket: number): AdmissionAnswer | undefined {
+    const answer = this.#answers.get(ticket)
+    this.#answers.delete(ticket)
+    return answer
+  }
+
+  #callOf(id: number): Waiting | undefined {
+    const waiting = this.#calls.get(id)
+    this.#calls.delete(id)
+    return waiting
+  }
+
+  /** The loop is gone, with or without its thread: nobody may wait for it. */
+  #lose(cause: Error): void {
+    if (this.#gone !== undefined) return
+    this.#gone = cause
+    if (this.#facts === undefined) this.#ready?.reject(cause)
+    else this.#events.broke(cause)
+    for (const { reject } of this.#calls.values()) reject(cause)
+    this.#calls.clear()
+    for (const { refused } of this.#answers.values()) refused(cause)
+    this.#answers.clear()
+    if (this.#closing === undefined) this.#worker.terminate().catch(() => {})
+  }
+}
+
+/** The process's flags without those that say what program it runs: a thread has its own. */
+function flagsOfThreads(flags: readonly string[]): string[] {
+  const isProgram = (flag: string | undefined) => flag !== undefined && /^(?:-e|-p|-pe|--eval|--print)$/.test(flag)
+  return flags.filter((flag, at) => !isProgram(flag) && !isProgram(flags[at - 1]) && !flag.startsWith('--input-type'))
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new WorkerError(String(cause))
+}

@@ -1,0 +1,58 @@
+// From what a user asked to ranks that can be opened: the configuration, the plugin that will run the model, its device.
+
+import { loadNative, shareMemory } from '../binding/index.js'
+import { type EngineConfig, type EngineOptions, parseEngineOptions, readArchitecture } from '../config/index.js'
+import type { OpenRank } from '../executor/index.js'
+import type { Device } from '../plugin/device.js'
+import { openPlugin } from '../plugin/open-plugin.js'
+import { passedOverMessage, type Selection, selectPlugin } from '../plugin/selection.js'
+
+/** Where a program looks for plugins: its folder, the script it began with, its environment. */
+export interface Surroundings {
+  readonly appDirectory: string
+  readonly entryScript?: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export function surroundings(): Surroundings {
+  const [, entryScript] = process.argv
+  return { appDirectory: process.cwd(), env: process.env, ...(entryScript !== undefined && { entryScript }) }
+}
+
+export interface ChosenModel {
+  readonly config: EngineConfig
+  readonly selection: Selection
+}
+
+/**
+ * Parses the options and selects the plugin; warns of installed ones that cannot run here.
+ * @throws InvalidArgumentError, ModelError, NoFrameworkError, PluginError.
+ */
+export async function chooseModel(options: EngineOptions, around: Surroundings): Promise<ChosenModel> {
+  const config = parseEngineOptions(options, around.appDirectory)
+  const { framework, device } = config.device
+  const selection = await selectPlugin({
+    ...around,
+    architecture: await readArchitecture(config.model.path),
+    ...(framework !== undefined && { framework }),
+    ...(device !== undefined && { device: device as Device }),
+  })
+  const passedOver = passedOverMessage(selection)
+  if (passedOver !== undefined) process.emitWarning(passedOver, 'QuireWarning')
+  return { config, selection }
+}
+
+/** Opens ranks of the selected plugin, one device each where there are several. */
+export async function rankOpener({ plugin, device }: Pick<Selection, 'plugin' | 'device'>): Promise<OpenRank> {
+  const native = await loadNative()
+  return async group => {
+    const ownDevice = device.kind === 'cpu' ? device : { ...device, index: device.index + (group?.rank ?? 0) }
+    const opened = await openPlugin(plugin, {
+      device: ownDevice,
+      env: process.env,
+      shareMemory: byteLength => shareMemory(native, byteLength, process.env),
+      ...(group !== undefined && { group }),
+    })
+    return { ...opened, device: ownDevice }
+  }
+}
