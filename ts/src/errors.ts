@@ -11,6 +11,12 @@ export type ErrorCode =
   | 'ERR_MODEL_UNSUPPORTED'
   | 'ERR_TOKENIZER'
   | 'ERR_CHAT_TEMPLATE'
+  | 'ERR_HUB_NOT_FOUND'
+  | 'ERR_HUB_UNAUTHORIZED'
+  | 'ERR_HUB_OFFLINE'
+  | 'ERR_HUB_DOWNLOAD'
+  | 'ERR_HUB_CACHE'
+  | 'ERR_DISK_FULL'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_NO_FRAMEWORK'
   | 'ERR_PLUGIN'
@@ -70,6 +76,23 @@ export class PromptError extends EngineError {
 export class ModelError extends EngineError {
   constructor(
     code: 'ERR_MODEL_NOT_FOUND' | 'ERR_MODEL_INVALID' | 'ERR_MODEL_UNSUPPORTED',
+    message: string,
+    options?: EngineErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** A model that the hub or its cache does not give; `details.reason` and `details.status` say more where they are known. */
+export class HubError extends EngineError {
+  constructor(
+    code:
+      | 'ERR_HUB_NOT_FOUND'
+      | 'ERR_HUB_UNAUTHORIZED'
+      | 'ERR_HUB_OFFLINE'
+      | 'ERR_HUB_DOWNLOAD'
+      | 'ERR_HUB_CACHE'
+      | 'ERR_DISK_FULL',
     message: string,
     options?: EngineErrorOptions,
   ) {
