@@ -42,5 +42,7 @@ export interface ToolFormat {
   readonly keepsSpecialTokens: boolean
   /** True if a chat template with this source teaches the model the format. */
   taughtBy(templateSource: string): boolean
+  /** Ids in the form that the format's templates want; undefined: any. */
+  readonly newCallId?: () => string
   createParser(options: ToolParserOptions): ToolParser
 }

@@ -1,7 +1,9 @@
 // What a request's tools and tool choice mean for its run: which grammar holds the answer, how the text is decoded, and
 // which parser reads it.
 
-import type { JsonObject, ToolDefinition, ToolFormat, ToolParser } from './tool-parser.js'
+import { InvalidArgumentError } from '../../errors.js'
+import { namedCallParser, namedCallSchema, requiredCallsParser, requiredCallsSchema } from './call-grammar.js'
+import type { JsonObject, ToolDefinition, ToolFormat, ToolParser, ToolParserOptions } from './tool-parser.js'
 
 /** `required` wants at least one call, a name a call of that function. */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string }
@@ -23,3 +25,40 @@ export interface ToolUse {
   /** Reads one answer; undefined if every text is content. */
   createParser(): ToolParser | undefined
 }
+
+/** @throws InvalidArgumentError for a choice that no tool satisfies. */
+export function planToolUse({ tools, toolChoice, parallelToolCalls = true, format }: ToolUseOptions): ToolUse {
+  const options: ToolParserOptions = {
+    tools,
+    parallelToolCalls,
+    ...(format?.newCallId && { newCallId: format.newCallId }),
+  }
+  if (toolChoice === 'none') return FREE
+  if (toolChoice === 'auto') {
+    if (tools.length === 0 || format === undefined) return FREE
+    return { keepsSpecialTokens: format.keepsSpecialTokens, createParser: () => format.createParser(options) }
+  }
+  if (tools.length === 0) {
+    throw new InvalidArgumentError('toolChoice', 'toolChoice wants a call, and there are no tools.', toolChoice)
+  }
+  if (toolChoice === 'required') {
+    return {
+      schema: requiredCallsSchema(tools, parallelToolCalls),
+      keepsSpecialTokens: false,
+      createParser: () => requiredCallsParser(options),
+    }
+  }
+  const { name } = toolChoice
+  const tool = tools.find(one => one.name === name)
+  if (tool === undefined) {
+    const names = tools.map(one => one.name).join(', ')
+    throw new InvalidArgumentError('toolChoice', `toolChoice names no tool of the request: ${names}.`, name)
+  }
+  return {
+    schema: namedCallSchema(tool),
+    keepsSpecialTokens: false,
+    createParser: () => namedCallParser(name, options),
+  }
+}
+
+const FREE: ToolUse = { keepsSpecialTokens: false, createParser: () => undefined }

@@ -1,0 +1,87 @@
+// Calls that a grammar enforces: the JSON schema that the answer must follow, and the parsers of such answers.
+
+import { type Answer, parserOf } from './answer.js'
+import { readCalls } from './json-calls.js'
+import type { Reading } from './text-cursor.js'
+import type { JsonObject, ToolDefinition, ToolParser, ToolParserOptions } from './tool-parser.js'
+
+const NO_ARGUMENTS: JsonObject = { type: 'object', properties: {}, additionalProperties: false }
+
+/** For `required`: a list of at least one {"name", "parameters"}. */
+export function requiredCallsSchema(tools: readonly ToolDefinition[], parallelToolCalls = true): JsonObject {
+  const definitions: Record<string, JsonObject> = {}
+  const branches = tools.map((tool, index) => {
+    const schema = namedCallSchema(tool)
+    const slot = `tool${index}`
+    const moved = moveReferences(schema, `#/$defs/${slot}`)
+    if (moved.found) definitions[slot] = moved.value as JsonObject
+    return {
+      type: 'object',
+      properties: { name: { enum: [tool.name] }, parameters: moved.found ? { $ref: `#/$defs/${slot}` } : schema },
+      required: ['name', 'parameters'],
+      additionalProperties: false,
+    }
+  })
+  return {
+    type: 'array',
+    minItems: 1,
+    ...(!parallelToolCalls && { maxItems: 1 }),
+    items: { anyOf: branches },
+    ...(Object.keys(definitions).length > 0 && { $defs: definitions }),
+  }
+}
+
+/** For a function that is named: its arguments, always an object. */
+export function namedCallSchema(tool: ToolDefinition): JsonObject {
+  if (tool.parameters === undefined) return NO_ARGUMENTS
+  const { $schema, $id, ...schema } = tool.parameters
+  const says = ['type', '$ref', 'anyOf', 'oneOf', 'allOf'].some(key => Object.hasOwn(schema, key))
+  return says ? schema : { type: 'object', ...schema }
+}
+
+export function requiredCallsParser(options: ToolParserOptions): ToolParser {
+  return parserOf(readRequired, options)
+}
+
+export function namedCallParser(name: string, options: ToolParserOptions): ToolParser {
+  return parserOf(answer => readNamed(answer, name), options)
+}
+
+function* readRequired(answer: Answer): Reading {
+  const { cursor } = answer
+  cursor.hold()
+  yield* answer.skipSpace()
+  const end = yield* readCalls(answer)
+  if (end === 'malformed') cursor.rewind()
+  else if (end === 'broken') yield* answer.brokenArguments([], '}]')
+  yield* answer.contentUntil([])
+}
+
+function* readNamed(answer: Answer, name: string): Reading {
+  yield* answer.skipSpace()
+  if (!(yield* answer.cursor.more())) return
+  answer.call(name)
+  if (!(yield* answer.json(json => answer.arguments(json)))) yield* answer.brokenArguments([], '')
+  yield* answer.contentUntil([])
+}
+
+/** Schemas that point into themselves, put below `root` of another schema. */
+function moveReferences(schema: unknown, root: string): { readonly value: unknown; readonly found: boolean } {
+  let found = false
+  const move = (value: unknown, isData: boolean): unknown => {
+    if (isData || typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map(item => move(item, false))
+    return Object.fromEntries(
+      Object.entries(value).map(([key, member]) => {
+        if ((key !== '$ref' && key !== '$dynamicRef') || typeof member !== 'string' || !member.startsWith('#'))
+          return [key, move(member, DATA_KEYWORDS.has(key))]
+        found = true
+        return [key, root + member.slice(1)]
+      }),
+    )
+  }
+  return { value: move(schema, false), found }
+}
+
+/** Keywords whose values are data rather than schemas. */
+const DATA_KEYWORDS: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples', 'required'])

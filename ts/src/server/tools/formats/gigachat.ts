@@ -1,0 +1,10 @@
+// GigaChat 3: <|function_call|> before a JSON object; in its first version a turn of the role "function call".
+
+import { markedJsonFormat } from '../json-calls.js'
+
+export const gigachat = markedJsonFormat({
+  name: 'gigachat3',
+  opening: ['<|function_call|>', '<|message_sep|>\n\nfunction call<|role_sep|>', 'function call<|role_sep|>'],
+  closing: ['<|message_sep|>'],
+  taughtBy: source => source.includes('<|message_sep|>') && /<\|function_call\|>|function call/.test(source),
+})
