@@ -1,10 +1,3 @@
-// The version, read from the package's own manifest.
+// The version, as the command prints it.
 
-import { readFileSync } from 'node:fs'
-
-export function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
-}
+export { packageVersion as version } from '../config/package-version.js'

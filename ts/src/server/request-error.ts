@@ -2,6 +2,7 @@
 // errors become one here, and no message names a file of this machine.
 
 import { EngineError, type ErrorCode, InvalidArgumentError } from '../errors.js'
+import { wireName } from './protocol/wire-name.js'
 
 /** The names of error types that clients of OpenAI's servers and of vLLM know. */
 export type RequestErrorType =
@@ -18,6 +19,7 @@ export type RequestErrorType =
   | 'InternalServerError'
   | 'NotImplementedError'
   | 'ServiceUnavailableError'
+  | 'GatewayTimeoutError'
 
 const typeOfStatus: Readonly<Record<number, RequestErrorType>> = {
   400: 'BadRequestError',
@@ -33,6 +35,7 @@ const typeOfStatus: Readonly<Record<number, RequestErrorType>> = {
   500: 'InternalServerError',
   501: 'NotImplementedError',
   503: 'ServiceUnavailableError',
+  504: 'GatewayTimeoutError',
 }
 
 export interface RequestErrorOptions {
@@ -122,6 +125,8 @@ const serverFailures: Readonly<Partial<Record<ErrorCode, readonly [number, strin
 /** The error that a client gets for whatever an endpoint threw. */
 export function toRequestError(error: unknown): RequestError {
   if (error instanceof RequestError) return error
+  // A signal that was aborted with the reason that the client is to be told.
+  if (error instanceof EngineError && error.cause instanceof RequestError) return error.cause
   if (!isEngineError(error)) return new RequestError(500, 'The server failed to answer this request.', { cause: error })
   if (!clientErrors.has(error.code)) {
     const [status, message] = serverFailures[error.code] ?? [500, 'The server failed to answer this request.']
@@ -150,11 +155,6 @@ function parameterOf(error: EngineError): string | undefined {
   if (error instanceof InvalidArgumentError) return error.parameter
   const { parameter } = error.details
   return typeof parameter === 'string' ? parameter : undefined
-}
-
-/** `topP` as requests spell it: `top_p`. */
-function wireName(parameter: string): string {
-  return parameter.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
 function respell(message: string, from: string, to: string): string {

@@ -3,11 +3,18 @@
 
 import type { ZodType } from 'zod'
 
+/** Headers by their names, in lower case: a `Headers`, or what stands for one. */
+export interface HeaderReader {
+  get(name: string): string | null
+}
+
 /** A request, parsed as far as the server does it for all endpoints. */
 export interface RouteRequest {
   /** From `X-Request-Id`, else drawn. */
   readonly requestId: string
-  readonly headers: Headers
+  /** When it came, in milliseconds since 1970. */
+  readonly arrivalMs?: number
+  readonly headers: HeaderReader
   /** Named parts of the path. */
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
@@ -48,6 +55,8 @@ export interface RouteDescription {
   readonly tag: string
   /** The JSON body that it takes; none: it takes no body. */
   readonly request?: ZodType
+  /** Query parameters and the values that they may have. */
+  readonly query?: Readonly<Record<string, readonly string[]>>
   /** The JSON body of its reply; none: an empty body, or that of `contentType`. */
   readonly response?: ZodType
   /** One event of its stream, if it can reply with events. */
@@ -61,7 +70,7 @@ export interface RouteDescription {
 /** An endpoint. `Context` is what it needs of the server: the engine, the models' names, limits. */
 export interface Route<Context> {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** With `:name` for a part of the path, such as `/v1/models/:model`. */
+  /** With `:name` for a part of the path, such as `/v1/responses/:id`; `:name*` at the end may have slashes in it. */
   readonly path: string
   readonly description: RouteDescription
   /** @throws RequestError, or what the engine throws; the server makes the error's reply of it. */

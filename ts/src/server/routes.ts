@@ -1,6 +1,52 @@
 // All endpoints, one line each.
 
+import { completionsRoute } from './completions/completions-route.js'
+import { abortRequestsRoute } from './endpoints/abort-requests-route.js'
+import { docsRoute } from './endpoints/docs-route.js'
+import { healthRoute } from './endpoints/health-route.js'
+import { loadRoute } from './endpoints/load-route.js'
+import { metricsRoute } from './endpoints/metrics-route.js'
+import { modelRoute, modelsRoute } from './endpoints/models-routes.js'
+import { openApiRoute } from './endpoints/openapi-route.js'
+import { isPausedRoute, pauseRoute, resumeRoute } from './endpoints/pause-routes.js'
+import { pingGetRoute, pingPostRoute } from './endpoints/ping-routes.js'
+import { resetPrefixCacheRoute } from './endpoints/reset-prefix-cache-route.js'
+import { serverInfoRoute } from './endpoints/server-info-route.js'
+import { versionRoute } from './endpoints/version-route.js'
 import type { Route } from './route.js'
+import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
 
-export const routes: readonly Route<ServerContext>[] = []
+type Routes = readonly Route<ServerContext>[]
+
+/** What every server has. */
+const routes: Routes = [
+  completionsRoute,
+  modelsRoute,
+  modelRoute,
+  healthRoute,
+  pingGetRoute,
+  pingPostRoute,
+  versionRoute,
+  loadRoute,
+  metricsRoute,
+  openApiRoute,
+  docsRoute,
+]
+
+/** With `--dev`. */
+const devRoutes: Routes = [
+  serverInfoRoute,
+  resetPrefixCacheRoute,
+  abortRequestsRoute,
+  pauseRoute,
+  resumeRoute,
+  isPausedRoute,
+]
+
+/** The chat page, but for `--no-ui`. */
+const uiRoutes: Routes = []
+
+export function routesFor({ dev, ui }: Pick<EndpointConfig, 'dev' | 'ui'>): Routes {
+  return [...routes, ...(dev ? devRoutes : []), ...(ui ? uiRoutes : [])]
+}

@@ -54,8 +54,8 @@ export interface GateConfig {
   readonly bodyTimeoutMs: number
   /** Milliseconds until a request must be answered; 0: no limit. */
   readonly requestTimeoutMs: number
-  /** Sequences that may wait beyond those that run at once. */
-  readonly maxQueue: number
+  /** Sequences that may run and wait in all; what comes beyond is answered with 429. */
+  readonly maxSequences: number
   /** Milliseconds that an event stream may stand still because its reader does. */
   readonly stallTimeoutMs: number
   /** Bytes of events that may wait for a reader. */
@@ -65,7 +65,8 @@ export interface GateConfig {
 }
 
 export interface LogConfig {
-  readonly stats: boolean
+  /** A line for each reply. */
+  readonly access: boolean
   /** Log prompts and parameters of requests. */
   readonly requests: boolean
   /** Log outputs of requests. */

@@ -1,7 +1,7 @@
 // What endpoints get of the server: the engine, the names of the model, what the operator decided, and the way in for requests.
 
 import type { Engine, EngineRequest, RequestStream } from '../engine/index.js'
-import type { RouteRequest } from './route.js'
+import type { Route, RouteRequest } from './route.js'
 import type { ServerConfig } from './server-config.js'
 
 /** A structured logger: pino, or anything of its shape. Prompts and outputs go to it only if the operator asked for that. */
@@ -17,6 +17,24 @@ export interface Clock {
   now(): number
 }
 
+/** What the endpoints for operators may see and do. */
+export interface Operations {
+  /** All metrics, in Prometheus' text format. */
+  metricsText(): Promise<string>
+  /** Requests in the engine. */
+  readonly numRequests: number
+  /** Ends requests, by their own ids or those of their HTTP requests; says how many. */
+  abort(requestIds: ReadonlySet<string>): number
+  abortAll(): number
+  /** The server takes no more requests. */
+  readonly draining: boolean
+  readonly version: string
+  /** When the server was made, in milliseconds since 1970. */
+  readonly startedMs: number
+  /** What `/openapi.json` describes. */
+  readonly routes: readonly Route<ServerContext>[]
+}
+
 export interface ServerContext {
   readonly engine: Engine
   /** Names that requests may ask for; the first is what replies say. */
@@ -30,6 +48,7 @@ export interface ServerContext {
    * @throws RequestError 429 beyond the bound, 503 while the server shuts down; what `Engine.add` throws.
    */
   submit(request: EngineRequest, from: RouteRequest): RequestStream
+  readonly operations: Operations
   /** Nothing for a name that is served, or for none. @throws RequestError 404. */
   checkModel(model: string | null | undefined): void
 }

@@ -1,0 +1,98 @@
+// A request's body from chunks to bytes, within bounds: of one body, of all bodies at once, and of time.
+
+import { RequestError } from './request-error.js'
+
+export interface BodyLimits {
+  readonly maxBodyBytes: number
+  readonly maxBodiesBytes: number
+  readonly bodyTimeoutMs: number
+}
+
+/** Chunks of a body as they come; `next` is not called again once a limit is passed. */
+export type BodyChunks = AsyncIterator<Uint8Array, unknown, undefined>
+
+export class BodyReader {
+  readonly #limits: BodyLimits
+  /** Bytes of all bodies that are being read or answered. */
+  #held = 0
+
+  constructor(limits: BodyLimits) {
+    this.#limits = limits
+  }
+
+  get heldBytes(): number {
+    return this.#held
+  }
+
+  /**
+   * Calls `use` with the whole body, whose bytes count until it has returned.
+   * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `use` throws.
+   */
+  async read<T>(chunks: BodyChunks, contentLength: string | null, use: (bytes: Uint8Array) => T): Promise<T> {
+    const { maxBodyBytes } = this.#limits
+    const announced = contentLength === null ? 0 : Number(contentLength)
+    if (announced > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    const held = { bytes: 0 }
+    try {
+      // Room for what is announced is taken at once, so that many bodies do not all get half way.
+      this.#hold(held, announced)
+      return use(await this.#collect(chunks, held))
+    } finally {
+      this.#held -= held.bytes
+    }
+  }
+
+  async #collect(chunks: BodyChunks, held: { bytes: number }): Promise<Uint8Array> {
+    const { maxBodyBytes, bodyTimeoutMs } = this.#limits
+    const deadline = deadlineAfter(bodyTimeoutMs)
+    const parts: Uint8Array[] = []
+    let length = 0
+    try {
+      for (;;) {
+        const { done, value } = await Promise.race([chunks.next(), deadline.passed])
+        if (done === true) break
+        length += value.length
+        if (length > maxBodyBytes) throw tooLarge(maxBodyBytes)
+        if (length > held.bytes) this.#hold(held, length - held.bytes)
+        parts.push(value)
+      }
+    } finally {
+      deadline.clear()
+    }
+    return parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts, length)
+  }
+
+  #hold(held: { bytes: number }, more: number): void {
+    if (this.#held + more > this.#limits.maxBodiesBytes) {
+      throw RequestError.overloaded('The server is overloaded: too many bytes of requests are being read.', 1)
+    }
+    this.#held += more
+    held.bytes += more
+  }
+}
+
+function deadlineAfter(ms: number): { readonly passed: Promise<never>; clear(): void } {
+  if (ms === 0) return { passed: new Promise(() => {}), clear: () => {} }
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new RequestError(408, `The body did not come within ${ms / 1000} seconds.`))
+    }, ms)
+  })
+  passed.catch(() => {}) // told by the race, if at all
+  return { passed, clear: () => clearTimeout(timer) }
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let start = 0
+  for (const part of parts) {
+    bytes.set(part, start)
+    start += part.length
+  }
+  return bytes
+}
+
+function tooLarge(most: number): RequestError {
+  return new RequestError(413, `The body is larger than ${most} bytes.`)
+}

@@ -1,0 +1,234 @@
+// What Prometheus is told of the engine: vLLM's names, labels and bounds. Fed by the engine's own accounts: its counts when
+// somebody asks, its steps and its ended requests as they come.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { SamplingParams } from '../../config/index.js'
+import type { Engine, EngineStats, RequestOutput } from '../../engine/index.js'
+import {
+  CHOICES,
+  ITERATION_TOKENS,
+  oneTwoFive,
+  REQUEST_SECONDS,
+  TIME_PER_TOKEN_SECONDS,
+  TIME_TO_FIRST_TOKEN_SECONDS,
+} from './buckets.js'
+
+/** Whose label is on everything: this is the one engine of the server. */
+const ENGINE_INDEX = '0'
+
+/** Counts of the engine that only grow, by the names that they have here. */
+const grown: readonly (readonly [string, string, keyof EngineStats])[] = [
+  ['num_preemptions_total', 'Cumulative number of preemptions.', 'numPreemptions'],
+  ['generation_tokens_total', 'Number of generated tokens.', 'numGeneratedTokens'],
+  ['prefix_cache_queries_total', 'Prompt tokens looked up in the prefix cache.', 'prefixCacheQueries'],
+  ['prefix_cache_hits_total', 'Prompt tokens found in the prefix cache.', 'prefixCacheHits'],
+]
+
+const finishReasons = ['stop', 'length', 'abort', 'error', 'repetition'] as const
+
+export class EngineMetrics {
+  readonly registry = new Registry()
+  readonly #engine: Engine
+  readonly #promptTokens: Counter
+  readonly #promptTokensCached: Counter
+  readonly #promptTokensBySource: Counter<'source'>
+  readonly #success: Counter<string>
+  readonly #iterationTokens: Histogram
+  readonly #timeToFirstToken: Histogram
+  readonly #interTokenLatency: Histogram
+  readonly #perRequest: PerRequest
+
+  constructor(engine: Engine, modelName: string) {
+    this.#engine = engine
+    this.registry.setDefaultLabels(labels({ modelName, engine: ENGINE_INDEX }))
+    this.#gauges()
+    for (const [name, help, field] of grown) this.#grown(name, help, field)
+    this.#promptTokens = this.#counter('prompt_tokens_total', 'Number of prompt tokens processed.')
+    this.#promptTokensCached = this.#counter('prompt_tokens_cached_total', 'Prompt tokens taken from the prefix cache.')
+    this.#promptTokensBySource = this.#counter(
+      'prompt_tokens_by_source_total',
+      'Number of prompt tokens by where their KV came from.',
+      ['source'],
+    )
+    for (const source of ['local_compute', 'local_cache_hit', 'external_kv_transfer'])
+      this.#promptTokensBySource.inc({ source }, 0)
+    this.#success = this.#counter('request_success_total', 'Number of requests that ended, by why they did.', [
+      FINISHED_REASON,
+    ])
+    for (const reason of finishReasons) this.#success.inc({ [FINISHED_REASON]: reason }, 0)
+    const histogram = (name: string, help: string, buckets: readonly number[]) =>
+      new Histogram({ name: `vllm:${name}`, help, buckets: [...buckets], registers: [this.registry] })
+    this.#iterationTokens = histogram('iteration_tokens_total', 'Tokens computed in a step.', ITERATION_TOKENS)
+    this.#timeToFirstToken = histogram(
+      'time_to_first_token_seconds',
+      'Time from the arrival of a request to its first token.',
+      TIME_TO_FIRST_TOKEN_SECONDS,
+    )
+    this.#interTokenLatency = histogram(
+      'inter_token_latency_seconds',
+      'Time between the tokens of a request.',
+      TIME_PER_TOKEN_SECONDS,
+    )
+    this.#perRequest = perRequest(histogram, engine.maxModelLen)
+  }
+
+  /** A step has computed so many tokens. */
+  stepped(numScheduledTokens: number): void {
+    this.#iterationTokens.observe(numScheduledTokens)
+  }
+
+  /** The first token of a request came `seconds` after it. */
+  firstToken(seconds: number, numPromptTokens: number): void {
+    this.#timeToFirstToken.observe(seconds)
+    this.#promptTokens.inc(numPromptTokens)
+  }
+
+  /** A further token of a request came `seconds` after the one before. */
+  nextToken(seconds: number): void {
+    this.#interTokenLatency.observe(seconds)
+  }
+
+  /** A request has ended, in whatever way. */
+  ended(output: RequestOutput, params: SamplingParams, error: Error | undefined, nowMs: number): void {
+    for (const { finishReason } of output.outputs) {
+      const reason = finishReason ?? (isAbort(error) ? 'abort' : 'error')
+      this.#success.inc({ [FINISHED_REASON]: reason })
+    }
+    const { arrivalMs, firstScheduledMs, firstTokenMs, lastTokenMs } = output.metrics
+    const numPrompt = output.promptTokenIds.length
+    const each = this.#perRequest
+    each.choices.observe(params.n)
+    if (params.maxTokens !== undefined) each.maxTokens.observe(params.maxTokens)
+    each.endToEnd.observe(Math.max(0, nowMs - arrivalMs) / 1000)
+    if (firstScheduledMs === null || firstTokenMs === null || lastTokenMs === null) return
+    const cached = Math.min(output.numCachedTokens, numPrompt)
+    this.#promptTokensCached.inc(cached)
+    this.#promptTokensBySource.inc({ source: 'local_cache_hit' }, cached)
+    this.#promptTokensBySource.inc({ source: 'local_compute' }, numPrompt - cached)
+    const lengths = output.outputs.map(({ tokenIds }) => tokenIds.length)
+    const numGenerated = lengths.reduce((sum, length) => sum + length, 0)
+    const longest = Math.max(...lengths)
+    each.promptTokens.observe(numPrompt)
+    each.computedTokens.observe(numPrompt - cached)
+    each.generationTokens.observe(numGenerated)
+    each.longestGeneration.observe(longest)
+    each.queue.observe(seconds(arrivalMs, firstScheduledMs))
+    each.prefill.observe(seconds(firstScheduledMs, firstTokenMs))
+    each.decode.observe(seconds(firstTokenMs, lastTokenMs))
+    each.inference.observe(seconds(firstScheduledMs, lastTokenMs))
+    if (longest > 1) each.perToken.observe(seconds(firstTokenMs, lastTokenMs) / (longest - 1))
+  }
+
+  /** In Prometheus' text format. */
+  text(): Promise<string> {
+    return this.registry.metrics()
+  }
+
+  #gauges(): void {
+    const engine = this.#engine
+    const gauge = (name: string, help: string, read: (stats: EngineStats) => number) =>
+      new Gauge({
+        name: `vllm:${name}`,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.set(read(engine.stats()))
+        },
+      })
+    gauge('num_requests_running', 'Number of requests that run.', stats => stats.numRunning)
+    gauge('num_requests_waiting', 'Number of requests that wait.', stats => stats.numWaiting)
+    gauge('kv_cache_usage_perc', 'Share of the KV cache in use; 1 is all of it.', usedShare)
+    const byReason = new Gauge({
+      name: 'vllm:num_requests_waiting_by_reason',
+      help: 'Number of requests that wait, by what they wait for.',
+      labelNames: ['reason'],
+      registers: [this.registry],
+      collect() {
+        this.set({ reason: 'capacity' }, engine.stats().numWaiting)
+        this.set({ reason: 'deferred' }, 0)
+      },
+    })
+    byReason.set({ reason: 'deferred' }, 0)
+    const { numBlocks, blockSize } = engine.cacheInfo
+    const info = labels({ blockSize: String(blockSize), numGpuBlocks: String(numBlocks) })
+    new Gauge({
+      name: 'vllm:cache_config_info',
+      help: 'What the KV cache is made of.',
+      labelNames: Object.keys(info),
+      registers: [this.registry],
+    }).set(info, 1)
+  }
+
+  /** A counter whose value the engine keeps. */
+  #grown(name: string, help: string, field: keyof EngineStats): void {
+    const engine = this.#engine
+    new Counter({
+      name: `vllm:${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        this.inc(engine.stats()[field])
+      },
+    })
+  }
+
+  #counter<Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Counter<Label> {
+    return new Counter({ name: `vllm:${name}`, help, labelNames, registers: [this.registry] })
+  }
+}
+
+/** Prometheus' labels are snake_case. */
+const FINISHED_REASON = 'finished_reason'
+
+function labels(fields: Readonly<Record<string, string>>): Record<string, string> {
+  const spelled = (name: string) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [spelled(name), value]))
+}
+
+/** Share of the blocks that sequences hold. */
+export function usedShare({ numFreeBlocks, numUsableBlocks }: EngineStats): number {
+  return numUsableBlocks === 0 ? 0 : 1 - numFreeBlocks / numUsableBlocks
+}
+
+type MakeHistogram = (name: string, help: string, buckets: readonly number[]) => Histogram
+type PerRequest = ReturnType<typeof perRequest>
+
+function perRequest(make: MakeHistogram, maxModelLen: number) {
+  const tokens = oneTwoFive(maxModelLen)
+  return {
+    perToken: make(
+      'request_time_per_output_token_seconds',
+      'Time per token after the first, of a request.',
+      TIME_PER_TOKEN_SECONDS,
+    ),
+    endToEnd: make('e2e_request_latency_seconds', 'Time from arrival to the end.', REQUEST_SECONDS),
+    queue: make('request_queue_time_seconds', 'Time from arrival to the first step.', REQUEST_SECONDS),
+    prefill: make('request_prefill_time_seconds', 'Time from the first step to the first token.', REQUEST_SECONDS),
+    decode: make('request_decode_time_seconds', 'Time from the first token to the last.', REQUEST_SECONDS),
+    inference: make('request_inference_time_seconds', 'Time from the first step to the last token.', REQUEST_SECONDS),
+    promptTokens: make('request_prompt_tokens', 'Prompt tokens of a request.', tokens),
+    computedTokens: make(
+      'request_prefill_kv_computed_tokens',
+      'Prompt tokens of a request that were computed.',
+      tokens,
+    ),
+    generationTokens: make('request_generation_tokens', 'Generated tokens of a request.', tokens),
+    longestGeneration: make(
+      'request_max_num_generation_tokens',
+      'Generated tokens of the longest choice of a request.',
+      tokens,
+    ),
+    choices: make('request_params_n', 'Choices that a request asked for.', CHOICES),
+    maxTokens: make('request_params_max_tokens', 'Tokens that a request asked for at most.', tokens),
+  }
+}
+
+function seconds(fromMs: number, toMs: number): number {
+  return Math.max(0, toMs - fromMs) / 1000
+}
+
+function isAbort(error: Error | undefined): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return code === 'ERR_ABORTED' || code === 'ERR_CLOSED'
+}

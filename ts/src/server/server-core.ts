@@ -1,0 +1,96 @@
+// A server without a way to its clients: the context, the intake, the metrics and the dispatcher over one engine.
+
+import { packageVersion } from '../config/package-version.js'
+import type { Engine } from '../engine/index.js'
+import { Dispatcher } from './dispatcher.js'
+import { EngineMetrics } from './metrics/engine-metrics.js'
+import { HttpMetrics } from './metrics/http-metrics.js'
+import { RequestError } from './request-error.js'
+import { RequestIntake } from './request-intake.js'
+import type { Route } from './route.js'
+import { routesFor } from './routes.js'
+import type { ServerConfig } from './server-config.js'
+import type { Clock, Logger, Operations, ServerContext } from './server-context.js'
+import { parseModelNames, parseServerOptions, type ServerOptions } from './server-options.js'
+import { loadTracing } from './tracing.js'
+
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const wallClock: Clock = { now: () => performance.timeOrigin + performance.now() }
+
+export class ServerCore {
+  readonly context: ServerContext
+  readonly dispatcher: Dispatcher
+  /** Resolves when it is known whether there is an OpenTelemetry to tell of requests. */
+  readonly tracingLoaded: Promise<void>
+  readonly #intake: RequestIntake
+  #draining = false
+
+  /** @throws InvalidArgumentError. */
+  constructor(engine: Engine, options: ServerOptions = {}) {
+    const config = parseServerOptions(options)
+    const modelNames = parseModelNames(options)
+    const { logger = silent, clock = wallClock } = options
+    const metrics = new EngineMetrics(engine, modelNames[0])
+    const http = new HttpMetrics()
+    const { maxSequences } = config.gate
+    const intake = new RequestIntake({ engine, metrics, logger, clock, log: config.log, maxSequences })
+    const routes = routesFor(config.endpoints)
+    this.#intake = intake
+    this.context = {
+      engine,
+      modelNames,
+      config,
+      logger,
+      clock,
+      submit: (request, from) => intake.submit(request, from),
+      checkModel: model => {
+        if (model != null && !modelNames.includes(model)) throw RequestError.modelNotFound(model)
+      },
+      operations: this.#operations({ config, routes, metrics, http, startedMs: clock.now() }),
+    }
+    this.dispatcher = new Dispatcher(this.context, routes, http)
+    this.tracingLoaded = loadTracing(modelNames[0], packageVersion()).then(tracing => {
+      intake.tracing = tracing
+    })
+  }
+
+  /** Takes no more requests. */
+  drain(): void {
+    this.#draining = true
+    this.#intake.close()
+  }
+
+  /** Ends what runs; clients are told that the server shuts down. */
+  abortAll(): void {
+    this.dispatcher.abortAll(new RequestError(503, 'The server is shutting down.'))
+    this.#intake.abortAll()
+  }
+
+  #operations(parts: OperationParts): Operations {
+    const { routes, metrics, http, startedMs } = parts
+    const isDraining = () => this.#draining
+    const intake = this.#intake
+    return {
+      metricsText: async () => `${await metrics.text()}\n${await http.text()}`,
+      get numRequests() {
+        return intake.numRequests
+      },
+      abort: requestIds => intake.abort(requestIds),
+      abortAll: () => intake.abortAll(),
+      get draining() {
+        return isDraining()
+      },
+      version: packageVersion(),
+      startedMs,
+      routes,
+    }
+  }
+}
+
+interface OperationParts {
+  readonly config: ServerConfig
+  readonly routes: readonly Route<ServerContext>[]
+  readonly metrics: EngineMetrics
+  readonly http: HttpMetrics
+  readonly startedMs: number
+}
