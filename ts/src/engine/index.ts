@@ -1,6 +1,7 @@
 // The engine: requests in, outputs out.
 
 export type { CacheInfo } from '../executor/index.js'
+export { type BeamSearchEngine, type BeamSearchOptions, type BeamSearchRequest, beamSearch } from './beam-search.js'
 export {
   type CreateOptions,
   Engine,

@@ -1,6 +1,7 @@
 // All endpoints, one line each.
 
-import { completionsRoute } from './completions/completions-route.js'
+import { chatCompletionsRoute } from './chat/chat-completions-route.js'
+import { completionsRoute, completionsRoute } from './completions/completions-route.js'
 import { abortRequestsRoute } from './endpoints/abort-requests-route.js'
 import { docsRoute } from './endpoints/docs-route.js'
 import { healthRoute } from './endpoints/health-route.js'
@@ -16,11 +17,19 @@ import { versionRoute } from './endpoints/version-route.js'
 import type { Route } from './route.js'
 import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
+import { renderChatRoute, renderCompletionRoute } from './tokenize/render-routes.js'
+import { detokenizeRoute, tokenizeRoute } from './tokenize/tokenize-routes.js'
 
 type Routes = readonly Route<ServerContext>[]
 
 /** What every server has. */
 const routes: Routes = [
+  completionsRoute,
+  renderCompletionRoute,
+  chatCompletionsRoute,
+  renderChatRoute,
+  tokenizeRoute,
+  detokenizeRoute,
   completionsRoute,
   modelsRoute,
   modelRoute,

@@ -3,6 +3,7 @@
 
 import type { SamplingOptions } from '../../config/index.js'
 import type { ChatMessage } from '../../engine/index.js'
+import type { Truncation } from '../generation/prompt-tokens.js'
 import type { ToolChoice, ToolDefinition } from '../tools/index.js'
 
 /** A function that the model may call. */
@@ -29,19 +30,11 @@ export interface ChatPromptOptions {
   readonly truncation?: Truncation
 }
 
-/** Which part of a prompt that is too long is kept. */
-export interface Truncation {
-  /** Most ids of the prompt; -1 = as many as leave room for the output. */
-  readonly tokens: number
-  /** 'left' drops the beginning. Default: 'left'. */
-  readonly side?: 'left' | 'right'
-}
-
 export interface ChatRequest {
-  /** Names the request in the engine: unique while it runs. */
+  /** What the request is called in the engine and in the log; the engine's own id is made unique. */
   readonly requestId: string
   /**
-   * As the chat template sees them, in OpenAI's words: role, content (text, or null), tool_calls, tool_call_id, name,
+   * As chat templates know them, in OpenAI's words: role, content (text, or parts of text), tool_calls, tool_call_id, name,
    * reasoning_content. Arguments of tool calls are objects. `protocol/chat-messages.ts` makes them.
    */
   readonly messages: readonly ChatMessage[]

@@ -1,9 +1,11 @@
 // POST /v1/completions.
 
 import type { EngineRequest, RequestOutput } from '../../engine/index.js'
+import { beamOptions, runBeams } from '../generation/beam-run.js'
+import { numChoices } from '../generation/choice-count.js'
 import { likeliestOutputs } from '../generation/choice-ranking.js'
 import { EventPump } from '../generation/event-pump.js'
-import { engineId, finalOutputs, replyId, submitAll } from '../generation/submission.js'
+import { finalOutputs, replyId, submitAll } from '../generation/submission.js'
 import { completionRequestSchema, parseCompletionRequest } from '../protocol/completion-request.js'
 import {
   type CompletionChoice,
@@ -12,11 +14,11 @@ import {
   completionResponseSchema,
   type ReplyHead,
 } from '../protocol/completion-response.js'
-import { RequestError } from '../request-error.js'
 import type { Reply, Route, RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 import { ChoiceMaker } from './completion-choices.js'
 import { CompletionChunks } from './completion-chunks.js'
+import { completionEngineRequest } from './completion-engine-request.js'
 import { type PreparedPrompt, preparePrompts } from './completion-prompts.js'
 import type { CompletionRequest } from './completion-request.js'
 
@@ -37,7 +39,7 @@ export const completionsRoute: Route<ServerContext> = {
 async function complete(route: RouteRequest, context: ServerContext): Promise<Reply> {
   const request = parseCompletionRequest(route.body)
   context.checkModel(request.model)
-  checkChoices(request, context)
+  const n = numChoices(request, context)
   const prompts = await preparePrompts(request, context)
   const id = replyId(route, request.id)
   const head: ReplyHead = {
@@ -46,12 +48,14 @@ async function complete(route: RouteRequest, context: ServerContext): Promise<Re
     model: context.modelNames[0],
     tellCached: context.config.endpoints.promptTokensDetails,
   }
-  const streams = await submitAll(
-    prompts.map(prompt => toEngineRequest(request, prompt, id, context)),
-    route,
-    context,
-  )
+  const requests = prompts.map(prompt => completionEngineRequest(request, prompt, id, context))
   const choices = new ChoiceMaker(request, context)
+  if (request.beamSearch !== undefined) {
+    const { lengthPenalty } = request.beamSearch
+    const outputs = await Promise.all(requests.map(one => beams(one, n, lengthPenalty, route, context)))
+    return { kind: 'json', body: wholeBody(head, request, prompts, outputs, choices) }
+  }
+  const streams = await submitAll(requests, route, context)
   if (!request.stream) {
     const outputs = await finalOutputs(streams)
     return { kind: 'json', body: wholeBody(head, request, prompts, outputs, choices) }
@@ -61,7 +65,7 @@ async function complete(route: RouteRequest, context: ServerContext): Promise<Re
     prompts,
     streams,
     choices,
-    n: request.sampling.n ?? 1,
+    n,
     onlyEcho: request.maxTokens === 0,
     includeUsage: request.includeUsage || context.config.endpoints.forceIncludeUsage,
     continuousUsage: request.continuousUsage,
@@ -70,41 +74,14 @@ async function complete(route: RouteRequest, context: ServerContext): Promise<Re
   return { kind: 'events', events: new EventPump(chunks, request.streamInterval) }
 }
 
-function checkChoices({ sampling, bestOf }: CompletionRequest, { config }: ServerContext): void {
-  const { maxChoices } = config.endpoints
-  const { n = 1 } = sampling
-  for (const [param, count] of [
-    ['n', n],
-    ['best_of', bestOf ?? n],
-  ] as const) {
-    if (count > maxChoices)
-      throw RequestError.badRequest(`${param} must be at most ${maxChoices}, got ${count}.`, param)
-  }
-}
-
-function toEngineRequest(
-  request: CompletionRequest,
-  prompt: PreparedPrompt,
-  id: string,
-  { engine }: ServerContext,
-): EngineRequest {
-  const { sampling, bestOf } = request
-  const ranked = bestOf !== undefined && bestOf > (sampling.n ?? 1)
-  const params = engine.defaultSamplingParams.with({
-    ...sampling,
-    ...(ranked && { n: bestOf }),
-    ...(ranked && sampling.logprobTokenIds === undefined && { logprobs: sampling.logprobs ?? 0 }),
-    maxTokens: prompt.maxTokens,
-    outputKind: request.stream ? 'delta' : 'final',
-  })
-  return {
-    requestId: engineId(id),
-    promptTokenIds: prompt.tokenIds,
-    params,
-    priority: request.priority,
-    ...(prompt.text !== undefined && { prompt: prompt.text }),
-    ...(request.cacheSalt !== undefined && { cacheSalt: request.cacheSalt }),
-  }
+function beams(
+  { params, ...common }: EngineRequest,
+  beamWidth: number,
+  lengthPenalty: number,
+  route: RouteRequest,
+  context: ServerContext,
+): Promise<RequestOutput> {
+  return runBeams({ ...common, options: beamOptions(params, beamWidth, lengthPenalty) }, route, context)
 }
 
 function wholeBody(

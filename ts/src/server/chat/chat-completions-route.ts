@@ -1,0 +1,83 @@
+// POST /v1/chat/completions: a turn, in OpenAI's words.
+
+import { EventPump } from '../generation/event-pump.js'
+import { replyId } from '../generation/submission.js'
+import {
+  type ChatCompletionRequest,
+  chatCompletionRequestSchema,
+  parseChatCompletionRequest,
+} from '../protocol/chat-completion-request.js'
+import {
+  type ChatReplyStyle,
+  chatCompletionBody,
+  chatCompletionChunkSchema,
+  chatCompletionSchema,
+} from '../protocol/chat-completion-response.js'
+import type { Reply, Route, RouteRequest } from '../route.js'
+import type { ServerContext } from '../server-context.js'
+import { ChatChunks } from './chat-chunks.js'
+import { runChatTurn, startChatTurn } from './start-chat-turn.js'
+
+export const chatCompletionsRoute: Route<ServerContext> = {
+  method: 'POST',
+  path: '/v1/chat/completions',
+  description: {
+    summary: 'Answers a conversation.',
+    tag: 'OpenAI',
+    request: chatCompletionRequestSchema,
+    response: chatCompletionSchema,
+    event: chatCompletionChunkSchema,
+    errors: [404, 429],
+  },
+  handle: answer,
+}
+
+async function answer(route: RouteRequest, context: ServerContext): Promise<Reply> {
+  const request = parseChatCompletionRequest(route.body)
+  context.checkModel(request.model)
+  const id = replyId(route, request.id)
+  const style = replyStyle(request, id, context)
+  const turnRequest = { ...request.turn, requestId: id }
+  if (!request.turn.stream) {
+    const { prompt, result } = await runChatTurn(turnRequest, route, context)
+    return { kind: 'json', body: chatCompletionBody(result, prompt, style) }
+  }
+  const turn = await startChatTurn(turnRequest, route, context)
+  const chunks = new ChatChunks({
+    turn,
+    style,
+    includeUsage: request.includeUsage || context.config.endpoints.forceIncludeUsage,
+    continuousUsage: request.continuousUsage,
+  })
+  return { kind: 'events', events: new EventPump(chunks, request.streamInterval) }
+}
+
+function replyStyle(request: ChatCompletionRequest, id: string, context: ServerContext): ChatReplyStyle {
+  const { endpoints } = context.config
+  const { turn, logprobs } = request
+  const last = turn.messages.at(-1)
+  const continued = turn.prompt?.addGenerationPrompt === false || (turn.prompt?.continueFinalMessage ?? false)
+  const role = continued ? (last?.role ?? endpoints.responseRole) : endpoints.responseRole
+  return {
+    head: {
+      id: `chatcmpl-${id}`,
+      created: Math.floor(context.clock.now() / 1000),
+      model: context.modelNames[0],
+      tellCached: endpoints.promptTokensDetails,
+    },
+    role,
+    echo: request.echo && last?.role === role ? textOf(last.content) : '',
+    logprobs:
+      logprobs === undefined
+        ? undefined
+        : { top: logprobs, asTokenIds: request.tokensAsIds ?? endpoints.returnTokensAsTokenIds },
+    returnTokenIds: request.returnTokenIds,
+    returnPromptText: request.returnPromptText,
+    namedTool: typeof turn.toolChoice === 'object',
+  }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  return Array.isArray(content) ? content.map(({ text }: { text?: unknown }) => String(text ?? '')).join('\n') : ''
+}
