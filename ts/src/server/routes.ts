@@ -1,7 +1,7 @@
 // All endpoints, one line each.
 
 import { chatCompletionsRoute } from './chat/chat-completions-route.js'
-import { completionsRoute, completionsRoute } from './completions/completions-route.js'
+import { completionsRoute } from './completions/completions-route.js'
 import { abortRequestsRoute } from './endpoints/abort-requests-route.js'
 import { docsRoute } from './endpoints/docs-route.js'
 import { healthRoute } from './endpoints/health-route.js'
@@ -30,7 +30,6 @@ const routes: Routes = [
   renderChatRoute,
   tokenizeRoute,
   detokenizeRoute,
-  completionsRoute,
   modelsRoute,
   modelRoute,
   healthRoute,
