@@ -49,11 +49,21 @@ export async function removeFromCache({ paths, cacheDir, isWhole }: Removal): Pr
   try {
     for (const path of paths) {
       await rm(path, { recursive: true, force: true })
-      // A reference such as refs/pr/1 leaves folders behind.
-      if (!isWhole) await rmdir(dirname(path)).catch(() => {})
+      if (!isWhole) await removeEmptyParents(path)
     }
   } catch (error) {
     throw cacheError(error, cacheDir)
+  }
+}
+
+/** A reference such as refs/pr/1 leaves folders behind. */
+async function removeEmptyParents(path: string): Promise<void> {
+  for (let parent = dirname(path); ; parent = dirname(parent)) {
+    try {
+      await rmdir(parent)
+    } catch {
+      return
+    }
   }
 }
 
