@@ -102,14 +102,25 @@ export class Answer {
     return complete ? text : undefined
   }
 
+  /**
+   * Takes the first of `words` that is next in a call that is told. The beginning of one at the end of the text belongs to
+   * the call as well.
+   */
+  *next(words: readonly string[]): Reading<string | undefined> {
+    const { cursor } = this
+    const word = yield* cursor.acceptAny(words)
+    if (word === undefined && words.some(one => one.startsWith(cursor.unread))) cursor.take()
+    return word
+  }
+
   /** Skips the mark that closes a call, with brackets too many before it. A mark that is missing is not missed. */
-  *closing(marks: readonly string[]): Reading<string | undefined> {
-    this.cursor.hold()
-    yield* this.cursor.skip(`${SPACE}}]`)
-    const mark = yield* this.cursor.acceptAny(marks)
-    if (mark === undefined) this.cursor.rewind()
-    else this.cursor.release()
-    return mark
+  *closing(marks: readonly string[]): Reading {
+    const { cursor } = this
+    cursor.hold()
+    yield* cursor.skip(`${SPACE}}]`)
+    const mark = yield* this.next(marks)
+    if (mark !== undefined || cursor.isEmpty) cursor.release()
+    else cursor.rewind()
   }
 
   /**

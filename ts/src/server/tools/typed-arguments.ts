@@ -52,7 +52,7 @@ export class TypedArguments {
 
   *#text(closing: readonly string[]): Reading<string | undefined> {
     const { cursor } = this.#answer
-    const tell = (part: string) => this.#answer.arguments(JSON.stringify(part).slice(1, -1))
+    const tell = (part: string) => this.#answer.arguments(escapeJson(part))
     let lineBreak = ''
     this.#answer.arguments('"')
     const mark = yield* cursor.takeUntil(closing, part => {
@@ -66,4 +66,10 @@ export class TypedArguments {
     } else this.#answer.arguments('"')
     return mark
   }
+}
+
+/** The inside of a JSON string. Halves of surrogate pairs pass as they are: the other half may come later. */
+function escapeJson(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what JSON wants escaped.
+  return text.replace(/["\\\u0000-\u001f]/g, character => JSON.stringify(character).slice(1, -1))
 }

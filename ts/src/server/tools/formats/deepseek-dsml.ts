@@ -54,7 +54,7 @@ function* readInvoke(answer: Answer): Reading<boolean> {
     )
     if (mark !== PARAMETER_END) continue
     yield* answer.skipSpace()
-    mark = yield* cursor.acceptAny([PARAMETER, INVOKE_END])
+    mark = yield* answer.next([PARAMETER, INVOKE_END])
   }
   values.finish()
   return true

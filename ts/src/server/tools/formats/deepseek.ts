@@ -54,7 +54,7 @@ function* readCall(answer: Answer): Reading<boolean> {
   answer.call(name)
   if (yield* answer.json(json => answer.arguments(json))) {
     yield* answer.skipSpace()
-    yield* cursor.accept('```')
+    yield* answer.next(['```'])
     yield* answer.closing(CALL_END)
   } else yield* answer.brokenArguments(CALL_END, '`'.repeat(3))
   return true

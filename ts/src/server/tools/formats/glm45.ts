@@ -49,7 +49,7 @@ function* readCall(answer: Answer): Reading<boolean> {
     mark = yield* values.read(key.trim(), [VALUE_END, KEY, CLOSING])
     if (mark !== VALUE_END) continue
     yield* answer.skipSpace()
-    mark = yield* cursor.acceptAny([KEY, CLOSING])
+    mark = yield* answer.next([KEY, CLOSING])
   }
   values.finish()
   return true

@@ -64,7 +64,7 @@ function* readParameters(answer: Answer, name: string, first: string): Reading {
     mark = yield* values.read(key.trim(), [PARAMETER_END, PARAMETER, FUNCTION_END])
     if (mark !== PARAMETER_END) continue
     yield* answer.skipSpace()
-    mark = yield* cursor.acceptAny([PARAMETER, FUNCTION_END])
+    mark = yield* answer.next([PARAMETER, FUNCTION_END])
   }
   values.finish()
 }
