@@ -2,10 +2,17 @@
 
 import type { CompletionOutput, RequestOutput, TokenLogprob } from '../../engine/index.js'
 import type { CompletionChoice } from '../protocol/completion-response.js'
-import { completionLogprobs } from '../protocol/logprobs.js'
+import { type BarePosition, completionLogprobs } from '../protocol/logprobs.js'
 import type { ServerContext } from '../server-context.js'
 import type { PreparedPrompt } from './completion-prompts.js'
 import type { CompletionRequest } from './completion-request.js'
+import { numCharacters, offsetsFrom, offsetsIn } from './text-offsets.js'
+
+/** What has been told of a choice: its echo, and characters of its tokens. */
+export interface ChoiceProgress {
+  begun: boolean
+  numCharacters: number
+}
 
 export class ChoiceMaker {
   readonly #request: CompletionRequest
@@ -16,28 +23,28 @@ export class ChoiceMaker {
     this.#context = context
   }
 
-  /**
-   * The choice `index` of `prompt`. `first`: nothing of it has been told yet, so that the echo comes now. `offset`:
-   * characters of it that have been told.
-   */
+  /** News of the choice `index` of `prompt`; `progress` is what has been told of it before. */
   make(
     index: number,
     prompt: PreparedPrompt,
     { promptLogprobs, promptTokenIds }: RequestOutput,
     output: CompletionOutput,
-    { first, offset }: { readonly first: boolean; readonly offset: number },
+    progress: ChoiceProgress = { begun: false, numCharacters: 0 },
   ): CompletionChoice {
     const { echo, maxTokens, returnTokenIds } = this.#request
-    const echoes = echo && first
     const onlyEcho = maxTokens === 0
+    const first = !progress.begun
+    const echoed = echo && first ? this.#textOf(prompt) : ''
     const said = onlyEcho ? '' : output.text
+    progress.begun = true
     return {
       index,
-      text: echoes ? this.#textOf(prompt) + said : said,
+      text: echoed + said,
       logprobs: this.#logprobs(
-        echoes ? this.#promptPositions(promptTokenIds, promptLogprobs) : [],
+        echo && first ? this.#promptPositions(promptTokenIds, promptLogprobs) : [],
+        echoed,
         onlyEcho ? [] : (output.logprobs ?? []),
-        offset,
+        progress,
       ),
       finishReason: onlyEcho ? 'length' : output.finishReason,
       stopReason: onlyEcho ? null : output.stopReason,
@@ -54,7 +61,7 @@ export class ChoiceMaker {
   #promptPositions(
     tokenIds: readonly number[],
     logprobs: RequestOutput['promptLogprobs'],
-  ): readonly (TokenLogprob | { tokenId: number; decodedToken: string })[] {
+  ): readonly (TokenLogprob | BarePosition)[] {
     if (logprobs === null) return []
     return logprobs.map((logprob, index) => {
       if (logprob !== null) return logprob
@@ -64,15 +71,23 @@ export class ChoiceMaker {
   }
 
   #logprobs(
-    ofPrompt: Parameters<typeof completionLogprobs>[0],
+    ofPrompt: readonly (TokenLogprob | BarePosition)[],
+    echoed: string,
     ofOutput: readonly TokenLogprob[],
-    offset: number,
+    progress: ChoiceProgress,
   ): CompletionChoice['logprobs'] {
     const { logprobs, tokensAsIds, sampling } = this.#request
     if (logprobs === undefined) return null
-    return completionLogprobs([...ofPrompt, ...ofOutput], offset, {
+    const inPrompt = offsetsIn(echoed, ofPrompt.map(textOfToken))
+    const { offsets, end } = offsetsFrom(progress.numCharacters + numCharacters(echoed), ofOutput.map(textOfToken))
+    progress.numCharacters = end
+    return completionLogprobs([...ofPrompt, ...ofOutput], [...inPrompt, ...offsets], {
       top: sampling.logprobTokenIds === undefined ? logprobs : -1,
       asTokenIds: tokensAsIds ?? this.#context.config.endpoints.returnTokensAsTokenIds,
     })
   }
+}
+
+function textOfToken({ decodedToken }: BarePosition): string {
+  return decodedToken
 }

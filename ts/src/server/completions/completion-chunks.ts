@@ -4,9 +4,8 @@ import type { RequestOutput, RequestStream } from '../../engine/index.js'
 import { DONE_FRAME, dataFrame } from '../event-frame.js'
 import type { FrameSource } from '../generation/event-pump.js'
 import { CompletionChunkWriter, type ReplyHead } from '../protocol/completion-response.js'
-import { numCharacters } from '../protocol/logprobs.js'
 import { toRequestError } from '../request-error.js'
-import type { ChoiceMaker } from './completion-choices.js'
+import type { ChoiceMaker, ChoiceProgress } from './completion-choices.js'
 import type { PreparedPrompt } from './completion-prompts.js'
 
 export interface CompletionStreamOptions {
@@ -24,11 +23,8 @@ export interface CompletionStreamOptions {
   readonly tellsTokens: boolean
 }
 
-/** What has been told of a choice. */
-interface Told {
+interface Told extends ChoiceProgress {
   numTokens: number
-  numCharacters: number
-  begun: boolean
 }
 
 export class CompletionChunks implements FrameSource {
@@ -95,11 +91,9 @@ export class CompletionChunks implements FrameSource {
     for (const news of output.outputs) {
       const index = promptIndex * n + news.index
       const told = this.#told[index] as Told
-      const choice = choices.make(index, prompt, output, news, { first: !told.begun, offset: told.numCharacters })
+      const choice = choices.make(index, prompt, output, news, told)
       if (!onlyEcho) told.numTokens += news.tokenIds.length
       if (choice.text === '' && choice.finishReason === null && !tellsTokens) continue
-      told.begun = true
-      told.numCharacters += choice.logprobs === null ? 0 : numCharacters(choice.text)
       const counts = { promptTokens: prompt.tokenIds.length, completionTokens: told.numTokens, cachedTokens: 0 }
       frames += continuousUsage
         ? this.#writer.choice(choice, { ...counts, cachedTokens: output.numCachedTokens })

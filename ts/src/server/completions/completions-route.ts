@@ -103,7 +103,7 @@ function wholeBody(
     const kept = output.outputs.length > n ? likeliestOutputs(output.outputs, n) : output.outputs
     for (const one of output.outputs) counts.completionTokens += onlyEcho ? 0 : one.tokenIds.length
     for (const one of kept) {
-      const choice = maker.make(choices.length, prompt, output, one, { first: true, offset: 0 })
+      const choice = maker.make(choices.length, prompt, output, one)
       choices.push(tellsPromptLogprobs ? { ...choice, promptLogprobs: output.promptLogprobs } : choice)
     }
   }

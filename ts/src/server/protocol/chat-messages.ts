@@ -6,23 +6,26 @@ import type { ChatMessage } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
 import { optional } from './optional-field.js'
 
-const part = z.union([
-  z.string(),
-  z.looseObject({ type: optional(z.string()), text: optional(z.string()), refusal: optional(z.string()) }),
-])
+const part = z.union(
+  [
+    z.string(),
+    z.looseObject({ type: optional(z.string()), text: optional(z.string()), refusal: optional(z.string()) }),
+  ],
+  { error: 'a part of text' },
+)
 
 const toolCall = z.looseObject({
   id: optional(z.string()),
   type: optional(z.string()),
   function: z.looseObject({
     name: z.string(),
-    arguments: optional(z.union([z.string(), z.record(z.string(), z.unknown())])),
+    arguments: optional(z.union([z.string(), z.record(z.string(), z.unknown())], { error: 'JSON of an object' })),
   }),
 })
 
 const message = z.looseObject({
   role: z.string().min(1),
-  content: optional(z.union([z.string(), z.array(part)])),
+  content: optional(z.union([z.string(), z.array(part)], { error: 'a string or a list of parts' })),
   name: optional(z.string()),
   tool_calls: optional(z.array(toolCall)),
   tool_call_id: optional(z.string()),

@@ -25,7 +25,11 @@ export const toolsSchema = z.array(tool)
 
 export const toolFields = {
   tools: optional(toolsSchema),
-  tool_choice: optional(z.union([z.enum(['none', 'auto', 'required']), namedChoice])),
+  tool_choice: optional(
+    z.union([z.enum(['none', 'auto', 'required']), namedChoice], {
+      error: '"none", "auto", "required" or a function by its name',
+    }),
+  ),
   parallel_tool_calls: optional(z.boolean()),
 }
 

@@ -23,7 +23,11 @@ export const completionRequestSchema = z.looseObject({
   ...requestFields,
   ...samplingFields,
   ...structuredOutputFields,
-  prompt: optional(z.union([z.string(), ids, z.array(z.union([z.string(), ids]))])),
+  prompt: optional(
+    z.union([z.string(), ids, z.array(z.union([z.string(), ids], { error: 'a string or a list of token ids' }))], {
+      error: 'a string, a list of token ids, or a list of those',
+    }),
+  ),
   prompt_embeds: optional(z.unknown()),
   max_tokens: optional(
     z

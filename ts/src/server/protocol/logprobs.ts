@@ -34,31 +34,24 @@ export interface LogprobStyle {
   readonly asTokenIds: boolean
 }
 
-/**
- * Of these positions, the first of which begins at character `offset` of the text; a prompt's first position has no
- * logprob, and is given as its id.
- */
+/** A position of a prompt's beginning: its id is known, its logprob is not. */
+export interface BarePosition {
+  readonly tokenId: number
+  readonly decodedToken: string
+}
+
+/** The four lists of these positions, which begin at these characters of the choice's text. */
 export function completionLogprobs(
-  positions: readonly (TokenLogprob | { readonly tokenId: number; readonly decodedToken: string })[],
-  offset: number,
+  positions: readonly (TokenLogprob | BarePosition)[],
+  offsets: readonly number[],
   style: LogprobStyle,
 ): CompletionLogprobsBody {
-  const body: CompletionLogprobsBody = { text_offset: [], token_logprobs: [], tokens: [], top_logprobs: [] }
-  let at = offset
-  for (const position of positions) {
-    const token = tokenText(position, style)
-    body.tokens.push(token)
-    body.text_offset.push(at)
-    at += numCharacters(token)
-    if ('top' in position) {
-      body.token_logprobs.push(finite(position.logprob))
-      body.top_logprobs.push(topByToken(position, style))
-    } else {
-      body.token_logprobs.push(null)
-      body.top_logprobs.push(null)
-    }
+  return {
+    text_offset: [...offsets],
+    token_logprobs: positions.map(position => ('top' in position ? finite(position.logprob) : null)),
+    tokens: positions.map(position => tokenText(position, style)),
+    top_logprobs: positions.map(position => ('top' in position ? topByToken(position, style) : null)),
   }
-  return body
 }
 
 /** The sampled token and the likeliest; of ids with the same text the likelier stays. */
@@ -120,11 +113,4 @@ function tokenText(
 
 function finite(logprob: number): number {
   return Math.max(logprob, LEAST)
-}
-
-/** Characters of Unicode, as Python counts them. */
-export function numCharacters(text: string): number {
-  let count = 0
-  for (const _ of text) count += 1
-  return count
 }

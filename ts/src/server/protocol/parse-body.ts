@@ -16,10 +16,10 @@ export function parseBody<Output>(schema: ZodType<Output>, body: unknown): Outpu
 
 /** Of a union whose alternatives all fail, the complaint that came furthest: the caller meant that alternative. */
 function deepest(issue: Issue): Issue {
-  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return issue
+  if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.flatMap(alternative => alternative.slice(0, 1)).map(deepest)
   const [best] = inner.toSorted((a, b) => b.path.length - a.path.length)
-  if (best === undefined || best.path.length === 0) return { ...issue, message: 'must be of another type' }
+  if (best === undefined || best.path.length === 0) return issue
   return { ...best, path: [...issue.path, ...best.path] } as Issue
 }
 
@@ -36,6 +36,9 @@ function describe(issue: Issue, path: string): string {
       return withValue(`${name} must ${bound(issue)}.`, path, issue.input)
     case 'invalid_value':
       return withValue(`${name} must be one of ${issue.values.map(shown).join(', ')}.`, path, issue.input)
+    // Unions say what they want.
+    case 'invalid_union':
+      return withValue(`${name} must be ${issue.message}, got ${kindOf(issue.input)}.`, path, issue.input)
     case 'custom':
       return issue.message
     default:

@@ -39,7 +39,7 @@ export const samplingFields = {
   frequency_penalty: optional(z.number().min(-2).max(2)),
   repetition_penalty: optional(z.number().gt(0)),
   seed: optional(seed),
-  stop: optional(z.union([z.string(), z.array(z.string())])),
+  stop: optional(z.union([z.string(), z.array(z.string())], { error: 'a string or a list of strings' })),
   stop_token_ids: optional(tokenIds),
   include_stop_str_in_output: optional(flag),
   ignore_eos: optional(flag),

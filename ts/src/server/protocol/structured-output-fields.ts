@@ -8,7 +8,7 @@ import { defined, optional } from './optional-field.js'
 const jsonSchemaFormat = z.looseObject({
   name: optional(z.string()),
   description: optional(z.string()),
-  schema: optional(z.union([z.record(z.string(), z.unknown()), z.boolean()])),
+  schema: optional(z.union([z.record(z.string(), z.unknown()), z.boolean()], { error: 'a JSON schema' })),
   strict: optional(z.boolean()),
 })
 
@@ -18,12 +18,12 @@ const responseFormat = z.looseObject({
 })
 
 const constraints = z.looseObject({
-  json: optional(z.union([z.record(z.string(), z.unknown()), z.string(), z.boolean()])),
+  json: optional(z.union([z.record(z.string(), z.unknown()), z.string(), z.boolean()], { error: 'a JSON schema' })),
   regex: optional(z.string()),
   choice: optional(z.array(z.string())),
   grammar: optional(z.string()),
   json_object: optional(z.boolean()),
-  structural_tag: optional(z.union([z.string(), z.record(z.string(), z.unknown())])),
+  structural_tag: optional(z.union([z.string(), z.record(z.string(), z.unknown())], { error: 'a structural tag' })),
   disable_any_whitespace: optional(z.boolean()),
   disable_additional_properties: optional(z.boolean()),
   whitespace_pattern: optional(z.string()),
