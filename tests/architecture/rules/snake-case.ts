@@ -9,6 +9,10 @@ import { codeOf, findings } from '../source-text.js'
  */
 export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
   'ts/src/config/model-files.ts': "reads config.json, in transformers' words",
+  'ts/src/bench/openai-wire.ts': "writes requests and reads events of any OpenAI server, as a client",
+  'ts/src/bench/serving/serving-metrics.ts': "names metrics by vLLM's keys",
+  'ts/src/bench/serving/result-json.ts': "writes vLLM's result file",
+  'ts/src/bench/offline/result-json.ts': "writes vLLM's result file",
   'ts/src/testing/tiny-models.ts': "writes config.json, in transformers' words",
   'ts/src/testing/tiny-checkpoint.ts': "writes config.json, in transformers' words",
   'ts/src/testing/safetensors-file.ts': 'writes the header of safetensors',

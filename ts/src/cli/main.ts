@@ -1,6 +1,7 @@
 // The `quire` command: finds the subcommand, and turns what it throws into a message and an exit code.
 
 import { EngineError, InvalidArgumentError } from '../errors.js'
+import { benchCommand } from './bench.js'
 import { chatCommand } from './chat.js'
 import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
@@ -15,7 +16,8 @@ export type ExitCode = 0 | 1 | 2 | 130
 
 interface Command {
   readonly summary: string
-  readonly help: string
+  /** By the arguments where a command has commands of its own. */
+  readonly help: string | ((args: readonly string[]) => string)
   run(args: readonly string[], streams: Streams): Promise<ExitCode>
 }
 
@@ -25,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   info: infoCommand,
   setup: setupCommand,
   doctor: doctorCommand,
+  bench: benchCommand,
 }
 
 const help = `quire: LLM inference for TypeScript, on the framework of your choice.
@@ -55,7 +58,7 @@ export async function main(args: readonly string[], streams: Streams = process):
     if (command === undefined)
       throw new UsageError(`There is no command '${name}'. Commands: ${Object.keys(commands).join(', ')}.`)
     if (rest.includes('--help') || rest.includes('-h')) {
-      streams.stdout.write(command.help)
+      streams.stdout.write(typeof command.help === 'string' ? command.help : command.help(rest))
       return 0
     }
     return await command.run(rest, streams)

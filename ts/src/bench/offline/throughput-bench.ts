@@ -1,0 +1,112 @@
+// `bench throughput`: how many tokens a second come out when all requests are there from the start, in this process.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { bundledModelDirectory } from '../../config/bundled-model.js'
+import { SamplingParams } from '../../config/index.js'
+import type { CreateOptions } from '../../engine/index.js'
+import { InvalidArgumentError } from '../../errors.js'
+import { LLM } from '../../llm.js'
+import { type DatasetOptions, sampleDataset } from '../datasets/dataset.js'
+import type { SampleRequest } from '../datasets/sample-request.js'
+import { loadPromptTokenizer } from '../prompt-tokenizer.js'
+import { checkLengths, modelLength } from './latency-bench.js'
+
+export interface ThroughputOptions {
+  readonly engine: CreateOptions
+  readonly dataset: DatasetOptions
+  /** Continuations of each prompt. */
+  readonly n: number
+  readonly numWarmups: number
+  /** Stream every request, rather than wait for the batch. */
+  readonly asyncEngine: boolean
+  readonly disableDetokenize: boolean
+}
+
+export interface ThroughputResult {
+  readonly elapsedS: number
+  readonly numRequests: number
+  readonly promptTokens: number
+  readonly outputTokens: number
+}
+
+/** @throws what LLM.create and generate throw, InvalidArgumentError if the data set does not fit the model. */
+export async function throughputBench(
+  { engine, dataset, n, numWarmups, asyncEngine, disableDetokenize }: ThroughputOptions,
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<ThroughputResult> {
+  const tokenizer = await loadPromptTokenizer(tokenizerDirectory(engine))
+  const samples = await sampleDataset(dataset, tokenizer)
+  await using llm = await LLM.create({ ...engine, ...(signal && { signal }) })
+  const length = modelLength(engine, llm)
+  for (const { promptTokens, outputTokens } of samples) checkLengths(promptTokens, outputTokens, length)
+  const paramsOf = ({ outputTokens }: SampleRequest): SamplingParams =>
+    new SamplingParams({
+      n,
+      temperature: 1,
+      topP: 1,
+      ignoreEos: true,
+      maxTokens: outputTokens,
+      detokenize: !disableDetokenize,
+    })
+  const run = asyncEngine ? streamAll : generateAll
+  if (numWarmups > 0) {
+    say(`Warming up with ${numWarmups} requests...`)
+    await run(llm, samples.slice(0, numWarmups), paramsOf, false, signal)
+  }
+  const startMs = performance.now()
+  const totals = await run(llm, samples, paramsOf, true, signal)
+  return { elapsedS: (performance.now() - startMs) / 1000, numRequests: samples.length, ...totals }
+}
+
+type Totals = Pick<ThroughputResult, 'promptTokens' | 'outputTokens'>
+type ParamsOf = (sample: SampleRequest) => SamplingParams
+
+async function generateAll(
+  llm: LLM,
+  samples: readonly SampleRequest[],
+  paramsOf: ParamsOf,
+  progress: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Totals> {
+  const outputs = await llm.generate(
+    samples.map(({ prompt }) => prompt),
+    samples.map(paramsOf),
+    { progress, ...(signal && { signal }) },
+  )
+  const count = (lengths: readonly number[]): number => lengths.reduce((sum, length) => sum + length, 0)
+  return {
+    promptTokens: count(outputs.map(({ promptTokenIds }) => promptTokenIds.length)),
+    outputTokens: count(outputs.flatMap(({ outputs: ones }) => ones.map(({ tokenIds }) => tokenIds.length))),
+  }
+}
+
+async function streamAll(
+  llm: LLM,
+  samples: readonly SampleRequest[],
+  paramsOf: ParamsOf,
+  _progress: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Totals> {
+  const totals = { promptTokens: 0, outputTokens: 0 }
+  await Promise.all(
+    samples.map(async sample => {
+      let promptTokens = 0
+      for await (const delta of llm.stream(sample.prompt, paramsOf(sample), { ...(signal && { signal }) })) {
+        promptTokens = delta.promptTokenIds.length
+        for (const { tokenIds } of delta.outputs) totals.outputTokens += tokenIds.length
+      }
+      totals.promptTokens += promptTokens
+    }),
+  )
+  return totals
+}
+
+function tokenizerDirectory({ tokenizer, model }: CreateOptions): string {
+  const directory = tokenizer ?? model ?? bundledModelDirectory()
+  if (!existsSync(join(directory, 'tokenizer.json'))) {
+    throw new InvalidArgumentError('tokenizer', 'There is no tokenizer.json: --tokenizer DIR names another.', directory)
+  }
+  return directory
+}
