@@ -26,6 +26,7 @@ export type {
 } from './engine/index.js'
 export { Engine } from './engine/index.js'
 export * from './errors.js'
+export type { PullProgress } from './hub/index.js'
 export { type ChatOptions, type GenerateOptions, LLM } from './llm.js'
 export { type DTypeLike, type FrameworkAccessor, framework } from './plugin/current-framework.js'
 export type { Device } from './plugin/device.js'

@@ -19,7 +19,7 @@ import {
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
 import type { Framework } from './plugin/framework.js'
 import type { ModelInfo } from './plugin/model-runner.js'
-import { ProgressBar } from './progress-bar.js'
+import { DownloadBar, ProgressBar } from './progress-bar.js'
 
 export interface GenerateOptions {
   /** Aborts the call: its requests leave the engine within one step and the promise rejects with `ERR_ABORTED`. */
@@ -65,10 +65,16 @@ export class LLM {
 
   /**
    * Loads a model, sizes the KV cache and warms up.
-   * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
+   * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
   static async create(options: CreateOptions = {}): Promise<LLM> {
-    return new LLM(await Engine.create(options, 'inline'))
+    const download = new DownloadBar(process.stderr, process.env)
+    const onDownload = check.object('options', options).onDownload ?? download.show
+    try {
+      return new LLM(await Engine.create({ ...options, onDownload }, 'inline'))
+    } finally {
+      download.finish()
+    }
   }
 
   get modelInfo(): ModelInfo {

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hub: T1,
   engine: [...T3, 'hub'],
   'prompt.ts': T4,
-  'progress-bar.ts': T4,
+  'progress-bar.ts': [...T4, 'hub'],
   'llm.ts': [...T4, 'hub', 'prompt.ts', 'progress-bar.ts'],
   'index.ts': [...T4, 'hub', 'llm.ts', 'prompt.ts', 'progress-bar.ts'],
   server: [...T5],

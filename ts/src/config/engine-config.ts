@@ -12,10 +12,20 @@ export type LogprobsMode = 'raw_logprobs' | 'raw_logits' | 'processed_logprobs' 
 
 /** What `LLM.create` takes. Every field has a default. */
 export interface EngineOptions {
-  /** A directory in Hugging Face's layout. Default: the bundled tiny model. */
+  /** A directory in Hugging Face's layout, or a name on the hub: `org/name[@revision]`. Default: the bundled tiny model. */
   readonly model?: string
-  /** A directory with another tokenizer. Default: the model's. */
+  /** A directory or name with another tokenizer. Default: the model's. */
   readonly tokenizer?: string
+  /** Branch, tag or commit of a model by name. Default: `main`. */
+  readonly revision?: string
+  /** The same of a tokenizer by name. */
+  readonly tokenizerRevision?: string
+  /** Sent to the hub alone. Default: HF_TOKEN, else the file that `hf auth login` writes. */
+  readonly hfToken?: string
+  /** Where models by name are kept. Default: HF_HUB_CACHE, else the folder `hub` in HF_HOME. */
+  readonly cacheDir?: string
+  /** Take models by name from the cache and ask nobody. Default: HF_HUB_OFFLINE. */
+  readonly offline?: boolean
   /** False: no tokenizer is loaded; prompts are token ids and outputs have no text. Default true. */
   readonly loadTokenizer?: boolean
   /** A Jinja chat template that replaces the model's own. */
@@ -118,6 +128,11 @@ const deviceKinds = ['cpu', 'cuda', 'npu', 'metal', 'tpu', 'webgpu'] as const
 const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   model: true,
   tokenizer: true,
+  revision: true,
+  tokenizerRevision: true,
+  hfToken: true,
+  cacheDir: true,
+  offline: true,
   loadTokenizer: true,
   chatTemplate: true,
   framework: true,
@@ -144,7 +159,10 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   generationConfig: true,
 }
 
-/** @throws InvalidArgumentError naming the option. */
+/**
+ * Names must have become paths: what is no path here is taken for one.
+ * @throws InvalidArgumentError naming the option.
+ */
 export function parseEngineOptions(options: EngineOptions, workingDirectory: string): EngineConfig {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(optionNames, name)) {

@@ -22,6 +22,7 @@ import {
   WorkerError,
 } from '../errors.js'
 import type { CacheInfo, OpenRank } from '../executor/index.js'
+import type { PullProgress } from '../hub/index.js'
 import { deselectFramework, selectFramework } from '../plugin/current-framework.js'
 import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
@@ -45,7 +46,9 @@ export type EngineStats = CoreStats
 export interface CreateOptions extends EngineOptions {
   /** Gets fractions from 0 to 1 while the weights are loaded. */
   readonly onProgress?: (fraction: number) => void
-  /** Stops the creation between its stages. */
+  /** Told how far the download of a model by name is. Default: nobody; `LLM.create` draws a line on a terminal. */
+  readonly onDownload?: (progress: PullProgress) => void
+  /** Stops a download at once, and the creation between its stages. */
   readonly signal?: AbortSignal
 }
 
@@ -72,6 +75,8 @@ export class Engine {
   readonly maxModelLen: number
   /** The class defaults with those of generation_config.json laid over them. */
   readonly defaultSamplingParams: SamplingParams
+  /** Whether priorities of requests mean something. */
+  readonly schedulingPolicy: EngineConfig['scheduler']['policy']
   readonly #text: Text | undefined
   readonly #loop: LoopPort
   readonly #processor: OutputProcessor
@@ -98,6 +103,7 @@ export class Engine {
     this.cacheInfo = cacheInfo
     this.maxModelLen = limits.maxModelLen
     this.defaultSamplingParams = defaultSamplingParams(config.model.generationConfig, modelInfo, limits.maxModelLen)
+    this.schedulingPolicy = config.scheduler.policy
     this.#text = text
     this.#loop = loop
     this.#seeds = new SeedSource(config.model.seed)
@@ -118,14 +124,17 @@ export class Engine {
   /**
    * Loads a model, sizes the KV cache and warms up. The loop gets a thread of its own, but for a plugin that was made known by
    * `registerPlugin`, which no other thread can reach.
-   * @throws InvalidArgumentError, ModelError, NoFrameworkError, OutOfMemoryError, TokenizerError.
+   * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
   static async create(options: CreateOptions = {}, place: LoopPlace = 'thread'): Promise<Engine> {
-    const { onProgress, signal, ...engineOptions } = check.object('options', options)
+    const { onProgress, onDownload, signal, ...engineOptions } = check.object('options', options)
     const progress = watched(onProgress === undefined ? undefined : check.callback('onProgress', onProgress))
     throwIfAborted(check.optional(check.signal, 'signal', signal))
     const around = surroundings()
-    const chosen = await chooseModel(engineOptions, around)
+    const chosen = await chooseModel(engineOptions, around, {
+      signal,
+      onDownload: onDownload === undefined ? undefined : check.callback('onDownload', onDownload),
+    })
     throwIfAborted(signal)
     const inThread = place === 'thread' && chosen.selection.kind !== 'registered'
     const engine = inThread

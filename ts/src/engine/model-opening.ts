@@ -6,6 +6,7 @@ import type { OpenRank } from '../executor/index.js'
 import type { Device } from '../plugin/device.js'
 import { openPlugin } from '../plugin/open-plugin.js'
 import { passedOverMessage, type Selection, selectPlugin } from '../plugin/selection.js'
+import { type LocationOptions, locateModel } from './model-location.js'
 
 /** Where a program looks for plugins: its folder, the script it began with, its environment. */
 export interface Surroundings {
@@ -24,12 +25,24 @@ export interface ChosenModel {
   readonly selection: Selection
 }
 
+/** Who is told of a download, and who may end it. */
+export type DownloadOptions = Pick<LocationOptions, 'signal' | 'onDownload'>
+
 /**
- * Parses the options and selects the plugin; warns of installed ones that cannot run here.
- * @throws InvalidArgumentError, ModelError, NoFrameworkError, PluginError.
+ * Parses the options, brings a model by name into the cache, and selects the plugin; warns of installed ones that cannot run
+ * here.
+ * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, PluginError.
  */
-export async function chooseModel(options: EngineOptions, around: Surroundings): Promise<ChosenModel> {
-  const config = parseEngineOptions(options, around.appDirectory)
+export async function chooseModel(
+  options: EngineOptions,
+  around: Surroundings,
+  download: DownloadOptions,
+): Promise<ChosenModel> {
+  const { appDirectory, env } = around
+  // Before a download, so that nobody waits for one to be told of a mistyped option.
+  parseEngineOptions(options, appDirectory)
+  const located = await locateModel(options, { workingDirectory: appDirectory, env, ...download })
+  const config = parseEngineOptions(located, appDirectory)
   const { framework, device } = config.device
   const selection = await selectPlugin({
     ...around,

@@ -40,7 +40,7 @@ const MODEL_FILES: ReadonlySet<string> = new Set([
   'config_sentence_transformers.json',
 ])
 
-const NAMED_TEMPLATE = /^additional_chat_templates\/[^/]+\.jinja$/
+const TEMPLATES_FOLDER = 'additional_chat_templates/'
 
 /** Pooling and dense layers of a sentence embedder. */
 const SENTENCE_MODULE = /^\d+_[A-Za-z]+\/(?:config\.json|model\.safetensors)$/
@@ -51,7 +51,7 @@ export function selectFiles(names: readonly string[], purpose: Purpose): string[
   return names.filter(
     name =>
       TOKENIZER_FILES.has(name) ||
-      NAMED_TEMPLATE.test(name) ||
+      (name.startsWith(TEMPLATES_FOLDER) && /^[^/]+\.jinja$/.test(name.slice(TEMPLATES_FOLDER.length))) ||
       (!hasTokenizer && TOKENIZER_PARTS.has(name)) ||
       (purpose === 'model' && (MODEL_FILES.has(name) || SENTENCE_MODULE.test(name))),
   )
