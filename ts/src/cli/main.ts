@@ -6,6 +6,7 @@ import { chatCommand } from './chat.js'
 import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
 import { infoCommand } from './info.js'
+import { serveCommand } from './serve.js'
 import { setupCommand } from './setup.js'
 import type { Streams } from './streams.js'
 import { UsageError } from './usage-error.js'
@@ -22,6 +23,7 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
   generate: generateCommand,
   chat: chatCommand,
   info: infoCommand,

@@ -1,6 +1,7 @@
 // `quire-llm/server`: an engine as an OpenAI server, as a web handler or on node's sockets.
 
 export type { ListenOptions, TlsOptions } from './listen-options.js'
+export { type StatsLog, startStatsLog } from './metrics/stats-log.js'
 export { type CloseOptions, NodeServer, type NodeServerOptions } from './node-server.js'
 export type { Clock, Logger } from './server-context.js'
 export type { ServerOptions } from './server-options.js'

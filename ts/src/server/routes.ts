@@ -38,9 +38,10 @@ const routes: Routes = [
   versionRoute,
   loadRoute,
   metricsRoute,
-  openApiRoute,
-  docsRoute,
 ]
+
+/** But for `--no-docs`. */
+const docsRoutes: Routes = [openApiRoute, docsRoute]
 
 /** With `--dev`. */
 const devRoutes: Routes = [
@@ -55,6 +56,6 @@ const devRoutes: Routes = [
 /** The chat page, but for `--no-ui`. */
 const uiRoutes: Routes = []
 
-export function routesFor({ dev, ui }: Pick<EndpointConfig, 'dev' | 'ui'>): Routes {
-  return [...routes, ...(dev ? devRoutes : []), ...(ui ? uiRoutes : [])]
+export function routesFor({ dev, ui, docs }: Pick<EndpointConfig, 'dev' | 'ui' | 'docs'>): Routes {
+  return [...routes, ...(docs ? docsRoutes : []), ...(dev ? devRoutes : []), ...(ui ? uiRoutes : [])]
 }

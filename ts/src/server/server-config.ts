@@ -32,6 +32,8 @@ export interface EndpointConfig {
   readonly dev: boolean
   /** Serve the chat page at `/`. */
   readonly ui: boolean
+  /** Serve `/docs` and `/openapi.json`. */
+  readonly docs: boolean
 }
 
 /** What the server's kernel asks of it. */

@@ -64,6 +64,8 @@ export interface ServerOptions {
   readonly dev?: boolean
   /** The chat page at `/`. Default true. */
   readonly ui?: boolean
+  /** `/docs` and `/openapi.json`. Default true. */
+  readonly docs?: boolean
   /** Log prompts and parameters. Default false. */
   readonly logRequests?: boolean
   /** Log outputs. Default false. */
@@ -111,6 +113,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   maxChoices: true,
   dev: true,
   ui: true,
+  docs: true,
   logRequests: true,
   logOutputs: true,
   maxLogLength: true,
@@ -152,6 +155,7 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       maxChoices: given.count('maxChoices', 128, 1),
       dev: given.flag('dev', false),
       ui: given.flag('ui', true),
+      docs: given.flag('docs', true),
     },
     gate: {
       apiKeys: given.words('apiKeys', []),

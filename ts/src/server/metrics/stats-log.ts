@@ -1,7 +1,7 @@
 // The line about throughput and load that the log gets every ten seconds, as vLLM writes it; silent while nothing happens.
 
 import type { Engine, EngineStats } from '../../engine/index.js'
-import type { Clock, Logger } from '../server-context.js'
+import type { Logger } from '../server-context.js'
 import { usedShare } from './engine-metrics.js'
 
 const INTERVAL_MS = 10_000
@@ -10,13 +10,13 @@ export interface StatsLog {
   stop(): void
 }
 
-export function startStatsLog(engine: Engine, logger: Logger, clock: Clock, intervalMs = INTERVAL_MS): StatsLog {
+export function startStatsLog(engine: Engine, logger: Logger, intervalMs = INTERVAL_MS): StatsLog {
   let before = engine.stats()
-  let beforeMs = clock.now()
+  let beforeMs = performance.now()
   let wasIdle = true
   const timer = setInterval(() => {
     const stats = engine.stats()
-    const nowMs = clock.now()
+    const nowMs = performance.now()
     const isIdle = stats.numSteps === before.numSteps && stats.numRunning === 0 && stats.numWaiting === 0
     // One line after the last step, so that the log ends with zeros; then none.
     if (!isIdle || !wasIdle) tell(logger, before, stats, Math.max(1, nowMs - beforeMs) / 1000)

@@ -1,0 +1,115 @@
+// What `quire serve` runs: an engine behind an OpenAI server, until a signal ends it.
+
+import { Engine } from '../engine/index.js'
+import { NodeServer, startStatsLog } from '../server/index.js'
+import type { ExitCode } from './main.js'
+import { openServeLog, type ServeLog } from './serve-log.js'
+import type { ServeSettings } from './serve-options.js'
+import { parseServeSettings } from './serve-settings.js'
+import type { Streams } from './streams.js'
+
+const SHUTDOWN_SECONDS = 30
+/** Milliseconds between looks at whether the engine still lives. */
+const HEALTH_INTERVAL_MS = 5000
+
+export async function serve(args: readonly string[], streams: Streams): Promise<ExitCode> {
+  const settings = parseServeSettings(args, process.env)
+  const log = openServeLog(String(settings.own['log-level'] ?? 'info'))
+  const signals = new Signals()
+  try {
+    const engine = await Engine.create({ ...settings.engine, signal: signals.loading })
+    try {
+      return await serveEngine(engine, settings, { log, signals, streams })
+    } finally {
+      await engine.close()
+    }
+  } catch (error) {
+    if (!signals.loading.aborted) throw error
+    return 130
+  } finally {
+    signals.off()
+    log.flush()
+  }
+}
+
+interface Around {
+  readonly log: ServeLog
+  readonly signals: Signals
+  readonly streams: Streams
+}
+
+async function serveEngine(engine: Engine, settings: ServeSettings, around: Around): Promise<ExitCode> {
+  const { log, signals, streams } = around
+  const { logger } = log
+  const server = await NodeServer.listen(engine, { ...settings.server, logger })
+  const stats = settings.own['disable-log-stats'] === true ? undefined : startStatsLog(engine, logger)
+  streams.stdout.write(`quire: ready on ${server.url}\n`)
+  const ended = await Promise.race([signals.first, deathOf(engine)])
+  stats?.stop()
+  if (ended !== 'signal') {
+    logger.error({ err: ended }, 'the engine is dead')
+    await server.close()
+    streams.stderr.write(`quire: the engine is dead: ${ended.message}\n`)
+    return 1
+  }
+  const timeoutMs = Number(settings.own['shutdown-timeout'] ?? SHUTDOWN_SECONDS) * 1000
+  const { numRequests } = engine
+  if (timeoutMs > 0 && numRequests > 0) {
+    streams.stderr.write(`quire: ${numRequests} requests come to their end; the same signal again ends them at once\n`)
+  }
+  const closing = server.close({ timeoutMs })
+  signals.second.then(() => server.core.abortAll()).catch(() => {})
+  await closing
+  return 0
+}
+
+/** Resolves with what the engine died of. */
+function deathOf(engine: Engine): Promise<Error> {
+  return new Promise(resolve => {
+    const timer = setInterval(() => {
+      const health = engine.health()
+      if (health.status === 'ok') return
+      clearInterval(timer)
+      resolve(health.error)
+    }, HEALTH_INTERVAL_MS)
+    timer.unref()
+  })
+}
+
+/** SIGINT and SIGTERM: while the model is loaded, the first that ends serving, and the second that ends what runs. */
+class Signals {
+  readonly first: Promise<'signal'>
+  readonly second: Promise<void>
+  readonly #loading = new AbortController()
+  readonly #listener: () => void
+  #count = 0
+
+  constructor() {
+    let tellFirst: (value: 'signal') => void
+    let tellSecond: () => void
+    this.first = new Promise(resolve => {
+      tellFirst = resolve
+    })
+    this.second = new Promise(resolve => {
+      tellSecond = resolve
+    })
+    this.#listener = () => {
+      this.#count += 1
+      this.#loading.abort(new Error('interrupted'))
+      if (this.#count === 1) tellFirst('signal')
+      else tellSecond()
+    }
+    process.on('SIGINT', this.#listener)
+    process.on('SIGTERM', this.#listener)
+  }
+
+  /** Aborted by the first signal. */
+  get loading(): AbortSignal {
+    return this.#loading.signal
+  }
+
+  off(): void {
+    process.off('SIGINT', this.#listener)
+    process.off('SIGTERM', this.#listener)
+  }
+}
