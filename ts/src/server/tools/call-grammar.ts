@@ -65,23 +65,33 @@ function* readNamed(answer: Answer, name: string): Reading {
   yield* answer.contentUntil([])
 }
 
-/** Schemas that point into themselves, put below `root` of another schema. */
-function moveReferences(schema: unknown, root: string): { readonly value: unknown; readonly found: boolean } {
+/** A schema that points into itself, put below `root` of another schema. */
+function moveReferences(schema: JsonObject, root: string): { readonly value: unknown; readonly found: boolean } {
   let found = false
-  const move = (value: unknown, isData: boolean): unknown => {
-    if (isData || typeof value !== 'object' || value === null) return value
-    if (Array.isArray(value)) return value.map(item => move(item, false))
-    return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => {
-        if ((key !== '$ref' && key !== '$dynamicRef') || typeof member !== 'string' || !member.startsWith('#'))
-          return [key, move(member, DATA_KEYWORDS.has(key))]
-        found = true
-        return [key, root + member.slice(1)]
-      }),
-    )
+  const moveAll = (value: unknown, move: (member: unknown, key: string) => unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map(item => move(item, ''))
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, move(member, key)]))
   }
-  return { value: move(schema, false), found }
+  const moveSchema = (value: unknown): unknown =>
+    moveAll(value, (member, key) => {
+      if (DATA_KEYWORDS.has(key)) return member
+      if (MAP_KEYWORDS.has(key)) return moveAll(member, moveSchema)
+      if (key !== '$ref' || typeof member !== 'string' || !member.startsWith('#')) return moveSchema(member)
+      found = true
+      return root + member.slice(1)
+    })
+  return { value: moveSchema(schema), found }
 }
 
 /** Keywords whose values are data rather than schemas. */
 const DATA_KEYWORDS: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples', 'required'])
+
+/** Keywords whose values are schemas by name. */
+const MAP_KEYWORDS: ReadonlySet<string> = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+])
