@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { EngineRequest, RequestOutput, RequestStream } from '../../engine/index.js'
+import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 
@@ -21,6 +22,7 @@ export async function submitAll(
   route: RouteRequest,
   context: ServerContext,
 ): Promise<readonly RequestStream[]> {
+  for (const request of requests) checkPriority(request, context)
   const streams: RequestStream[] = []
   try {
     for (const request of requests) streams.push(context.submit(request, route))
@@ -30,6 +32,13 @@ export async function submitAll(
     throw error
   }
   return streams
+}
+
+/** @throws RequestError for a priority that would mean nothing. */
+function checkPriority({ priority = 0 }: EngineRequest, { engine }: ServerContext): void {
+  if (priority === 0 || engine.schedulingPolicy === 'priority') return
+  const message = `priority is ${priority}, but this server takes requests in order of arrival: it must be 0.`
+  throw RequestError.badRequest(message, 'priority')
 }
 
 /** The whole outputs. @throws what ended one of them early; the others are ended then. */

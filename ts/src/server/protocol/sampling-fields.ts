@@ -19,6 +19,11 @@ const seed = z
   })
   .meta({ type: 'integer', minimum: -(2 ** 63), maximum: 2 ** 63 - 1 })
 
+/** -1 = no budget. */
+const thinkingBudget = z.int().refine(value => value === -1, {
+  error: 'thinking_token_budget must be -1: budgets of reasoning are not supported.',
+})
+
 const nonEmpty = z.string().min(1)
 
 const repetitionDetection = z.looseObject({
@@ -54,7 +59,7 @@ export const samplingFields = {
   use_beam_search: defaulted(flag, false),
   length_penalty: defaulted(z.number(), 1),
   repetition_detection: optional(repetitionDetection),
-  thinking_token_budget: optional(z.int().min(-1).max(INT32_MAX)),
+  thinking_token_budget: optional(thinkingBudget),
 }
 
 const samplingObject = z.object(samplingFields)
