@@ -7,7 +7,7 @@ import type { SampleContext, SampleRequest } from './sample-request.js'
 
 const INSTRUCTION = 'Make a new poem out of some of these lines:\n'
 /** Prompts that may be too long, for each that is not. */
-const MOST_MISSES = 50
+const MOST_MISSES = 10
 
 export interface SonnetOptions {
   /** Most tokens of a prompt. */
