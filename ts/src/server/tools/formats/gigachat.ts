@@ -6,5 +6,6 @@ export const gigachat = markedJsonFormat({
   name: 'gigachat3',
   opening: ['<|function_call|>', '<|message_sep|>\n\nfunction call<|role_sep|>', 'function call<|role_sep|>'],
   closing: ['<|message_sep|>'],
-  taughtBy: source => source.includes('<|message_sep|>') && /<\|function_call\|>|function call/.test(source),
+  taughtBy: source =>
+    source.includes('<|message_sep|>') && ['<|function_call|>', 'function call'].some(mark => source.includes(mark)),
 })

@@ -2,11 +2,13 @@
 
 import { markedJsonFormat } from '../json-calls.js'
 
+/** Marks of other formats that have the element too. */
+const OTHERS = ['<function=', '<arg_key>', '<tool_calls>', '<|tool_call>', '<seed:tool_call>']
+
 export const hermes = markedJsonFormat({
   name: 'hermes',
   aliases: ['qwen', 'qwen2_5', 'qwen3', 'longcat'],
   opening: ['<tool_call>'],
   closing: ['</tool_call>'],
-  taughtBy: source =>
-    source.includes('<tool_call>') && !/<function=|<arg_key>|<tool_calls>|\|tool_call>|seed:tool_call/.test(source),
+  taughtBy: source => source.includes('<tool_call>') && !OTHERS.some(mark => source.includes(mark)),
 })

@@ -9,14 +9,20 @@ import type { JsonObject, ToolFormat } from '../tool-parser.js'
 const OPENING = ['<|python_start|>', '<|tool_call_start|>']
 const CLOSING = ['<|python_end|>', '<|tool_call_end|>']
 
+/** How the templates of Llama 3.2, ToolACE and both generations of LFM 2 speak of it. */
+const TEACHINGS = [
+  'python list of the calls',
+  'python list for function calls',
+  '[func_name1(',
+  '<|tool_list_start|>',
+  'List of tools: [',
+]
+
 export const pythonic: ToolFormat = {
   name: 'pythonic',
   aliases: ['llama4_pythonic', 'olmo3', 'lfm2', 'toolace'],
   keepsSpecialTokens: false,
-  taughtBy: source =>
-    /python list (?:of the calls|for function calls)|\[func_name1\(|<\|tool_list_start\|>|List of tools: \[/.test(
-      source,
-    ),
+  taughtBy: source => TEACHINGS.some(line => source.includes(line)),
   createParser: options => parserOf(read, options),
 }
 
