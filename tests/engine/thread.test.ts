@@ -103,6 +103,29 @@ test('a signal, an abort and a broken loop free every block', async t => {
   t.is(engine.numRequests, 0)
 })
 
+test('generate: a prompt of any kind, deltas or all so far, and a signal', async t => {
+  await using engine = await Engine.create(options)
+  const params = { temperature: 0, maxTokens: 12 }
+  const seen: string[] = []
+  for await (const output of engine.generate({ prompt: 'Once upon a time', params }))
+    seen.push(output.outputs[0]?.text ?? '')
+  t.true(seen.length > 1 && seen.every((text, index) => text.startsWith(seen[index - 1] ?? '')))
+  let deltas = ''
+  const prompt = { messages: [{ role: 'user', content: 'Tell me a story.' }] }
+  for await (const output of engine.generate({ prompt, params: { ...params, outputKind: 'delta' } }))
+    deltas += output.outputs[0]?.text ?? ''
+  t.true(deltas.length > 10)
+  const signal = AbortSignal.timeout(30)
+  const endless = { prompt: 'One day', params: { maxTokens: 400, ignoreEos: true } }
+  await t.throwsAsync(
+    async () => {
+      for (;;) for await (const _ of engine.generate(endless, { signal }));
+    },
+    { instanceOf: RequestAbortedError },
+  )
+  t.true(await allFree(engine))
+})
+
 test('what cannot be is refused at once, and others go on', async t => {
   await using engine = await Engine.create(options)
   const going = await start(engine, 'One day', { maxTokens: 30, ignoreEos: true })

@@ -16,6 +16,7 @@ export type {
   EngineObserver,
   EngineRequest,
   EngineStats,
+  GenerateRequest,
   LoopPlace,
   PauseMode,
   Prompt,

@@ -1,7 +1,7 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
 
 import { check } from './config/check.js'
-import { type SamplingOptions, SamplingParams } from './config/index.js'
+import type { SamplingOptions, SamplingParams } from './config/index.js'
 import {
   type CacheInfo,
   type ChatMessage,
@@ -12,9 +12,12 @@ import {
   isSinglePrompt,
   type NormalPrompt,
   normalizePrompt,
+  type PreparedPrompt,
   type Prompt,
+  preparePrompts,
   type RequestOutput,
   type RequestStream,
+  toSamplingParams,
 } from './engine/index.js'
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
 import type { Framework } from './plugin/framework.js'
@@ -47,12 +50,6 @@ export interface ChatOptions extends GenerateOptions {
 }
 
 type Params = SamplingParams | SamplingOptions
-
-interface PreparedPrompt {
-  readonly ids: ArrayLike<number>
-  readonly text?: string
-  readonly cacheSalt?: string
-}
 
 /** A model, loaded: `await using llm = await LLM.create({ model })`. */
 export class LLM {
@@ -144,7 +141,7 @@ export class LLM {
   ): AsyncGenerator<RequestOutput, void, undefined> {
     checkOptions(options)
     throwIfAborted(options.signal)
-    const [prepared] = await this.#prepare([normalizePrompt(prompt)], options)
+    const [prepared] = await preparePrompts(this.#engine, [normalizePrompt(prompt)], options)
     const [one] = this.#paramsFor(1, params)
     yield* this.#add(prepared as PreparedPrompt, (one as SamplingParams).with({ outputKind: 'delta' }), options)
   }
@@ -189,7 +186,7 @@ export class LLM {
     checkOptions(options)
     throwIfAborted(options.signal)
     const perPrompt = this.#paramsFor(prompts.length, params)
-    const prepared = await this.#prepare(prompts, options)
+    const prepared = await preparePrompts(this.#engine, prompts, options)
     throwIfAborted(options.signal)
     const streams = this.#addAll(prepared, perPrompt, options)
     const progress =
@@ -246,7 +243,7 @@ export class LLM {
 
   #paramsFor(count: number, params: Params | readonly Params[] | undefined): readonly SamplingParams[] {
     if (!Array.isArray(params)) {
-      const one = params === undefined ? this.defaultSamplingParams : toParams(params as Params)
+      const one = params === undefined ? this.defaultSamplingParams : toSamplingParams(params as Params)
       return Array.from({ length: count }, () => one)
     }
     if (params.length !== count) {
@@ -256,43 +253,8 @@ export class LLM {
         params.length,
       )
     }
-    return params.map(toParams)
+    return params.map(toSamplingParams)
   }
-
-  /** Renders conversations, then tokenizes all texts in one call. */
-  async #prepare(prompts: readonly NormalPrompt[], options: ChatOptions): Promise<PreparedPrompt[]> {
-    const texts = prompts.map(prompt => {
-      if (prompt.kind === 'messages') return this.#engine.renderChat(prompt.messages, options)
-      return prompt.text
-    })
-    const plain = await this.#encode(prompts, texts, 'text', true)
-    const chats = await this.#encode(prompts, texts, 'messages', false)
-    return prompts.map((prompt, index) => ({
-      ids: prompt.kind === 'ids' ? prompt.ids : ((plain.get(index) ?? chats.get(index)) as Int32Array),
-      ...(texts[index] !== undefined && { text: texts[index] }),
-      ...(prompt.cacheSalt !== undefined && { cacheSalt: prompt.cacheSalt }),
-    }))
-  }
-
-  /** Ids of the prompts of one kind, by index. A template writes the special tokens itself. */
-  async #encode(
-    prompts: readonly NormalPrompt[],
-    texts: readonly (string | undefined)[],
-    kind: 'text' | 'messages',
-    addSpecialTokens: boolean,
-  ): Promise<ReadonlyMap<number, Int32Array>> {
-    const indices = [...prompts.keys()].filter(index => prompts[index]?.kind === kind)
-    if (indices.length === 0) return new Map()
-    const ids = await this.#engine.encode(
-      indices.map(index => texts[index] as string),
-      addSpecialTokens,
-    )
-    return new Map(indices.map((index, at) => [index, ids[at] as Int32Array]))
-  }
-}
-
-function toParams(params: Params): SamplingParams {
-  return params instanceof SamplingParams ? params : new SamplingParams(check.object('params', params))
 }
 
 /** @throws InvalidArgumentError, before any request is made. */

@@ -1,7 +1,9 @@
 // One request on its way in: what a caller gives the engine, and what the core gets of it.
 
-import type { CoreRequest } from '../binding/index.js'
-import type { SamplingParams } from '../config/index.js'
+import type { CoreRequest, RenderOptions } from '../binding/index.js'
+import { check } from '../config/check.js'
+import { type SamplingOptions, SamplingParams } from '../config/index.js'
+import type { Prompt } from './prompt.js'
 
 export interface EngineRequest {
   readonly requestId: string
@@ -16,6 +18,19 @@ export interface EngineRequest {
   readonly signal?: AbortSignal
 }
 
+/** A request in the caller's words: `Engine.generate` makes an `EngineRequest` of it. */
+export interface GenerateRequest {
+  readonly prompt: Prompt
+  /** Default: the engine's `defaultSamplingParams`. `outputKind` says what comes: deltas, all so far, or the end alone. */
+  readonly params?: SamplingParams | SamplingOptions
+  /** Default: drawn. */
+  readonly requestId?: string
+  /** Lower runs first under the priority policy. Default 0. */
+  readonly priority?: number
+  /** How messages become the prompt. */
+  readonly chat?: RenderOptions
+}
+
 /** What the engine adds to a request. */
 export interface RequestContext {
   readonly promptTokenIds: Int32Array
@@ -27,6 +42,11 @@ export interface RequestContext {
   readonly arrival: number
   /** Ids of `params.badWords`. */
   readonly badWords: number[][]
+}
+
+/** @throws InvalidArgumentError naming the field. */
+export function toSamplingParams(params: SamplingParams | SamplingOptions): SamplingParams {
+  return params instanceof SamplingParams ? params : new SamplingParams(check.object('params', params))
 }
 
 /** The request as the core takes it. */

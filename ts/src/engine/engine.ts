@@ -1,6 +1,7 @@
 // An engine: one model brought up, one loop, and the requests on their way through it. The loop is in this thread or in one
 // of its own; nothing here runs a step.
 
+import { randomUUID } from 'node:crypto'
 import {
   type CoreRequest,
   type CoreStats,
@@ -28,12 +29,14 @@ import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
 import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
-import { type EngineRequest, toCoreRequest } from './engine-request.js'
+import { type EngineRequest, type GenerateRequest, toCoreRequest, toSamplingParams } from './engine-request.js'
 import { LoopHost } from './loop-host.js'
 import type { LoopEvents, LoopPort } from './loop-port.js'
 import { LoopThread } from './loop-thread.js'
 import { type ChosenModel, chooseModel, rankOpener, surroundings } from './model-opening.js'
 import { OutputProcessor } from './output-processor.js'
+import { normalizePrompt } from './prompt.js'
+import { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
 import type { RequestOutput } from './request-output.js'
 import { RequestState } from './request-state.js'
 import { type RequestStream, streamOf } from './request-stream.js'
@@ -248,6 +251,31 @@ export class Engine {
     this.#admit(request, state)
     if (state.error !== undefined && state.firstSequence === undefined) throw state.error // refused at once
     return streamOf(state, () => this.#end(state, new RequestAbortedError()))
+  }
+
+  /**
+   * Continues a prompt, as an iterable of what comes. Breaking the loop, or the signal, frees the request within one step.
+   * @throws as `add`, and TokenizerError, ChatTemplateError.
+   */
+  async *generate(
+    request: GenerateRequest,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<RequestOutput, void, undefined> {
+    const { prompt, params, priority, chat = {} } = check.object('request', request)
+    const { requestId = `request-${randomUUID()}` } = request
+    throwIfAborted(check.optional(check.signal, 'signal', signal))
+    const sampling = params === undefined ? this.defaultSamplingParams : toSamplingParams(params)
+    const [prepared] = (await preparePrompts(this, [normalizePrompt(prompt)], chat)) as [PreparedPrompt]
+    const { ids, text, cacheSalt } = prepared
+    yield* this.add({
+      requestId,
+      promptTokenIds: ids,
+      params: sampling,
+      ...(text !== undefined && { prompt: text }),
+      ...(cacheSalt !== undefined && { cacheSalt }),
+      ...(priority !== undefined && { priority: check.integer('priority', priority, -(2 ** 31), 2 ** 31 - 1) }),
+      ...(signal !== undefined && { signal }),
+    })
   }
 
   /** Ends a request; its consumer gets `ERR_ABORTED`. Nothing happens if there is none of this id. */

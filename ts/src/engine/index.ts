@@ -11,7 +11,7 @@ export {
   type LoopPlace,
   type PauseMode,
 } from './engine.js'
-export type { EngineRequest } from './engine-request.js'
+export { type EngineRequest, type GenerateRequest, toSamplingParams } from './engine-request.js'
 export {
   type ChatMessage,
   checkMessages,
@@ -21,6 +21,7 @@ export {
   normalizePrompt,
   type Prompt,
 } from './prompt.js'
+export { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
 export type {
   CompletionOutput,
   FinishReason,
