@@ -1,13 +1,25 @@
-// `quire doctor`: what would run here and why, and for everything that would not, the reason and what helps.
+// `quire doctor`: what would run here and why, and for everything that would not, the reason and the command that mends it.
 
 import { availableParallelism, freemem, totalmem } from 'node:os'
 import { loadNative } from '../binding/index.js'
 import { bundledModelDirectory } from '../config/index.js'
-import { EngineError } from '../errors.js'
+import { EngineError, InvalidArgumentError } from '../errors.js'
+import {
+  type CachedModel,
+  type CacheState,
+  type HubSettings,
+  type HubState,
+  listCache,
+  probeCache,
+  probeHub,
+  readHubSettings,
+} from '../hub/index.js'
 import { type Candidate, listCandidates } from '../plugin/candidates.js'
 import { managedEnvironment } from '../plugin/python-environment.js'
 import { chooseCandidate, passedOverMessage } from '../plugin/selection.js'
+import { bytesText } from '../progress-bar.js'
 import { describeCandidate } from './describe-candidate.js'
+import { diagnose, type Problem } from './diagnosis.js'
 import type { ExitCode } from './main.js'
 import { helpOf, type OptionRow, parseOptions } from './options.js'
 import { setupState } from './setup.js'
@@ -25,7 +37,8 @@ export const doctorCommand = {
   help: `Usage: quire doctor [options]
 
 Probes every framework within reach and says which one would be selected and why, which devices and Python environments there
-are, and which environment variables have a say. Exits with 1 if nothing can run.
+are, whether the hub answers and its cache can be written, and which environment variables have a say. Ends with what is wrong
+and the commands that mend it. Exits with 1 if nothing can run.
 
 Options:
 ${helpOf(rows)}
@@ -33,8 +46,22 @@ ${helpOf(rows)}
   run: doctor,
 }
 
-/** Variables that have a say beside those that begin with QUIRE_. */
-const OTHER_VARIABLES = ['NAPI_RS_NATIVE_LIBRARY_PATH', 'VIRTUAL_ENV', 'XDG_DATA_HOME', 'HF_HOME', 'PYTHONPATH']
+/** Variables that have a say beside those that begin with QUIRE_ and HF_. */
+const OTHER_VARIABLES = [
+  'NAPI_RS_NATIVE_LIBRARY_PATH',
+  'VIRTUAL_ENV',
+  'XDG_DATA_HOME',
+  'XDG_CACHE_HOME',
+  'HUGGINGFACE_HUB_CACHE',
+  'TRANSFORMERS_OFFLINE',
+  'HTTPS_PROXY',
+  'HTTP_PROXY',
+  'NO_PROXY',
+  'PYTHONPATH',
+]
+
+/** Variables whose values nobody prints. */
+const SECRET = /TOKEN(?!_PATH)|KEY|SECRET|PASSWORD/
 
 interface Report {
   readonly quire: string
@@ -48,6 +75,9 @@ interface Report {
   readonly nativeModule: { readonly version?: string; readonly error?: string }
   readonly frameworks: readonly object[]
   readonly selected: Selected
+  readonly hub: HubState
+  readonly cache: CacheState & { readonly numModels: number; readonly sizeBytes: number }
+  readonly problems: readonly Problem[]
   readonly environment: Readonly<Record<string, string>>
 }
 
@@ -57,9 +87,15 @@ type Selected =
 
 async function doctor(args: readonly string[], { stdout }: Streams): Promise<ExitCode> {
   const { own } = parseOptions(args, rows)
-  const candidates = await listCandidates(currentReach())
+  const { settings, mistake } = await hubSettings(process.env)
+  const [candidates, hub, cacheState, models] = await Promise.all([
+    listCandidates(currentReach()),
+    probeHub(settings),
+    probeCache(settings.cacheDir),
+    listCache(settings.cacheDir),
+  ])
   const selected = select(candidates, own.framework as string | undefined)
-  const report: Report = {
+  const facts = {
     quire: version(),
     runtime: runtimeName(),
     platform: `${process.platform}-${process.arch}`,
@@ -71,11 +107,31 @@ async function doctor(args: readonly string[], { stdout }: Streams): Promise<Exi
     nativeModule: await nativeModule(),
     frameworks: await Promise.all(candidates.map(plain)),
     selected,
+    hub,
+    cache: {
+      ...cacheState,
+      numModels: models.length,
+      sizeBytes: models.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    },
     environment: variables(process.env),
   }
+  const problems = await problemsOf(facts, candidates, models)
+  const report: Report = { ...facts, problems: [...problems, ...mistake] }
   if (own.json === true) stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   else stdout.write(`${(await lines(report, candidates)).join('\n')}\n`)
   return 'error' in selected || report.nativeModule.error !== undefined ? 1 : 0
+}
+
+/** What the environment says of the hub; a variable that cannot be is a problem, and left out. */
+async function hubSettings(env: NodeJS.ProcessEnv): Promise<{ settings: HubSettings; mistake: readonly Problem[] }> {
+  try {
+    return { settings: await readHubSettings({}, env), mistake: [] }
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error
+    const name = error.parameter === 'token' ? 'HF_TOKEN' : error.parameter
+    const { settings, mistake } = await hubSettings({ ...env, [name]: '' })
+    return { settings, mistake: [{ what: error.message, cure: `unset ${name}`, isFatal: false }, ...mistake] }
+  }
 }
 
 function select(candidates: readonly Candidate[], framework: string | undefined): Selected {
@@ -116,8 +172,15 @@ async function plain({ name, origin, kind, priority, probe, plugin, broken }: Ca
 }
 
 function variables(env: NodeJS.ProcessEnv): Record<string, string> {
-  const names = Object.keys(env).filter(name => name.startsWith('QUIRE_') || OTHER_VARIABLES.includes(name))
-  return Object.fromEntries(names.sort().map(name => [name, env[name] ?? '']))
+  const names = Object.keys(env).filter(name => /^(QUIRE|HF)_/.test(name) || OTHER_VARIABLES.includes(name))
+  return Object.fromEntries(
+    names.sort().map(name => [name, SECRET.test(name) ? '(set)' : withoutCredentials(env[name] ?? '')]),
+  )
+}
+
+/** A proxy's address may have a password in it. */
+function withoutCredentials(value: string): string {
+  return value.replace(/\/\/[^/@]+@/, '//...@')
 }
 
 async function lines(report: Report, candidates: readonly Candidate[]): Promise<string[]> {
@@ -143,12 +206,57 @@ async function lines(report: Report, candidates: readonly Candidate[]): Promise<
     row('app', report.appDirectory),
     row('bundled model', report.bundledModel),
     row('native module', native.error ?? `${native.version}, loaded`),
+    row('hub', hubText(report.hub)),
+    row('cache', cacheText(report.cache)),
     'frameworks',
     ...frameworks.flat(),
     ...chosen,
     'environment variables',
     ...(set.length === 0 ? ['  none of those that have a say'] : set),
+    ...(report.problems.length === 0 ? ['nothing is wrong'] : ['what is wrong, and what mends it']),
+    ...report.problems.flatMap(({ what, cure }) => [`  ${what}`, `    ${cure}`]),
   ]
+}
+
+function hubText({ endpoint, state, reason, token }: HubState): string {
+  const tokenText = {
+    none: 'no token',
+    accepted: 'token accepted',
+    refused: 'token refused',
+    unchecked: 'token not checked',
+  }
+  return `${endpoint}, ${state}${reason === undefined ? '' : ` (${reason})`}, ${tokenText[token]}`
+}
+
+function cacheText({ directory, unwritable, freeBytes, numModels, sizeBytes }: Report['cache']): string {
+  const state = unwritable === undefined ? 'writable' : `not writable (${unwritable})`
+  const free = freeBytes === undefined ? '' : `, ${bytesText(freeBytes)} free`
+  return `${directory}, ${state}${free}, ${numModels} models of ${bytesText(sizeBytes)}`
+}
+
+async function problemsOf(
+  facts: Omit<Report, 'problems'>,
+  candidates: readonly Candidate[],
+  models: readonly CachedModel[],
+): Promise<Problem[]> {
+  const environments = await Promise.all(
+    candidates.map(async ({ plugin, probe }) => {
+      if (plugin?.pythonEnvironment === undefined || probe.available) return undefined
+      const state = await setupState(plugin)
+      return state === 'ready' ? undefined : { name: plugin.name, state }
+    }),
+  )
+  return diagnose({
+    nodeVersion:
+      process.versions.bun === undefined && process.versions.deno === undefined ? process.versions.node : undefined,
+    nativeError: facts.nativeModule.error,
+    selectionError: 'error' in facts.selected ? facts.selected.error : undefined,
+    missingEnvironments: environments.filter(each => each !== undefined),
+    freeMemoryBytes: facts.memory.freeBytes,
+    hub: facts.hub,
+    cache: facts.cache,
+    models,
+  })
 }
 
 /** The managed environment of a plugin over Python: where, and whether it is complete. */

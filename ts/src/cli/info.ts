@@ -2,30 +2,57 @@
 
 import { availableParallelism } from 'node:os'
 import { bundledModelDirectory } from '../config/index.js'
-import { listCandidates } from '../plugin/candidates.js'
+import { readHubSettings } from '../hub/index.js'
+import { type Candidate, listCandidates } from '../plugin/candidates.js'
 import { describeCandidate } from './describe-candidate.js'
 import type { ExitCode } from './main.js'
-import { parseOptions } from './options.js'
+import { helpOf, type OptionRow, parseOptions } from './options.js'
 import type { Streams } from './streams.js'
 import { currentReach, runtimeName } from './surroundings.js'
 import { version } from './version.js'
 
+const rows: readonly OptionRow[] = [{ name: 'json', kind: 'flag', help: 'print one JSON object' }]
+
 export const infoCommand = {
   summary: 'version, CPU features, kernels, frameworks',
-  help: 'Usage: quire info\n\nPrints the version, the CPU features found, the kernels chosen, and which frameworks are available.\n',
+  help: `Usage: quire info [options]
+
+Prints the version, the CPU features found, the kernels chosen, which frameworks are available, and where models are.
+
+Options:
+${helpOf(rows)}
+`,
   run: info,
 }
 
 async function info(args: readonly string[], { stdout }: Streams): Promise<ExitCode> {
-  parseOptions(args, [])
+  const { own } = parseOptions(args, rows)
   const candidates = await listCandidates(currentReach())
+  const report = {
+    quire: version(),
+    runtime: runtimeName(),
+    platform: `${process.platform}-${process.arch}`,
+    cores: availableParallelism(),
+    bundledModel: bundledModelDirectory(),
+    modelCache: (await readHubSettings({}, process.env)).cacheDir,
+    frameworks: candidates.map(plain),
+  }
+  if (own.json === true) {
+    stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    return 0
+  }
   const lines = [
-    `quire          ${version()}`,
-    `runtime        ${runtimeName()} on ${process.platform}-${process.arch}, ${availableParallelism()} cores`,
-    `bundled model  ${bundledModelDirectory()}`,
+    `quire          ${report.quire}`,
+    `runtime        ${report.runtime} on ${report.platform}, ${report.cores} cores`,
+    `bundled model  ${report.bundledModel}`,
+    `model cache    ${report.modelCache}`,
     'frameworks',
     ...candidates.flatMap(describeCandidate),
   ]
   stdout.write(`${lines.join('\n')}\n`)
   return 0
+}
+
+function plain({ name, origin, kind, priority, probe }: Candidate): object {
+  return { name, origin, kind, priority: Number.isFinite(priority) ? priority : null, ...probe }
 }

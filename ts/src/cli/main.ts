@@ -6,9 +6,14 @@ import { chatCommand } from './chat.js'
 import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
 import { infoCommand } from './info.js'
+import { listCommand } from './list.js'
+import { pullCommand } from './pull.js'
+import { rmCommand } from './rm.js'
+import { runBatchCommand } from './run-batch.js'
 import { serveCommand } from './serve.js'
 import { setupCommand } from './setup.js'
 import type { Streams } from './streams.js'
+import { tokenizeCommand } from './tokenize.js'
 import { UsageError } from './usage-error.js'
 import { version } from './version.js'
 
@@ -26,9 +31,14 @@ const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   generate: generateCommand,
   chat: chatCommand,
+  tokenize: tokenizeCommand,
+  pull: pullCommand,
+  list: listCommand,
+  rm: rmCommand,
   info: infoCommand,
   setup: setupCommand,
   doctor: doctorCommand,
+  'run-batch': runBatchCommand,
   bench: benchCommand,
 }
 

@@ -19,21 +19,49 @@ export interface OptionRow {
   readonly negates?: boolean
 }
 
+/** Which state of a model by name, and where it is from. */
+export const hubRows: readonly OptionRow[] = [
+  {
+    name: 'revision',
+    kind: 'text',
+    value: 'NAME',
+    help: 'branch, tag or commit of a model by name (default: main)',
+    engine: 'revision',
+  },
+  {
+    name: 'tokenizer-revision',
+    kind: 'text',
+    value: 'NAME',
+    help: 'the same of a tokenizer by name',
+    engine: 'tokenizerRevision',
+  },
+  { name: 'hf-token', kind: 'text', value: 'TOKEN', help: 'token of the hub (default: HF_TOKEN)', engine: 'hfToken' },
+  {
+    name: 'cache-dir',
+    kind: 'text',
+    value: 'DIR',
+    help: "cache of models by name (default: HF_HUB_CACHE, else Hugging Face's)",
+    engine: 'cacheDir',
+  },
+  { name: 'offline', kind: 'flag', help: 'take models by name from the cache, ask nobody', engine: 'offline' },
+]
+
 export const engineRows: readonly OptionRow[] = [
   {
     name: 'model',
     kind: 'text',
-    value: 'DIR',
-    help: "model directory in Hugging Face's layout (default: the bundled tiny model)",
+    value: 'MODEL',
+    help: "directory in Hugging Face's layout, or org/name[@revision] (default: the bundled tiny model)",
     engine: 'model',
   },
   {
     name: 'tokenizer',
     kind: 'text',
-    value: 'DIR',
-    help: "directory of another tokenizer (default: the model's)",
+    value: 'MODEL',
+    help: "directory or name of another tokenizer (default: the model's)",
     engine: 'tokenizer',
   },
+  ...hubRows,
   {
     name: 'framework',
     kind: 'text',

@@ -1,6 +1,7 @@
 // One file from the hub to its blob: under a lock, in parts side by side, continued where an earlier call was cut off, and
 // put in its place only when length and checksum are right.
 
+import { setMaxListeners } from 'node:events'
 import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HubError } from '../errors.js'
@@ -138,6 +139,7 @@ async function fetchParts(
   const { id, commit, connections, progress } = context
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
+  setMaxListeners(0, signal) // every part listens
   const job = {
     client: context.client,
     path: filePath(id, commit, file.name),

@@ -102,7 +102,11 @@ function checkToken(token: string | undefined): string | undefined {
 function parseEndpoint(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '') {
-    throw new InvalidArgumentError('endpoint', 'HF_ENDPOINT must be an address such as https://huggingface.co.', text)
+    throw new InvalidArgumentError(
+      'HF_ENDPOINT',
+      'HF_ENDPOINT must be an address such as https://huggingface.co.',
+      text,
+    )
   }
   return url
 }

@@ -14,7 +14,7 @@ export interface HubState {
   readonly token: 'none' | 'accepted' | 'refused' | 'unchecked'
 }
 
-const TIMEOUT_MS = 5000
+const TIMEOUT_MS = 3000
 
 /** Never throws. */
 export async function probeHub(

@@ -1,6 +1,7 @@
 // Brings a model into the cache: asks which files there are, fetches those that are needed and not there, side by side, and
 // then makes the snapshot. A snapshot that has its config.json has everything.
 
+import { setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HubError } from '../errors.js'
@@ -75,6 +76,7 @@ export async function pullModel(request: PullRequest): Promise<PulledModel> {
   const { settings, signal, tools = DEFAULT_TOOLS } = request
   const stop = new AbortController()
   const joined = AbortSignal.any([signal, stop.signal])
+  setMaxListeners(0, joined) // every file listens
   const client = new HubClient(settings, tools.fetch, tools.retries, joined)
   // Whatever the caller's function throws ends the pull.
   const tell = (progress: PullProgress): void => {
