@@ -8,6 +8,7 @@ mod decoded_token;
 mod decoder_plan;
 mod detokenizer;
 mod error;
+mod grammar;
 mod llama_spaces;
 mod piece_table;
 mod special_tokens;
@@ -24,6 +25,9 @@ pub use chat_template::{ChatTemplate, RenderOptions, Timestamp};
 pub use decoded_token::decoded_token;
 pub use detokenizer::{Delta, Detokenizer, DetokenizerOptions, FinishKind};
 pub use error::TextError;
+pub use grammar::{
+    CompiledGrammar, GrammarCompiler, GrammarError, GrammarKind, GrammarMatcher, GrammarSource, JsonOptions,
+};
 pub use special_tokens::SpecialTokens;
 pub use template_source::TemplateSources;
 pub use tokenizer::Tokenizer;

@@ -229,6 +229,12 @@ impl Tokenizer {
         self.inner.pieces.bytes(u32::try_from(token_id).ok()?)
     }
 
+    /// Whether `token_bytes` tells the whole truth: each id adds the same bytes wherever it stands.
+    #[must_use]
+    pub fn has_exact_bytes(&self) -> bool {
+        !matches!(self.inner.plan, DecoderPlan::Window)
+    }
+
     /// True for the ids that `skip_special_tokens` drops.
     #[must_use]
     pub fn is_special(&self, token_id: i32) -> bool {

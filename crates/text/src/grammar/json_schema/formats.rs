@@ -1,0 +1,97 @@
+//! Formats as patterns. Each is a subset of what its RFC allows on which validators agree: whatever matches is valid for
+//! all of them. A format that nobody knows is refused, because passing over it would promise what is not checked.
+
+/// What a format asks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Format {
+    /// A pattern in Rust's syntax, anchored.
+    Pattern(String),
+    /// Whole numbers between two bounds.
+    Integer(f64, f64),
+    /// Nothing that could be checked.
+    Anything,
+}
+
+const MONTH_DAY: &str = "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8])";
+const LEAP_YEAR: &str = "[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00";
+/// Without leap seconds, which are valid at one minute of the day only.
+const TIME: &str = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
+/// At most four of them, so that no host name is too long.
+const LABEL: &str = "[a-zA-Z0-9]{1,30}(?:-[a-zA-Z0-9]{1,30})?";
+const OCTET: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const PATH_CHARACTER: &str = "(?:[a-zA-Z0-9._~!$&()*+,;=:@-]|%[0-9a-fA-F]{2})";
+
+/// What `name` asks; `None` if it is not known.
+pub(super) fn lookup(name: &str) -> Option<Format> {
+    let date = format!("(?:[0-9]{{4}}-(?:{MONTH_DAY})|(?:{LEAP_YEAR})-02-29)");
+    let host = format!(r"{LABEL}(?:\.{LABEL}){{0,3}}");
+    let pattern = match name {
+        "date" => date,
+        "time" | "iso-time" => TIME.to_owned(),
+        "date-time" | "iso-date-time" => format!("{date}T{TIME}"),
+        "duration" => {
+            let time = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";
+            let date = "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)";
+            format!("P(?:{date}(?:{time})?|{time}|[0-9]+W)")
+        }
+        "email" | "idn-email" => {
+            let atom = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}";
+            format!(r"{atom}(?:\.{atom}){{0,2}}@(?:{LABEL}\.){{1,3}}{LABEL}")
+        }
+        "hostname" | "idn-hostname" => host,
+        "ipv4" => format!(r"(?:{OCTET}\.){{3}}{OCTET}"),
+        "ipv6" => ipv6(),
+        "uri" | "iri" | "url" => uri(&host),
+        "uri-reference" | "iri-reference" => {
+            let segment = format!("{PATH_CHARACTER}*");
+            format!("(?:{}|/(?:{PATH_CHARACTER}{segment}(?:/{segment})*)?|[a-zA-Z0-9._~-]+(?:/{segment})*)", uri(&host))
+        }
+        "uri-template" => r"(?:[a-zA-Z0-9/._~-]|\{[a-zA-Z][a-zA-Z0-9_]*\})*".to_owned(),
+        "uuid" => "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}".to_owned(),
+        "json-pointer" => r"(?:/(?:[ -.0-}]|~[01])*)*".to_owned(),
+        "relative-json-pointer" => r"(?:0|[1-9][0-9]{0,8})(?:#|(?:/(?:[ -.0-}]|~[01])*)*)".to_owned(),
+        "byte" => "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?".to_owned(),
+        "int32" => return Some(Format::Integer(-2_147_483_648.0, 2_147_483_647.0)),
+        "int64" => return Some(Format::Integer(f64::NEG_INFINITY, f64::INFINITY)),
+        "float" | "double" | "password" | "binary" => return Some(Format::Anything),
+        _ => return None,
+    };
+    Some(Format::Pattern(format!("^(?:{pattern})$")))
+}
+
+fn ipv6() -> String {
+    let group = "[0-9a-fA-F]{1,4}";
+    let mut forms = vec![format!("(?:{group}:){{7}}{group}"), format!("(?:{group}:){{1,7}}:"), "::".to_owned()];
+    for left in 1..=6 {
+        forms.push(format!("(?:{group}:){{1,{left}}}(?::{group}){{1,{}}}", 7 - left));
+    }
+    forms.push(format!(":(?::{group}){{1,7}}"));
+    format!("(?:{})", forms.join("|"))
+}
+
+fn uri(host: &str) -> String {
+    let scheme = r"[a-zA-Z][a-zA-Z0-9+.-]*";
+    let path = format!("(?:/{PATH_CHARACTER}*)*");
+    let tail = r"(?:\?(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?(?:\#(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?";
+    let hierarchical = format!("//{host}(?::[0-9]{{1,5}})?{path}");
+    format!("{scheme}:(?:{hierarchical}|{PATH_CHARACTER}+{path}){tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_patterns_are_read() {
+        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte".split(' ') {
+            match lookup(name) {
+                Some(Format::Pattern(pattern)) => {
+                    regex_syntax::parse(&pattern).expect(name);
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert_eq!(lookup("regex"), None);
+        assert_eq!(lookup("colour"), None);
+    }
+}

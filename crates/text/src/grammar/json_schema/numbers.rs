@@ -1,0 +1,152 @@
+//! The bounds of numbers, in a form that is exact for whoever reads JSON numbers as binary64: every number has at most 15
+//! digits before its point, and a bound that is not itself allowed becomes the nearest 15-digit number that is.
+
+use serde_json::{Map, Value, json};
+
+use super::{invalid, too_complex, unsupported};
+use crate::grammar::error::GrammarError;
+
+/// Numbers beyond this may lose digits.
+const GREATEST: f64 = 999_999_999_999_999.0;
+/// Digits behind the point of a bound.
+const MAX_FRACTION_DIGITS: usize = 15;
+/// Each remainder of the division is a state.
+const GREATEST_MULTIPLE: u64 = 10_000;
+
+/// Least common multiples are taken by llguidance wherever schemas meet; all of a document together must stay small.
+#[derive(Debug)]
+pub(super) struct Multiples {
+    /// In thousandths.
+    least_common: u64,
+}
+
+impl Multiples {
+    pub(super) fn new() -> Self {
+        Self { least_common: 1 }
+    }
+
+    fn take(&mut self, place: &str, value: f64) -> Result<(), GrammarError> {
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(invalid(place, "multipleOf must be a number above 0"));
+        }
+        // Halves, quarters and eighths are exact in binary; tenths are not, and validators disagree about them.
+        if (value * 8.0).fract() != 0.0 {
+            return Err(unsupported(place, "multipleOf", format!("{value} is not exact in binary")));
+        }
+        let thousandths = (value * 1000.0) as u64;
+        let divisor = greatest_common_divisor(self.least_common, thousandths);
+        self.least_common = (self.least_common / divisor).saturating_mul(thousandths);
+        let (scale, limit) = if self.least_common % 1000 == 0 { (1000, GREATEST_MULTIPLE) } else { (1, 50_000) };
+        if self.least_common / scale > limit {
+            return Err(too_complex("the numbers of multipleOf have a least common multiple that is too great"));
+        }
+        Ok(())
+    }
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// What the schema's other keywords say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// `type` names it, and not "number".
+    pub(super) only_integers: bool,
+    /// `type` names numbers, and no list of values does.
+    pub(super) wants_bounds: bool,
+}
+
+/// Puts the bounds of `schema` into `out`.
+pub(super) fn rewrite(
+    schema: &Map<String, Value>,
+    context: Context,
+    multiples: &mut Multiples,
+    place: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), GrammarError> {
+    let mut minimum = number(schema, "minimum", place)?;
+    let mut maximum = number(schema, "maximum", place)?;
+    // Draft 4 has booleans here.
+    let above = match schema.get("exclusiveMinimum") {
+        Some(Value::Bool(excluded)) => minimum.filter(|_| *excluded),
+        _ => number(schema, "exclusiveMinimum", place)?,
+    };
+    let below = match schema.get("exclusiveMaximum") {
+        Some(Value::Bool(excluded)) => maximum.filter(|_| *excluded),
+        _ => number(schema, "exclusiveMaximum", place)?,
+    };
+    if let Some(above) = above {
+        let least = if context.only_integers { above.floor() + 1.0 } else { next(above, 1.0) };
+        minimum = Some(minimum.map_or(least, |minimum| minimum.max(least)));
+    }
+    if let Some(below) = below {
+        let most = if context.only_integers { below.ceil() - 1.0 } else { next(below, -1.0) };
+        maximum = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+    }
+    let multiple = number(schema, "multipleOf", place)?;
+    let wants_bounds = context.wants_bounds || multiple.is_some();
+    let minimum = minimum.filter(|minimum| *minimum > -GREATEST);
+    let maximum = maximum.filter(|maximum| *maximum < GREATEST);
+    let is_far = minimum.is_some_and(|minimum| minimum > GREATEST) || maximum.is_some_and(|maximum| maximum < -GREATEST);
+    if is_far && multiple.is_some() {
+        return Err(unsupported(place, "multipleOf", "the numbers are too great to be divided exactly"));
+    }
+    let or_default = |bound: Option<f64>, default| bound.or((wants_bounds && !is_far).then_some(default));
+    for (name, bound) in [("minimum", or_default(minimum, -GREATEST)), ("maximum", or_default(maximum, GREATEST))] {
+        let Some(bound) = bound else { continue };
+        let text = format!("{bound}");
+        if text.split_once('.').is_some_and(|(_, fraction)| fraction.len() > MAX_FRACTION_DIGITS) {
+            return Err(unsupported(place, name, format!("{bound} has too many digits behind its point")));
+        }
+        out.insert(name.to_owned(), json!(bound));
+    }
+    if let Some(multiple) = multiple {
+        multiples.take(place, multiple)?;
+        out.insert("multipleOf".to_owned(), json!(multiple));
+    }
+    Ok(())
+}
+
+fn number(schema: &Map<String, Value>, name: &str, place: &str) -> Result<Option<f64>, GrammarError> {
+    match schema.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(number) => Ok(Some(number)),
+            None => Err(invalid(place, format!("{name} must be a number"))),
+        },
+    }
+}
+
+/// The next number above or below that has 15 digits.
+fn next(bound: f64, direction: f64) -> f64 {
+    let exponent = if bound == 0.0 { 0 } else { bound.abs().log10().floor() as i32 };
+    // Never more digits behind the point than a bound may have.
+    let step_exponent = (exponent - 14).max(-14);
+    let scale = 10f64.powi(-step_exponent);
+    let scaled = if direction > 0.0 { (bound * scale).floor() + 1.0 } else { (bound * scale).ceil() - 1.0 };
+    let digits = usize::try_from(-step_exponent).unwrap_or(0);
+    // By its digits, so that what is printed is what was meant.
+    let text = format!("{:.*}", digits, scaled / scale);
+    let moved: f64 = text.parse().unwrap_or(bound);
+    let is_past = if direction > 0.0 { moved > bound } else { moved < bound };
+    if is_past { moved } else { moved + direction / scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_is_past_the_bound_and_near() {
+        for bound in [0.0, 1.0, -1.0, 0.1, 0.3, 123.456, -99.99, 1e6, 1e14, 0.001, 5e-7] {
+            for direction in [1.0, -1.0] {
+                let moved = next(bound, direction);
+                assert!((moved - bound) * direction > 0.0, "{bound} {direction} {moved}");
+                assert!((moved - bound).abs() <= f64::max(bound.abs(), 1.0) * 2e-14, "{bound} {direction} {moved}");
+                let text = format!("{moved}");
+                assert!(text.split_once('.').is_none_or(|(_, fraction)| fraction.len() <= 15), "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! The walk over a schema: each part is checked and written anew, references point into one list of definitions.
+
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, VecDeque};
+
+use super::formats::{self, Format};
+use super::keywords::{self, Keyword};
+use super::numbers::{self, Multiples};
+use super::references::{References, escape};
+use super::{disjoint, invalid, too_complex, unsupported};
+use crate::grammar::error::GrammarError;
+use crate::grammar::limits::{MAX_SCHEMA_DEPTH, MAX_SCHEMAS};
+use crate::grammar::regex;
+use crate::grammar::source::JsonOptions;
+
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+struct Rewriter<'a> {
+    references: References<'a>,
+    options: &'a JsonOptions,
+    /// `$schema` names a draft before 2020-12: `prefixItems` means nothing.
+    is_old_draft: bool,
+    multiples: Multiples,
+    num_schemas: usize,
+    /// Numbers of definitions by the pointers of their originals.
+    numbers: HashMap<String, usize>,
+    waiting: VecDeque<String>,
+}
+
+pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, GrammarError> {
+    let dialect = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    let mut rewriter = Rewriter {
+        references: References::new(root),
+        options,
+        is_old_draft: ["draft-03", "draft-04", "draft-06", "draft-07", "2019-09"].iter().any(|d| dialect.contains(d)),
+        multiples: Multiples::new(),
+        num_schemas: 0,
+        numbers: HashMap::new(),
+        waiting: VecDeque::new(),
+    };
+    let mut rewritten = rewriter.schema(root, "")?;
+    let mut definitions = Vec::new();
+    while let Some(pointer) = rewriter.waiting.pop_front() {
+        let original = rewriter.references.get(&pointer).unwrap_or(&Value::Null);
+        definitions.push(rewriter.schema(original, &pointer)?);
+    }
+    let mut depths = Depths { definitions: &definitions, visited: vec![false; definitions.len()] };
+    depths.check(&rewritten, 0)?;
+    check_cycles(&definitions)?;
+    if let Value::Object(root) = &mut rewritten
+        && !definitions.is_empty()
+    {
+        let named = definitions.into_iter().enumerate().map(|(number, schema)| (number.to_string(), schema));
+        root.insert("$defs".to_owned(), Value::Object(named.collect()));
+    }
+    Ok(rewritten)
+}
+
+/// Types of values that a schema may have, as its `type` says.
+struct Types<'a>(Option<Vec<&'a str>>);
+
+impl Types<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| {
+            names.iter().any(|given| *given == name || (name == "number" && *given == "integer"))
+        })
+    }
+}
+
+impl Rewriter<'_> {
+    fn schema(&mut self, schema: &Value, place: &str) -> Result<Value, GrammarError> {
+        self.num_schemas += 1;
+        if self.num_schemas > MAX_SCHEMAS {
+            return Err(too_complex(format!("more than {MAX_SCHEMAS} schemas")));
+        }
+        let fields = match schema {
+            Value::Bool(_) => return Ok(schema.clone()),
+            Value::Object(fields) => fields,
+            _ => return Err(invalid(place, "a schema must be an object or a boolean")),
+        };
+        let types = types(fields, place)?;
+        let mut out = Map::new();
+        let mut all_of = Vec::new();
+        let mut has_numbers = false;
+        for (name, value) in fields {
+            let applies = keywords::type_of(name).is_none_or(|name| types.has(name));
+            if !applies {
+                continue;
+            }
+            match keywords::of(name) {
+                Keyword::Annotation => {}
+                Keyword::Count => {
+                    out.insert(name.clone(), json!(count(name, value, place)?));
+                }
+                Keyword::Unsupported => {
+                    if self.has_effect(name, value, fields) {
+                        return self.substitute(name, value, fields, place, out);
+                    }
+                }
+                Keyword::Rule if keywords::type_of(name) == Some("number") => has_numbers = true,
+                Keyword::Rule => self.rule(name, value, fields, &types, place, &mut out, &mut all_of)?,
+            }
+        }
+        let names_numbers = types.0.is_some() && types.has("number");
+        if has_numbers || names_numbers {
+            let lists_values = fields.contains_key("enum") || fields.contains_key("const");
+            let context = numbers::Context {
+                only_integers: types.0.as_ref().is_some_and(|names| !names.contains(&"number")),
+                wants_bounds: names_numbers && !lists_values,
+            };
+            numbers::rewrite(fields, context, &mut self.multiples, place, &mut out)?;
+        }
+        check_min_properties(&out, place)?;
+        let closes = self.options.disable_additional_properties
+            && (out.contains_key("properties") || out.contains_key("patternProperties"))
+            && !out.contains_key("additionalProperties");
+        if closes {
+            out.insert("additionalProperties".to_owned(), json!(false));
+        }
+        if !all_of.is_empty() {
+            match out.get_mut("allOf").and_then(Value::as_array_mut) {
+                Some(given) => given.append(&mut all_of),
+                None => {
+                    out.insert("allOf".to_owned(), Value::Array(all_of));
+                }
+            }
+        }
+        Ok(Value::Object(out))
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm a keyword, each a line or two")]
+    fn rule(
+        &mut self,
+        name: &str,
+        value: &Value,
+        fields: &Map<String, Value>,
+        types: &Types<'_>,
+        place: &str,
+        out: &mut Map<String, Value>,
+        all_of: &mut Vec<Value>,
+    ) -> Result<(), GrammarError> {
+        let here = format!("{place}/{}", escape(name));
+        let rewritten = match name {
+            "type" => match &types.0 {
+                Some(names) if names.len() == 1 => json!(names[0]),
+                names => json!(names),
+            },
+            "const" => value.clone(),
+            "enum" => match value.as_array() {
+                Some(values) if !values.is_empty() => value.clone(),
+                _ => return Err(invalid(place, "enum must be a list of at least one value")),
+            },
+            "$ref" => {
+                let reference = value.as_str().ok_or_else(|| invalid(place, "$ref must be a string"))?;
+                let pointer = self.references.resolve(reference, place)?;
+                json!(format!("#/$defs/{}", self.definition(pointer)))
+            }
+            "allOf" | "anyOf" => Value::Array(self.schemas(name, value, place)?),
+            "oneOf" => {
+                let branches = self.schemas(name, value, place)?;
+                let given = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                let holds_one = |(index, branch)| {
+                    given[index + 1..].iter().all(|other| disjoint::are(branch, other, &self.references))
+                };
+                if given.iter().enumerate().all(holds_one) {
+                    // Beside an `anyOf` of its own both must hold.
+                    all_of.push(json!({ "anyOf": branches }));
+                    return Ok(());
+                }
+                Value::Array(branches)
+            }
+            "properties" => Value::Object(self.named_schemas(name, value, place)?),
+            "patternProperties" => {
+                let mut patterns = Map::new();
+                for (pattern, schema) in self.named_schemas(name, value, place)? {
+                    let translated = pattern_of(&pattern, &here)?;
+                    if patterns.insert(translated, schema).is_some() {
+                        return Err(unsupported(&here, "patternProperties", "two patterns are the same"));
+                    }
+                }
+                Value::Object(patterns)
+            }
+            "additionalProperties" => self.schema(value, &here)?,
+            "required" => {
+                let names = value.as_array().filter(|names| names.iter().all(Value::is_string));
+                json!(names.ok_or_else(|| invalid(place, "required must be a list of strings"))?)
+            }
+            "items" if value.is_array() => {
+                out.insert("prefixItems".to_owned(), Value::Array(self.schemas(name, value, place)?));
+                let Some(rest) = fields.get("additionalItems") else { return Ok(()) };
+                self.schema(rest, &format!("{place}/additionalItems"))?
+            }
+            "items" => self.schema(value, &here)?,
+            "prefixItems" if self.is_old_draft || fields.get("items").is_some_and(Value::is_array) => return Ok(()),
+            "prefixItems" => Value::Array(self.schemas(name, value, place)?),
+            // Dealt with at `items`.
+            "additionalItems" => return Ok(()),
+            "pattern" => {
+                let pattern = value.as_str().ok_or_else(|| invalid(place, "pattern must be a string"))?;
+                json!(pattern_of(pattern, &here)?)
+            }
+            "format" => return format(value, types, place, all_of),
+            _ => return Ok(()),
+        };
+        out.insert(name.to_owned(), rewritten);
+        Ok(())
+    }
+
+    fn schemas(&mut self, name: &str, value: &Value, place: &str) -> Result<Vec<Value>, GrammarError> {
+        let list = value.as_array().filter(|list| !list.is_empty() || name.ends_with("tems"));
+        let list = list.ok_or_else(|| invalid(place, format!("{name} must be a list of at least one schema")))?;
+        list.iter().enumerate().map(|(index, schema)| self.schema(schema, &format!("{place}/{name}/{index}"))).collect()
+    }
+
+    fn named_schemas(&mut self, name: &str, value: &Value, place: &str) -> Result<Map<String, Value>, GrammarError> {
+        let fields = value.as_object().ok_or_else(|| invalid(place, format!("{name} must be an object")))?;
+        let rewritten = fields.iter().map(|(key, schema)| {
+            Ok((key.clone(), self.schema(schema, &format!("{place}/{name}/{}", escape(key)))?))
+        });
+        rewritten.collect()
+    }
+
+    fn definition(&mut self, pointer: String) -> usize {
+        let next = self.numbers.len();
+        let number = *self.numbers.entry(pointer.clone()).or_insert(next);
+        if number == next {
+            self.waiting.push_back(pointer);
+        }
+        number
+    }
+
+    /// Whether a keyword that is not supported changes what is valid.
+    fn has_effect(&self, name: &str, value: &Value, fields: &Map<String, Value>) -> bool {
+        let is_empty = value.as_object().is_some_and(Map::is_empty);
+        match name {
+            "not" => value != &Value::Bool(false),
+            "if" => fields.contains_key("then") || fields.contains_key("else"),
+            "uniqueItems" => {
+                let holds_one = fields.get("maxItems").and_then(Value::as_f64).is_some_and(|most| most <= 1.0);
+                value == &Value::Bool(true) && !holds_one
+            }
+            "contains" => fields.get("minContains") != Some(&json!(0)) || fields.contains_key("maxContains"),
+            "propertyNames" | "unevaluatedItems" | "unevaluatedProperties" => value != &Value::Bool(true) && !is_empty,
+            "dependencies" | "dependentRequired" | "dependentSchemas" => !is_empty,
+            _ => true,
+        }
+    }
+
+    /// The schema in other words, where that is simple; else the keyword is refused.
+    fn substitute(
+        &mut self,
+        name: &str,
+        value: &Value,
+        fields: &Map<String, Value>,
+        place: &str,
+        _out: Map<String, Value>,
+    ) -> Result<Value, GrammarError> {
+        if name == "not" && (value == &Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)) {
+            return Ok(json!(false));
+        }
+        // Where nothing else evaluates properties, those that are not evaluated are the additional ones.
+        let applicators = ["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "additionalProperties"];
+        if name == "unevaluatedProperties" && !applicators.iter().any(|other| fields.contains_key(*other)) {
+            let mut same = fields.clone();
+            same.remove(name);
+            same.insert("additionalProperties".to_owned(), value.clone());
+            return self.schema(&Value::Object(same), place);
+        }
+        Err(unsupported(place, name, ""))
+    }
+}
+
+fn types<'a>(fields: &'a Map<String, Value>, place: &str) -> Result<Types<'a>, GrammarError> {
+    let given: Vec<&str> = match fields.get("type") {
+        None => return Ok(Types(None)),
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(names)) if !names.is_empty() => names.iter().filter_map(Value::as_str).collect(),
+        Some(_) => Vec::new(),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for name in &given {
+        let is_new = !names.contains(name) && !(*name == "integer" && given.contains(&"number"));
+        if !TYPES.contains(name) {
+            return Err(invalid(place, format!("there is no type {name:?}")));
+        }
+        if is_new {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return Err(invalid(place, "type must be the name of a type or a list of them"));
+    }
+    Ok(Types(Some(names)))
+}
+
+fn count(name: &str, value: &Value, place: &str) -> Result<u64, GrammarError> {
+    match value.as_f64() {
+        Some(number) if number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX) => Ok(number as u64),
+        // As good as no limit.
+        Some(number) if number.fract() == 0.0 && number > 0.0 && name.starts_with("max") => Ok(u64::from(u32::MAX)),
+        _ => Err(invalid(place, format!("{name} must be a whole number, at least 0 and less than 2^32"))),
+    }
+}
+
+fn pattern_of(pattern: &str, place: &str) -> Result<String, GrammarError> {
+    regex::translate(pattern).map_err(|error| match error {
+        GrammarError::Unsupported { keyword, .. } => unsupported(place, "pattern", format!("it has {keyword}")),
+        GrammarError::TooComplex { limit, .. } => too_complex(format!("pattern at {place}: {limit}")),
+        other => invalid(place, other.to_string()),
+    })
+}
+
+fn format(value: &Value, types: &Types<'_>, place: &str, all_of: &mut Vec<Value>) -> Result<(), GrammarError> {
+    let name = value.as_str().ok_or_else(|| invalid(place, "format must be a string"))?;
+    match formats::lookup(name) {
+        Some(Format::Pattern(pattern)) if types.has("string") => all_of.push(json!({ "pattern": pattern })),
+        Some(Format::Integer(least, most)) if types.has("number") => {
+            let mut whole = json!({ "type": ["null", "boolean", "integer", "string", "array", "object"] });
+            if least.is_finite() {
+                whole["minimum"] = json!(least);
+                whole["maximum"] = json!(most);
+            }
+            all_of.push(whole);
+        }
+        None if types.has("string") => {
+            return Err(unsupported(place, "format", format!("{name:?} is not a format that can be promised")));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Properties that are not named may come twice, and then count once: of those no more than one can be promised.
+fn check_min_properties(out: &Map<String, Value>, place: &str) -> Result<(), GrammarError> {
+    let least = out.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
+    let num_required = out.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+    if least > num_required + 1 {
+        return Err(unsupported(place, "minProperties", "more than one property beside those that are required"));
+    }
+    Ok(())
+}
+
+/// How deep schemas lie within each other, through the references, in the order in which they are first met.
+struct Depths<'a> {
+    definitions: &'a [Value],
+    visited: Vec<bool>,
+}
+
+impl Depths<'_> {
+    fn check(&mut self, value: &Value, depth: usize) -> Result<(), GrammarError> {
+        if depth > 4 * MAX_SCHEMA_DEPTH {
+            return Err(too_complex(format!("schemas more than {MAX_SCHEMA_DEPTH} deep")));
+        }
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.check(item, depth + 1)),
+            Value::Object(fields) => {
+                if let Some(number) = fields.get("$ref").and_then(definition_number)
+                    && !std::mem::replace(&mut self.visited[number], true)
+                {
+                    let definitions = self.definitions;
+                    self.check(&definitions[number], depth + 4)?;
+                }
+                fields.values().try_for_each(|field| self.check(field, depth + 1))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn definition_number(reference: &Value) -> Option<usize> {
+    reference.as_str()?.strip_prefix("#/$defs/")?.parse().ok()
+}
+
+/// A definition that is only itself, through references and combinations, is valid for nothing and everything.
+fn check_cycles(definitions: &[Value]) -> Result<(), GrammarError> {
+    // 0 = not seen, 1 = on the way, 2 = done.
+    let mut states = vec![0u8; definitions.len()];
+    fn visit(number: usize, definitions: &[Value], states: &mut [u8]) -> bool {
+        match states[number] {
+            1 => return false,
+            2 => return true,
+            _ => states[number] = 1,
+        }
+        let is_sound = in_place(&definitions[number]).into_iter().all(|next| visit(next, definitions, states));
+        states[number] = 2;
+        is_sound
+    }
+    for number in 0..definitions.len() {
+        if !visit(number, definitions, &mut states) {
+            return Err(unsupported("", "$ref", "a schema that refers to itself at the same value"));
+        }
+    }
+    Ok(())
+}
+
+/// Definitions that must hold for the same value.
+fn in_place(schema: &Value) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut left = vec![schema];
+    while let Some(schema) = left.pop() {
+        found.extend(schema.get("$ref").and_then(definition_number));
+        for name in ["allOf", "anyOf", "oneOf"] {
+            left.extend(schema.get(name).and_then(Value::as_array).into_iter().flatten());
+        }
+    }
+    found
+}
