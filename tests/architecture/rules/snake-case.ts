@@ -13,6 +13,7 @@ export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
   'ts/src/bench/serving/serving-metrics.ts': "names metrics by vLLM's keys",
   'ts/src/bench/serving/result-json.ts': "writes vLLM's result file",
   'ts/src/bench/offline/result-json.ts': "writes vLLM's result file",
+  'ts/src/cli/batch/batch-line.ts': "reads and writes lines of OpenAI's batches",
   'ts/src/testing/tiny-models.ts': "writes config.json, in transformers' words",
   'ts/src/testing/tiny-checkpoint.ts': "writes config.json, in transformers' words",
   'ts/src/testing/safetensors-file.ts': 'writes the header of safetensors',
