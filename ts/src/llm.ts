@@ -74,6 +74,11 @@ export class LLM {
     }
   }
 
+  /** The engine behind it, for what takes one: a server, a chat, bindings to other libraries. */
+  get engine(): Engine {
+    return this.#engine
+  }
+
   get modelInfo(): ModelInfo {
     return this.#engine.modelInfo
   }
