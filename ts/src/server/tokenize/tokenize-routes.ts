@@ -11,6 +11,7 @@ import {
   tokenizeRequestSchema,
   tokenizeResponseSchema,
 } from '../protocol/tokenize.js'
+import { RequestError } from '../request-error.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 
@@ -46,6 +47,12 @@ export const detokenizeRoute: Route<ServerContext> = {
   handle: async ({ body }, context) => {
     const { model, ids } = parseDetokenizeRequest(body)
     context.checkModel(model)
+    const { vocabSize } = context.engine.modelInfo
+    const wrong = ids.findIndex(id => id >= vocabSize)
+    if (wrong !== -1) {
+      const message = `tokens[${wrong}] is ${ids[wrong]}; ids of this model are 0 to ${vocabSize - 1}.`
+      throw RequestError.badRequest(message, 'tokens')
+    }
     return { kind: 'json', body: { prompt: context.engine.decode(ids, false) } }
   },
 }

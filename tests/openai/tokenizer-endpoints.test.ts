@@ -1,0 +1,95 @@
+// /tokenize, /detokenize and the render endpoints.
+
+import test from 'ava'
+import { TestHandler } from './test-server.js'
+
+const server = await TestHandler.create({ modelNames: ['tiny'] })
+test.after(() => server.engine.close())
+
+for (const text of [
+  'Hello',
+  'Once upon a time, there was',
+  'Zoë 日本語 🙂🙃',
+  '  spaces\n\nand lines ',
+  '<|user|>x<|end|>',
+  '',
+]) {
+  test(`there and back: ${JSON.stringify(text)}`, async t => {
+    const { status, body } = await server.post('/tokenize', { prompt: text, add_special_tokens: false })
+    t.is(status, 200)
+    t.is(body.count, body.tokens.length)
+    t.is(body.max_model_len, 512)
+    t.is(body.token_strs, null)
+    const back = await server.post('/detokenize', { tokens: body.tokens })
+    t.deepEqual(back, { status: 200, body: { prompt: text } })
+  })
+}
+
+test('special tokens are added unless that is switched off', async t => {
+  const [added, plain] = [
+    await server.post('/tokenize', { prompt: 'Hello' }),
+    await server.post('/tokenize', { prompt: 'Hello', add_special_tokens: false }),
+  ]
+  t.deepEqual(added.body.tokens.slice(1), plain.body.tokens)
+})
+
+test('the text of each token', async t => {
+  const { body } = await server.post('/tokenize', { prompt: 'Hello you', return_token_strs: true })
+  t.deepEqual(body.token_strs, ['<|begin|>', 'Hello', ' you'])
+})
+
+test('messages are tokenized as a chat would be', async t => {
+  const messages = [{ role: 'user', content: 'Hello' }]
+  const { body } = await server.post('/tokenize', { messages })
+  const rendered = await server.post('/v1/chat/completions/render', { messages })
+  t.deepEqual(body.tokens, rendered.body.token_ids)
+  const { body: text } = await server.post('/detokenize', { tokens: body.tokens })
+  t.is(text.prompt, rendered.body.prompt_text)
+})
+
+test('a rendered completion: what the engine would get', async t => {
+  const body = { prompt: ['Hello', [5, 6]], max_tokens: 7, top_p: 0.5, stop: 'x', seed: 4, cache_salt: 's' }
+  const { status, body: rendered } = await server.post('/v1/completions/render', body, { 'x-request-id': 'r' })
+  t.is(status, 200)
+  t.is(rendered.length, 2)
+  t.like(rendered[0], { request_id: 'cmpl-r', prompt_text: 'Hello', model: 'tiny', stream: false, cache_salt: 's' })
+  t.like(rendered[0].sampling_params, { max_tokens: 7, top_p: 0.5, seed: 4, n: 1 })
+  t.deepEqual(rendered[0].sampling_params.stop, ['x'])
+  t.deepEqual(rendered[1].token_ids, [5, 6])
+  t.is(server.engine.numRequests, 0)
+})
+
+for (const [title, path, body, param] of [
+  ['no prompt', '/tokenize', {}, 'prompt'],
+  ['a prompt that is no text', '/tokenize', { prompt: 4 }, 'prompt'],
+  ['messages without a role', '/tokenize', { messages: [{}] }, 'messages[0].role'],
+  [
+    'a message that is continued and begun',
+    '/tokenize',
+    { messages: [{ role: 'user', content: 'a' }], continue_final_message: true, add_generation_prompt: true },
+    'continue_final_message',
+  ],
+  ['no tokens', '/detokenize', {}, 'tokens'],
+  ['a negative id', '/detokenize', { tokens: [-1] }, 'tokens[0]'],
+  ['a rendered chat that would be refused', '/v1/chat/completions/render', { messages: [] }, 'messages'],
+  ['a rendered completion that would be refused', '/v1/completions/render', { prompt: 'a', n: 0 }, 'n'],
+] as const) {
+  test(`refused: ${title}`, async t => {
+    const answer = await server.post(path, body)
+    t.is(answer.status, 400, JSON.stringify(answer.body))
+    t.is(answer.body.error.param, param)
+  })
+}
+
+test('ids beyond the vocabulary', async t => {
+  const { status, body } = await server.post('/detokenize', { tokens: [1, 99_999_999] })
+  t.is(status, 400, JSON.stringify(body))
+})
+
+test('another model', async t => {
+  for (const path of ['/tokenize', '/detokenize']) {
+    const { status, body } = await server.post(path, { model: 'other', prompt: 'a', tokens: [1] })
+    t.is(status, 404)
+    t.is(body.error.code, 'model_not_found')
+  }
+})
