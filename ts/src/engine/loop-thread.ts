@@ -40,11 +40,7 @@ export class LoopThread implements LoopPort {
     this.#events = events
     this.#framework = data.framework
     const entry = new URL(`./loop-thread-entry${extname(import.meta.url)}`, import.meta.url)
-    this.#worker = new Worker(entry, {
-      name: 'quire loop',
-      workerData: data,
-      execArgv: flagsOfThreads(process.execArgv),
-    })
+    this.#worker = new Worker(entry, { name: 'quire loop', workerData: data, ...flagsForThread(process.execArgv) })
     this.#worker.on('message', (report: LoopReport) => this.#take(report))
     this.#worker.on('error', (cause: unknown) => this.#lose(asError(cause)))
     this.#worker.on('exit', code => this.#lose(new InternalError(`The thread of the loop ended with code ${code}.`)))
@@ -231,10 +227,17 @@ export class LoopThread implements LoopPort {
   }
 }
 
-/** The process's flags without those that say what program it runs: a thread has its own. */
-function flagsOfThreads(flags: readonly string[]): string[] {
-  const isProgram = (flag: string | undefined) => flag !== undefined && /^(?:-e|-p|-pe|--eval|--print)$/.test(flag)
-  return flags.filter((flag, at) => !isProgram(flag) && !isProgram(flags[at - 1]) && !flag.startsWith('--input-type'))
+/**
+ * Flags for a thread of a process that was given its program as text (`node -e`): a thread takes the flags of its process by
+ * itself, but would take that program too. Of its flags those that load modules are kept.
+ */
+function flagsForThread(flags: readonly string[]): { execArgv?: string[] } {
+  if (!flags.some(flag => /^(?:-e|-p|-pe|--eval|--print|--input-type=.*)$/.test(flag))) return {}
+  const takesValue = /^(?:-r|--require|--import|--loader|--experimental-loader|-C|--conditions)$/
+  const kept = flags.filter(
+    (flag, at) => takesValue.test(flag.split('=')[0] ?? '') || takesValue.test(flags[at - 1] ?? ''),
+  )
+  return { execArgv: kept }
 }
 
 function asError(cause: unknown): Error {
