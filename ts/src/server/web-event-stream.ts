@@ -9,8 +9,8 @@ const HIGH_WATER_BYTES = 64 << 10
 export interface WebStreamOptions {
   readonly stallTimeoutMs: number
   readonly maxUnsentBytes: number
-  /** Aborted when the client is gone. */
-  readonly signal: AbortSignal
+  /** Gets a function to be called when the client is gone. */
+  readonly onBegin: (leave: () => void) => void
   /** Called once, when the stream is over in whatever way. */
   readonly done: () => void
 }
@@ -25,7 +25,6 @@ export function webEventStream(source: EventSource, options: WebStreamOptions): 
     if (isOver) return false
     isOver = true
     watch.caughtUp()
-    options.signal.removeEventListener('abort', leave)
     options.done()
     return true
   }
@@ -58,8 +57,7 @@ export function webEventStream(source: EventSource, options: WebStreamOptions): 
             if (finish()) controller.close()
           },
         })
-        if (options.signal.aborted) leave()
-        else if (!isOver) options.signal.addEventListener('abort', leave, { once: true })
+        options.onBegin(leave)
       },
       pull() {
         watch.caughtUp()

@@ -24,7 +24,12 @@ export function handlerOver(core: ServerCore): WebHandler {
   return async request => {
     const controller = new AbortController()
     const { signal } = request
-    const leave = (): void => controller.abort()
+    let leaveStream = (): void => {}
+    // The stream first: it must not get to read what the engine says of the abort.
+    const leave = (): void => {
+      leaveStream()
+      controller.abort()
+    }
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
     const { pathname, search } = new URL(request.url)
@@ -42,7 +47,11 @@ export function handlerOver(core: ServerCore): WebHandler {
     const { status, headers, content } = reply
     if (isEventSource(content)) {
       const { stallTimeoutMs, maxUnsentBytes } = gate
-      const body = webEventStream(content, { stallTimeoutMs, maxUnsentBytes, signal, done })
+      const onBegin = (leaveIt: () => void): void => {
+        leaveStream = leaveIt
+        if (signal.aborted) leaveIt()
+      }
+      const body = webEventStream(content, { stallTimeoutMs, maxUnsentBytes, onBegin, done })
       return new Response(body, { status, headers })
     }
     done()
