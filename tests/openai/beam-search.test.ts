@@ -3,13 +3,14 @@
 import test from 'ava'
 import { SamplingParams } from '../../ts/src/config/index.js'
 import { beamSearch, type Engine, type RequestOutput } from '../../ts/src/engine/index.js'
+import { InvalidArgumentError, LLM, likeliestOutputs } from '../../ts/src/index.js'
 import { type Answer, allFree, TestHandler } from './test-server.js'
 
 const server = await TestHandler.create({}, { maxLogprobs: 40 })
 test.after(() => server.engine.close())
 
 let requests = 0
-async function search(engine: Engine, text: string, options: Parameters<typeof beamSearch>[0]['options']) {
+async function searchOf(engine: Engine, text: string, options: Parameters<typeof beamSearch>[0]['options']) {
   const [promptTokenIds] = await engine.encode([text], true)
   requests += 1
   return beamSearch(
@@ -71,7 +72,7 @@ for (const [text, width, rounds, penalty] of [
   ['Tom was sad because', 5, 12, 1],
 ] as const) {
   test(`${width} beams of ${rounds} tokens after "${text}", penalty ${penalty}`, async t => {
-    const output = await search(server.engine, text, { beamWidth: width, maxTokens: rounds, lengthPenalty: penalty })
+    const output = await searchOf(server.engine, text, { beamWidth: width, maxTokens: rounds, lengthPenalty: penalty })
     const expected = await plainSearch(server.engine, text, width, rounds, penalty)
     t.deepEqual(
       output.outputs.map(({ tokenIds }) => tokenIds),
@@ -95,7 +96,7 @@ test('one beam is greedy sampling', async t => {
 
 test('no sampled text is likelier than the best of enough beams', async t => {
   const width = 8
-  const { outputs } = await search(server.engine, 'The little dog', { beamWidth: width, maxTokens: 6 })
+  const { outputs } = await searchOf(server.engine, 'The little dog', { beamWidth: width, maxTokens: 6 })
   const [promptTokenIds] = await server.engine.encode(['The little dog'], true)
   const params = new SamplingParams({ n: 32, maxTokens: 6, minTokens: 6, logprobs: 0, seed: 2 })
   const drawn: RequestOutput = await server.engine
@@ -106,7 +107,7 @@ test('no sampled text is likelier than the best of enough beams', async t => {
 })
 
 test('texts are those of the ids after the prompt', async t => {
-  const { outputs } = await search(server.engine, 'Once upon a time', { beamWidth: 3, maxTokens: 5 })
+  const { outputs } = await searchOf(server.engine, 'Once upon a time', { beamWidth: 3, maxTokens: 5 })
   for (const { text, tokenIds } of outputs) t.is(text, server.engine.decode(tokenIds))
 })
 
@@ -115,12 +116,12 @@ test('an end-of-sequence id is kept where that is asked for, and not looked at w
   const options = { beamWidth: 4, maxTokens: 12 }
   const eos = server.engine.modelInfo.eosTokenIds[0] as number
   const ended = (output: RequestOutput) => output.outputs.filter(({ finishReason }) => finishReason === 'stop')
-  const plain = ended(await search(server.engine, text, options))
+  const plain = ended(await searchOf(server.engine, text, options))
   t.true(plain.length > 0)
   t.true(plain.every(({ tokenIds, stopReason }) => !tokenIds.includes(eos) && stopReason === null))
-  const kept = ended(await search(server.engine, text, { ...options, includeStopStrInOutput: true }))
+  const kept = ended(await searchOf(server.engine, text, { ...options, includeStopStrInOutput: true }))
   t.true(kept.length > 0 && kept.every(({ tokenIds }) => tokenIds.at(-1) === eos))
-  t.is(ended(await search(server.engine, text, { ...options, ignoreEos: true })).length, 0)
+  t.is(ended(await searchOf(server.engine, text, { ...options, ignoreEos: true })).length, 0)
 })
 
 for (const [path, body] of [
@@ -154,4 +155,46 @@ test.serial('a caller that leaves ends its search', async t => {
   setTimeout(() => controller.abort(), 30)
   await reply.catch(() => {})
   t.true(await allFree(server.engine))
+})
+
+test('LLM.beamSearch: one prompt or many, best first', async t => {
+  const llm = await LLM.create({ numBlocks: 200, threads: 1 })
+  const search = { beamWidth: 3, maxTokens: 5 }
+  const one = await llm.beamSearch('Once upon a time', search)
+  t.deepEqual(
+    one.outputs.map(({ tokenIds }) => tokenIds),
+    (await searchOf(server.engine, 'Once upon a time', search)).outputs.map(({ tokenIds }) => tokenIds),
+  )
+  const many = await llm.beamSearch(['Once upon a time', 'One day'], search)
+  t.deepEqual(many[0]?.outputs, one.outputs)
+  t.is(many[1]?.outputs.length, 3)
+  for (const [wrong, parameter] of [
+    [{ ...search, beamWidth: 0 }, 'beamWidth'],
+    [{ ...search, beamWidth: 11 }, 'beamWidth'],
+    [{ ...search, maxTokens: 0 }, 'maxTokens'],
+    [{ ...search, temperature: 3 }, 'temperature'],
+  ] as const) {
+    const error = await t.throwsAsync(llm.beamSearch('Once', wrong), { instanceOf: InvalidArgumentError })
+    t.is(error.parameter, parameter)
+  }
+  await t.throwsAsync(llm.beamSearch('Once', search, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' })
+  await llm.close()
+})
+
+test('likeliestOutputs ranks by cumulative logprob', async t => {
+  const llm = await LLM.create({ numBlocks: 200, threads: 1 })
+  const { outputs } = await llm.generate('Once', { n: 5, seed: 1, logprobs: 0, maxTokens: 4 })
+  const best = likeliestOutputs(outputs, 2)
+  const sums = outputs.map(({ cumulativeLogprob }) => cumulativeLogprob as number).toSorted((a, b) => b - a)
+  t.deepEqual(
+    best.map(({ cumulativeLogprob }) => cumulativeLogprob),
+    sums.slice(0, 2),
+  )
+  t.deepEqual(
+    best.map(({ index }) => index),
+    [0, 1],
+  )
+  const unranked = await llm.generate('Once', { n: 2, seed: 1, maxTokens: 2 })
+  t.throws(() => likeliestOutputs(unranked.outputs, 1), { instanceOf: InvalidArgumentError })
+  await llm.close()
 })

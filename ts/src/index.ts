@@ -8,6 +8,7 @@ export {
   type StructuredOutputs,
 } from './config/index.js'
 export type {
+  BeamSearchOptions,
   CacheInfo,
   ChatMessage,
   CompletionOutput,
@@ -25,7 +26,7 @@ export type {
   RequestStream,
   TokenLogprob,
 } from './engine/index.js'
-export { Engine } from './engine/index.js'
+export { Engine, likeliestOutputs } from './engine/index.js'
 export * from './errors.js'
 export type { PullProgress } from './hub/index.js'
 export { type ChatOptions, type GenerateOptions, LLM } from './llm.js'

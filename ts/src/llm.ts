@@ -3,11 +3,14 @@
 import { check } from './config/check.js'
 import type { SamplingOptions, SamplingParams } from './config/index.js'
 import {
+  type BeamSearchOptions,
+  beamSearch,
   type CacheInfo,
   type ChatMessage,
   type CreateOptions,
   checkMessages,
   Engine,
+  type EngineRequest,
   type EngineStats,
   isSinglePrompt,
   type NormalPrompt,
@@ -138,6 +141,26 @@ export class LLM {
     return several ? outputs : (outputs[0] as RequestOutput)
   }
 
+  /** The likeliest continuations of one prompt, or of many at once, by beam search: `beamWidth` outputs each, best first. */
+  beamSearch(prompt: Prompt, search: BeamSearchOptions, options?: ChatOptions): Promise<RequestOutput>
+  beamSearch(prompts: readonly Prompt[], search: BeamSearchOptions, options?: ChatOptions): Promise<RequestOutput[]>
+  async beamSearch(
+    prompts: Prompt | readonly Prompt[],
+    search: BeamSearchOptions,
+    options: ChatOptions = {},
+  ): Promise<RequestOutput | RequestOutput[]> {
+    checkOptions(options)
+    throwIfAborted(options.signal)
+    check.object('search', search)
+    const single = isSinglePrompt(prompts)
+    const normal = single ? [normalizePrompt(prompts)] : Array.from(prompts, normalizePrompt)
+    const prepared = await preparePrompts(this.#engine, normal, options)
+    throwIfAborted(options.signal)
+    const results = await Promise.allSettled(prepared.map(prompt => this.#search(prompt, search, options)))
+    const outputs = outputsOf(results)
+    return single ? (outputs[0] as RequestOutput) : outputs
+  }
+
   /** Deltas of one continuation as they come. Breaking the loop, or the signal, frees the request within one step. */
   async *stream(
     prompt: Prompt,
@@ -233,17 +256,33 @@ export class LLM {
     return streams
   }
 
-  #add(prompt: PreparedPrompt, params: SamplingParams, { signal, priority }: GenerateOptions): RequestStream {
+  #search(prompt: PreparedPrompt, search: BeamSearchOptions, options: GenerateOptions): Promise<RequestOutput> {
+    const engine = this.#engine
+    return beamSearch(
+      { ...this.#request(prompt, options), options: search },
+      {
+        eosTokenIds: engine.modelInfo.eosTokenIds,
+        maxModelLen: engine.maxModelLen,
+        add: request => engine.add(request),
+        decode: engine.hasTokenizer ? (ids, skipSpecialTokens) => engine.decode(ids, skipSpecialTokens) : undefined,
+      },
+    )
+  }
+
+  #add(prompt: PreparedPrompt, params: SamplingParams, options: GenerateOptions): RequestStream {
+    return this.#engine.add({ ...this.#request(prompt, options), params })
+  }
+
+  #request(prompt: PreparedPrompt, { signal, priority }: GenerateOptions): Omit<EngineRequest, 'params'> {
     this.#requests += 1
-    return this.#engine.add({
+    return {
       requestId: `request-${this.#requests}`,
       promptTokenIds: prompt.ids,
-      params,
       ...(prompt.text !== undefined && { prompt: prompt.text }),
       ...(prompt.cacheSalt !== undefined && { cacheSalt: prompt.cacheSalt }),
       ...(priority !== undefined && { priority }),
       ...(signal !== undefined && { signal }),
-    })
+    }
   }
 
   #paramsFor(count: number, params: Params | readonly Params[] | undefined): readonly SamplingParams[] {

@@ -12,6 +12,7 @@ export {
   type PauseMode,
 } from './engine.js'
 export { type EngineRequest, type GenerateRequest, toSamplingParams } from './engine-request.js'
+export { likeliestOutputs } from './likeliest-outputs.js'
 export {
   type ChatMessage,
   checkMessages,

@@ -1,7 +1,6 @@
 // A turn over the engine's stream: what it newly says is read choice by choice when somebody takes it.
 
-import type { RequestOutput, RequestStream } from '../../engine/index.js'
-import { likeliestOutputs } from '../generation/choice-ranking.js'
+import { likeliestOutputs, type RequestOutput, type RequestStream } from '../../engine/index.js'
 import type { ChatNews, ChatPrompt, ChatResult, ChatTurn, ChatUsage } from './chat-event.js'
 import { type ChoiceReader, wholeChoice } from './choice-reader.js'
 

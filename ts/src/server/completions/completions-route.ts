@@ -1,9 +1,8 @@
 // POST /v1/completions.
 
-import type { EngineRequest, RequestOutput } from '../../engine/index.js'
+import { type EngineRequest, likeliestOutputs, type RequestOutput } from '../../engine/index.js'
 import { beamOptions, runBeams } from '../generation/beam-run.js'
 import { numChoices } from '../generation/choice-count.js'
-import { likeliestOutputs } from '../generation/choice-ranking.js'
 import { EventPump } from '../generation/event-pump.js'
 import { finalOutputs, replyId, submitAll } from '../generation/submission.js'
 import { completionRequestSchema, parseCompletionRequest } from '../protocol/completion-request.js'
