@@ -14,6 +14,8 @@ export interface Finished {
 export interface CommandOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** What standard input has. Default: nothing. */
+  readonly input?: string
   /** Sends Ctrl-C once standard error has this text. */
   readonly interruptAfter?: RegExp
 }
@@ -21,14 +23,14 @@ export interface CommandOptions {
 /** No variable of the caller's that has a say, but for its own. */
 export function runQuire(
   args: readonly string[],
-  { cwd, env = {}, interruptAfter }: CommandOptions,
+  { cwd, env = {}, input = '', interruptAfter }: CommandOptions,
 ): Promise<Finished> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('QUIRE_') && name !== 'VIRTUAL_ENV')
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [quire, ...args], {
       cwd,
       env: { ...Object.fromEntries(kept), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
     let [stdout, stderr, interrupted] = ['', '', false]
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -38,6 +40,7 @@ export function runQuire(
       stderr += text
       if (interruptAfter?.test(stderr) && !interrupted) interrupted = child.kill('SIGINT')
     })
+    child.stdin.on('error', () => {}).end(input) // a command that reads nothing may be gone
     child.on('error', reject).on('close', code => resolve({ code, stdout, stderr }))
   })
 }

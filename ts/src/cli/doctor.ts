@@ -128,10 +128,18 @@ async function hubSettings(env: NodeJS.ProcessEnv): Promise<{ settings: HubSetti
     return { settings: await readHubSettings({}, env), mistake: [] }
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error
-    const name = error.parameter === 'token' ? 'HF_TOKEN' : error.parameter
-    const { settings, mistake } = await hubSettings({ ...env, [name]: '' })
-    return { settings, mistake: [{ what: error.message, cure: `unset ${name}`, isFatal: false }, ...mistake] }
+    const { name, value, cure } = sourceOf(error.parameter, env)
+    const { settings, mistake } = await hubSettings({ ...env, [name]: value })
+    return { settings, mistake: [{ what: error.message, cure, isFatal: false }, ...mistake] }
   }
+}
+
+/** The variable to blame for a setting, what it would be set to so that it has no say, and the command that mends it. */
+function sourceOf(parameter: string, env: NodeJS.ProcessEnv): { name: string; value: string; cure: string } {
+  if (parameter !== 'token') return { name: parameter, value: '', cure: `unset ${parameter}` }
+  const name = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find(each => env[each])
+  if (name !== undefined) return { name, value: '', cure: `unset ${name}` }
+  return { name: 'HF_HUB_DISABLE_IMPLICIT_TOKEN', value: '1', cure: 'hf auth login  # writes the token anew' }
 }
 
 function select(candidates: readonly Candidate[], framework: string | undefined): Selected {

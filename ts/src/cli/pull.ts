@@ -1,7 +1,7 @@
 // `quire pull`: brings models by name into the cache. Run again it goes on where it was cut off.
 
 import { RequestAbortedError } from '../errors.js'
-import { pull } from '../hub/index.js'
+import { type PullProgress, pull } from '../hub/index.js'
 import { bytesText, DownloadBar } from '../progress-bar.js'
 import { hubSettingsOf } from './hub-settings-of.js'
 import { withInterrupt } from './interrupt.js'
@@ -44,7 +44,7 @@ async function pullAll(args: readonly string[], streams: Streams): Promise<ExitC
           ...(engine.revision !== undefined && { revision: engine.revision }),
           purpose: own['tokenizer-only'] === true ? 'tokenizer' : 'model',
           signal,
-          onProgress: bar.show,
+          onProgress: watcher(model, bar, streams),
         })
         bar.finish()
         tell(pulled, own.json === true, streams)
@@ -57,6 +57,18 @@ async function pullAll(args: readonly string[], streams: Streams): Promise<ExitC
     }
     return 0
   })
+}
+
+/** The line on a terminal; in a log, one line that says what will take its time. */
+function watcher(model: string, bar: DownloadBar, { stderr }: Streams): (progress: PullProgress) => void {
+  let isSilent = stderr.isTTY === true
+  return progress => {
+    bar.show(progress)
+    const { phase, allLoaded, allTotal } = progress
+    if (isSilent || phase !== 'download' || allLoaded >= allTotal) return
+    isSilent = true
+    stderr.write(`quire: downloading ${bytesText(allTotal - allLoaded)} of ${model}\n`)
+  }
 }
 
 function tell(
