@@ -1,9 +1,10 @@
 // Requests to the hub: redirects are followed here, so that the token goes to the hub's own origin and to nobody else, and
 // every wait has an end. It knows no files.
 
-import { HubError } from '../errors.js'
+import { HubError, InvalidArgumentError } from '../errors.js'
 import { type Asked, failureOf, nameOf, type Subject, unreachable } from './hub-failure.js'
 import type { HubSettings } from './hub-settings.js'
+import type { Fetch } from './proxy-fetch.js'
 import { bodyOf, discard } from './response-body.js'
 import { type RetryPolicy, TransientFailure, throwIfAborted, withRetries } from './retry.js'
 
@@ -15,8 +16,6 @@ const MOST_JSON_BYTES = 64 * 2 ** 20
 
 /** Milliseconds for the whole of such an answer. */
 const JSON_TIMEOUT_MS = 120_000
-
-export type Fetch = (url: URL, init: RequestInit) => Promise<Response>
 
 export interface HubRequest {
   readonly method: 'GET' | 'HEAD'
@@ -36,7 +35,7 @@ export class HubClient {
   readonly #retries: RetryPolicy
   readonly #signal: AbortSignal
 
-  constructor({ endpoint, token }: HubSettings, fetch: Fetch, retries: RetryPolicy, signal: AbortSignal) {
+  constructor({ endpoint, token, fetch }: HubSettings, retries: RetryPolicy, signal: AbortSignal) {
     this.endpoint = endpoint
     this.#token = token
     this.#fetch = fetch
@@ -100,6 +99,7 @@ export class HubClient {
       return await this.#fetch(url, { ...init, signal: AbortSignal.any([signal, limit.signal]) })
     } catch (error) {
       throwIfAborted(signal)
+      if (error instanceof InvalidArgumentError) throw error // the address of the proxy
       throw unreachable(limit.signal.aborted ? limit.signal.reason : error, url, subject)
     } finally {
       clearTimeout(timer)

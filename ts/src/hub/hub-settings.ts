@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.js'
+import { type Fetch, proxyFetch } from './proxy-fetch.js'
 
 /** What a caller may say of the hub; the rest is the environment's. */
 export interface HubOptions {
@@ -26,6 +27,8 @@ export interface HubSettings {
   readonly offline: string | undefined
   /** False: files are moved or copied into snapshots. */
   readonly symlinks: boolean
+  /** By way of the environment's proxy. */
+  readonly fetch: Fetch
   /** Milliseconds until the first byte of an answer about a file. */
   readonly metadataTimeoutMs: number
   /** Milliseconds without a byte of a file. */
@@ -53,6 +56,7 @@ export async function readHubSettings(options: HubOptions, env: Environment): Pr
     ),
     offline: whatForbids(options.offline, env),
     symlinks: !isTrue(env.HF_HUB_DISABLE_SYMLINKS),
+    fetch: proxyFetch(env),
     metadataTimeoutMs: timeoutFrom(env, 'HF_HUB_ETAG_TIMEOUT'),
     downloadTimeoutMs: timeoutFrom(env, 'HF_HUB_DOWNLOAD_TIMEOUT'),
   }

@@ -1,6 +1,5 @@
 // Whether the hub answers, and whether it takes the token: for `quire doctor`.
 
-import type { Fetch } from './hub-client.js'
 import { reasonOf } from './hub-failure.js'
 import type { HubSettings } from './hub-settings.js'
 import { discard } from './response-body.js'
@@ -17,16 +16,13 @@ export interface HubState {
 const TIMEOUT_MS = 3000
 
 /** Never throws. */
-export async function probeHub(
-  settings: HubSettings,
-  fetchIt: Fetch = (url, init) => fetch(url, init),
-): Promise<HubState> {
+export async function probeHub(settings: HubSettings): Promise<HubState> {
   const { token, offline } = settings
   const endpoint = settings.endpoint.href.replace(/\/$/, '')
   const unchecked = token === undefined ? 'none' : 'unchecked'
   if (offline !== undefined) return { endpoint, state: 'offline', reason: offline, token: unchecked }
   try {
-    const response = await fetchIt(new URL(`${endpoint}/api/whoami-v2`), {
+    const response = await settings.fetch(new URL(`${endpoint}/api/whoami-v2`), {
       headers: { 'user-agent': 'quire-llm', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),

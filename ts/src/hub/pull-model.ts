@@ -27,7 +27,7 @@ import {
   TOKENIZER,
   WEIGHTS_INDEX,
 } from './file-selection.js'
-import { type Fetch, HubClient } from './hub-client.js'
+import { HubClient } from './hub-client.js'
 import type { HubSettings } from './hub-settings.js'
 import { fetchListing, fetchMetadata, type ModelListing, type RemoteFile } from './model-listing.js'
 import type { ModelName } from './model-name.js'
@@ -35,7 +35,6 @@ import { DEFAULT_RETRIES, Failed, type RetryPolicy, throwIfAborted } from './ret
 
 /** What a pull works with; tests give their own. */
 export interface PullTools {
-  readonly fetch: Fetch
   readonly retries: RetryPolicy
   readonly connections: number
   readonly partBytes: number
@@ -44,7 +43,6 @@ export interface PullTools {
 }
 
 export const DEFAULT_TOOLS: PullTools = {
-  fetch: (url, init) => fetch(url, init),
   retries: DEFAULT_RETRIES,
   connections: 8,
   partBytes: 64 * 2 ** 20,
@@ -77,7 +75,7 @@ export async function pullModel(request: PullRequest): Promise<PulledModel> {
   const stop = new AbortController()
   const joined = AbortSignal.any([signal, stop.signal])
   setMaxListeners(0, joined) // every file listens
-  const client = new HubClient(settings, tools.fetch, tools.retries, joined)
+  const client = new HubClient(settings, tools.retries, joined)
   // Whatever the caller's function throws ends the pull.
   const tell = (progress: PullProgress): void => {
     try {
@@ -91,7 +89,7 @@ export async function pullModel(request: PullRequest): Promise<PulledModel> {
     throwIfAborted(joined)
     progress.resolving()
     const asking = request.isHasty === true ? { ...tools.retries, attempts: 1 } : tools.retries
-    const asker = new HubClient(settings, tools.fetch, asking, joined)
+    const asker = new HubClient(settings, asking, joined)
     const listing = await fetchListing(asker, request.name, settings.metadataTimeoutMs)
     const pull = new Pull(request, { client, listing, tools, progress, stop, signal: joined })
     const pulled = await pull.run()
