@@ -162,7 +162,7 @@ function respell(message: string, from: string, to: string): string {
 }
 
 /** Absolute paths of files, on any system, and URLs of files; a lone `/` or a path of two parts such as `/v1/models` stays. */
-const HOST_PATH = /file:\/\/\S+|(?<![\w:/.])(?:\/[\w.@+~-]+){3,}\/?|\b[A-Za-z]:\\[^\s'"`]+/g
+const HOST_PATH = /file:\/\/[^\s'"`)]+|(?<![\w:/.])(?:\/[\w.@+~-]+){3,}\/?|\b[A-Za-z]:\\[^\s'"`)]+/g
 
 function withoutPaths(message: string): string {
   const [withoutStack = ''] = message.split(/\n\s+at /, 1)

@@ -12,6 +12,9 @@ import type { Tracing } from './tracing.js'
 /** After how many seconds a client that was turned away may come again. */
 const RETRY_AFTER_SECONDS = 1
 
+/** What the ids of replies have before those of their requests. */
+const REPLY_PREFIX = /^(?:chatcmpl-|cmpl-|resp_|msg_)/
+
 export interface IntakeOptions {
   readonly engine: Engine
   readonly metrics: EngineMetrics
@@ -76,10 +79,11 @@ export class RequestIntake {
    * there were.
    */
   abort(requestIds: ReadonlySet<string>): number {
+    const wanted = new Set([...requestIds].flatMap(id => [id, id.replace(REPLY_PREFIX, '')]))
     let count = 0
     for (const [id, { stream, from }] of [...this.#running]) {
       // An endpoint may have put something behind the id of the reply, so that two of one id can run.
-      if (![id, id.slice(0, id.lastIndexOf('-')), from.requestId].some(each => requestIds.has(each))) continue
+      if (![id, id.slice(0, id.lastIndexOf('-')), from.requestId].some(each => wanted.has(each))) continue
       stream.abort()
       count += 1
     }
