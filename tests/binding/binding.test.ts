@@ -83,6 +83,7 @@ test('a step longer than the words kept is read into longer ones', async t => {
     priority: 0,
     arrival: 0,
     skipReadingPrefixCache: false,
+    repetitionDetection: { minPatternSize: 1, maxPatternSize: 2, minCount: 30 },
     sampling: {
       n: 1,
       presencePenalty: 0,

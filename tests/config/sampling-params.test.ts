@@ -41,6 +41,13 @@ const refused: readonly [SamplingOptions, string, RegExp][] = [
   [{ stopTokenIds: [0.5] }, 'stopTokenIds', /integer/],
   [{ allowedTokenIds: [] }, 'allowedTokenIds', /empty/],
   [{ badWords: [''] }, 'badWords', /empty string/],
+  [{ repetitionDetection: { maxPatternSize: 3, minCount: 1 } }, 'repetitionDetection.minCount', /at least 2/],
+  [
+    { repetitionDetection: { maxPatternSize: 3, minPatternSize: 4, minCount: 2 } },
+    'repetitionDetection.minPatternSize',
+    /not be above/,
+  ],
+  [{ repetitionDetection: { maxPatternSize: -1, minCount: 2 } }, 'repetitionDetection.maxPatternSize', /at least 0/],
   [{ structuredOutputs: {} }, 'structuredOutputs', /exactly one of json.*it has none/],
   [{ structuredOutputs: { json: {}, regex: 'a' } }, 'structuredOutputs', /it has json, regex/],
   [{ structuredOutputs: { json: '' } }, 'structuredOutputs.json', /must not be empty/],

@@ -302,6 +302,16 @@ test('min_tokens, ignore_eos, logit_bias, allowed_token_ids and bad_words steer 
   t.is(deaf.usage.completion_tokens, 8)
 })
 
+test('repetition_detection ends what says the same again and again', async t => {
+  const body = { ...greedy, allowed_token_ids: [70], max_tokens: 40, return_token_ids: true }
+  const detection = { min_pattern_size: 1, max_pattern_size: 2, min_count: 5 }
+  const { choices } = await complete(t, { ...body, repetition_detection: detection })
+  t.like(choices[0], { finish_reason: 'repetition', stop_reason: 'repetition_detected' })
+  t.deepEqual(choices[0].token_ids, [70, 70, 70, 70, 70])
+  const off = await complete(t, { ...body, repetition_detection: { max_pattern_size: 0, min_count: 0 } })
+  t.is(off.choices[0].finish_reason, 'length')
+})
+
 test('truncate_prompt_tokens keeps a side of the prompt', async t => {
   const { body } = await server.post('/tokenize', { prompt })
   const ask = async (extra: object) => {

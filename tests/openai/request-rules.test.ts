@@ -70,6 +70,14 @@ const both: Readonly<Record<string, Row>> = {
     param: 'logprob_token_ids',
   },
   'stream_options without stream': { body: { stream_options: { include_usage: true } }, param: 'stream_options' },
+  'repetition_detection of one time': {
+    body: { repetition_detection: { max_pattern_size: 3, min_count: 1 } },
+    param: 'repetition_detection.min_count',
+  },
+  'repetition_detection of no pattern': {
+    body: { repetition_detection: { max_pattern_size: 3, min_pattern_size: 4, min_count: 2 } },
+    param: 'repetition_detection.min_pattern_size',
+  },
   'stream_interval is 0': { body: { stream: true, stream_interval: 0 }, param: 'stream_interval' },
   'beams are streamed': { body: { use_beam_search: true, stream: true }, param: 'stream' },
   'beams are constrained': {

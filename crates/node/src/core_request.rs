@@ -2,9 +2,20 @@
 
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
-use quire_core::Request;
+use quire_core::{RepetitionDetection, Request};
 
 use crate::sampling::NativeSampling;
+
+/// Ends a sequence whose output ends in a pattern said again and again.
+#[napi(object)]
+pub struct NativeRepetitionDetection {
+    /// Shortest pattern in tokens.
+    pub min_pattern_size: u32,
+    /// Longest pattern in tokens.
+    pub max_pattern_size: u32,
+    /// How often the pattern must stand in a row.
+    pub min_count: u32,
+}
 
 /// A request: a prompt, how long to go on, and how its sequences are sampled.
 #[napi(object)]
@@ -23,6 +34,7 @@ pub struct CoreRequest {
     /// Only requests with the same salt share blocks.
     pub cache_salt: Option<String>,
     pub skip_reading_prefix_cache: bool,
+    pub repetition_detection: Option<NativeRepetitionDetection>,
     pub sampling: NativeSampling,
 }
 
@@ -41,6 +53,11 @@ impl From<CoreRequest> for Request {
             cache_salt: request.cache_salt.map(String::into_bytes),
             prompt_logprobs: params.prompt_logprobs.is_some(),
             skip_reading_prefix_cache: request.skip_reading_prefix_cache,
+            repetition_detection: request.repetition_detection.map(|limits| RepetitionDetection {
+                min_pattern_size: limits.min_pattern_size,
+                max_pattern_size: limits.max_pattern_size,
+                min_count: limits.min_count,
+            }),
             sampling: params.columns(request.sampling.seed()),
             host_sampling: params.needs_host(),
             ..Self::new(request.prompt_token_ids.to_vec())

@@ -7,6 +7,16 @@ import { parseStructuredOutputs, type StructuredOutputs } from './structured-out
 /** 'cumulative': everything so far; 'delta': only what is new; 'final': one output at the end. */
 export type OutputKind = 'cumulative' | 'delta' | 'final'
 
+/** Ends an output that says the same again and again. */
+export interface RepetitionDetection {
+  /** Longest pattern in tokens; 0 = off. */
+  readonly maxPatternSize: number
+  /** Shortest pattern in tokens; 0 counts as 1. Default 0. */
+  readonly minPatternSize?: number
+  /** How often the pattern must stand in a row, at least 2. */
+  readonly minCount: number
+}
+
 /** What a caller may give; every field has a default. */
 export interface SamplingOptions {
   /** Continuations of one prompt. Default 1; must be 1 for greedy sampling. */
@@ -59,6 +69,8 @@ export interface SamplingOptions {
   readonly badWords?: readonly string[]
   /** What the output must be: JSON of a schema, a regular expression, one of some strings, a grammar. */
   readonly structuredOutputs?: StructuredOutputs
+  /** Ends an output, with the finish reason `repetition`, that says the same again and again. Default: nothing does. */
+  readonly repetitionDetection?: RepetitionDetection
   /** Compute the whole prompt even where its beginning is cached. Default: true exactly when `promptLogprobs` is set. */
   readonly skipReadingPrefixCache?: boolean
   /** Default 'cumulative'. `LLM.generate` returns final outputs whatever it is. */
@@ -91,6 +103,7 @@ const names: Readonly<Record<keyof SamplingOptions, true>> = {
   allowedTokenIds: true,
   badWords: true,
   structuredOutputs: true,
+  repetitionDetection: true,
   skipReadingPrefixCache: true,
   outputKind: true,
 }
@@ -128,6 +141,7 @@ export class SamplingParams {
   readonly allowedTokenIds: readonly number[] | undefined
   readonly badWords: readonly string[]
   readonly structuredOutputs: StructuredOutputs | undefined
+  readonly repetitionDetection: Required<RepetitionDetection> | undefined
   readonly skipReadingPrefixCache: boolean
   readonly outputKind: OutputKind
 
@@ -184,6 +198,7 @@ export class SamplingParams {
       'structuredOutputs',
       options.structuredOutputs ?? undefined,
     )
+    this.repetitionDetection = check.optional(parseRepetition, 'repetitionDetection', options.repetitionDetection)
     this.logprobs = logprobCount('logprobs', options.logprobs)
     this.promptLogprobs = logprobCount('promptLogprobs', options.promptLogprobs)
     this.logprobTokenIds = check.optional(tokenIds, 'logprobTokenIds', options.logprobTokenIds)
@@ -219,6 +234,7 @@ export class SamplingParams {
       logprobTokenIds,
       allowedTokenIds,
       structuredOutputs,
+      repetitionDetection,
       logitBias,
       ...rest
     } = this
@@ -231,6 +247,7 @@ export class SamplingParams {
       ...(logprobTokenIds && { logprobTokenIds }),
       ...(allowedTokenIds && { allowedTokenIds }),
       ...(structuredOutputs && { structuredOutputs }),
+      ...(repetitionDetection && { repetitionDetection }),
       logitBias: Object.fromEntries(logitBias),
       ...changes,
     })
@@ -263,6 +280,19 @@ function parseSeed(seed: unknown): bigint | undefined {
     throw new InvalidArgumentError('seed', 'seed must fit into 64 bits.', seed)
   }
   return value
+}
+
+function parseRepetition(name: string, given: unknown): Required<RepetitionDetection> | undefined {
+  const { maxPatternSize, minPatternSize = 0, minCount } = check.object(name, given) as Partial<RepetitionDetection>
+  const most = check.integer(`${name}.maxPatternSize`, maxPatternSize, 0, 65_536)
+  const least = check.integer(`${name}.minPatternSize`, minPatternSize, 0, 65_536)
+  if (least > most) {
+    const message = `${name}.minPatternSize must not be above ${name}.maxPatternSize=${most}, got ${least}.`
+    throw new InvalidArgumentError(`${name}.minPatternSize`, message, least)
+  }
+  if (most === 0) return undefined
+  const count = check.integer(`${name}.minCount`, minCount, 2, 65_536)
+  return Object.freeze({ maxPatternSize: most, minPatternSize: least, minCount: count })
 }
 
 function strings(name: string, values: readonly unknown[]): readonly string[] {

@@ -62,6 +62,7 @@ export function toCoreRequest(request: EngineRequest, context: RequestContext): 
     arrival: context.arrival,
     ...(cacheSalt !== undefined && { cacheSalt }),
     skipReadingPrefixCache: params.skipReadingPrefixCache,
+    ...(params.repetitionDetection !== undefined && { repetitionDetection: params.repetitionDetection }),
     sampling: toSampling(params, context),
   }
 }

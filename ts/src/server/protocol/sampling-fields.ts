@@ -90,5 +90,10 @@ export function toSamplingOptions(fields: SamplingFields): SamplingOptions {
     badWords: fields.bad_words,
     promptLogprobs: fields.prompt_logprobs,
     logprobTokenIds: fields.logprob_token_ids,
+    repetitionDetection: fields.repetition_detection && {
+      maxPatternSize: fields.repetition_detection.max_pattern_size,
+      minPatternSize: fields.repetition_detection.min_pattern_size,
+      minCount: fields.repetition_detection.min_count,
+    },
   })
 }
