@@ -1,6 +1,7 @@
 // What `quire serve` runs: an engine behind an OpenAI server, until a signal ends it.
 
 import { Engine } from '../engine/index.js'
+import { DownloadBar } from '../progress-bar.js'
 import { NodeServer, startStatsLog } from '../server/index.js'
 import type { ExitCode } from './main.js'
 import { openServeLog, type ServeLog } from './serve-log.js'
@@ -14,18 +15,24 @@ const HEALTH_INTERVAL_MS = 5000
 
 export async function serve(args: readonly string[], streams: Streams): Promise<ExitCode> {
   const settings = parseServeSettings(args, process.env)
+  NodeServer.check(settings.server)
   const log = openServeLog(String(settings.own['log-level'] ?? 'info'))
   const signals = new Signals()
   try {
-    const engine = await Engine.create({ ...settings.engine, signal: signals.loading })
+    const download = new DownloadBar(streams.stderr, process.env)
+    const options = { ...settings.engine, signal: signals.loading, onDownload: download.show }
+    const engine = await Engine.create(options).finally(() => download.finish())
     try {
       return await serveEngine(engine, settings, { log, signals, streams })
     } finally {
       await engine.close()
     }
   } catch (error) {
-    if (!signals.loading.aborted) throw error
-    return 130
+    if (signals.loading.aborted) return 130
+    const reason = listenFailure(error, settings)
+    if (reason === undefined) throw error
+    streams.stderr.write(`quire: ${reason}\n`)
+    return 1
   } finally {
     signals.off()
     log.flush()
@@ -61,6 +68,15 @@ async function serveEngine(engine: Engine, settings: ServeSettings, around: Arou
   signals.second.then(() => server.core.abortAll()).catch(() => {})
   await closing
   return 0
+}
+
+/** Why the server cannot listen; undefined for other errors. */
+function listenFailure(error: unknown, { server }: ServeSettings): string | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return undefined
+  const where = server.uds === undefined ? `port ${server.port ?? 8000}` : 'the unix socket'
+  if (code === 'EADDRINUSE') return `${where} is taken: another server listens there.`
+  return `${where} cannot be listened on: ${message}`
 }
 
 /** Resolves with what the engine died of. */

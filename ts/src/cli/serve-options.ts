@@ -119,7 +119,6 @@ const logRows: readonly ServeRow[] = [
 const processRows: readonly ServeRow[] = [
   own('config', 'text', 'FILE', 'YAML file of options; the command line beats it'),
   own('shutdown-timeout', 'number', 'SECONDS', 'that running requests have after SIGTERM; 0: none (default: 30)'),
-  own('revision', 'text', 'NAME', "revision of a model of Hugging Face's"),
 ]
 
 const moreEngineRows: readonly ServeRow[] = [
@@ -212,6 +211,7 @@ export const serveAliases: Readonly<Record<string, string>> = {
   'disable-fastapi-docs': 'no-docs',
   'uvicorn-log-level': 'log-level',
   'max-waiting-requests': 'max-queue',
+  'download-dir': 'cache-dir',
   tp: 'tensor-parallel-size',
 }
 

@@ -18,7 +18,10 @@ type Own = ServeSettings['own']
 
 /** @throws UsageError naming the option. */
 export function parseServeSettings(given: readonly string[], env: Env): ServeSettings {
-  const { engine, own } = parseOptions(withFile(given), serveRows)
+  const {
+    engine: { revision, ...engine },
+    own,
+  } = parseOptions(withFile(given), serveRows)
   const server: Record<string, unknown> = {}
   const rest: Record<string, Own[string]> = {}
   for (const row of serveRows) {
@@ -27,7 +30,7 @@ export function parseServeSettings(given: readonly string[], env: Env): ServeSet
     if (row.server === undefined) rest[row.name] = value
     else server[row.server] = row.scale === undefined ? value : (value as number) * row.scale
   }
-  const model = modelOf(engine.model, rest.revision)
+  const model = modelOf(engine.model, revision)
   return {
     engine: { restart: true, ...engine, ...model, ...engineExtras(rest) },
     server: {
@@ -53,12 +56,12 @@ function withFile(given: readonly string[]): readonly string[] {
   return [...kept, ...line.args]
 }
 
-function modelOf(model: string | undefined, revision: Own[string] | undefined): Pick<EngineOptions, 'model'> {
+function modelOf(model: string | undefined, revision: string | undefined): Pick<EngineOptions, 'model'> {
   if (revision === undefined) return {}
   if (model === undefined || existsSync(model) || model.includes('@')) {
     throw new UsageError('--revision goes with a model by name: --model org/name --revision main.')
   }
-  return { model: `${model}@${String(revision)}` }
+  return { model: `${model}@${revision}` }
 }
 
 function engineExtras(own: Own): EngineOptions {

@@ -65,7 +65,8 @@ async function open(job: PartJob, part: Part, from: number): Promise<Response> {
   const { validator } = job.ledger
   const headers = {
     ...(isRange && { range: `bytes=${from}-${part.end - 1}` }),
-    ...(isRange && validator !== undefined && { 'if-range': validator }),
+    // Only what continues bytes that are there: the parts of one file may come from several stores with tags of their own.
+    ...(part.done > 0 && validator !== undefined && { 'if-range': validator }),
   }
   const request = {
     method: 'GET',
