@@ -199,7 +199,7 @@ test('nobody listens', async t => {
     for await (const one of serveBench({ ...defaults, target, ...options }, listener())) measured.push(one)
     return measured
   }
-  await t.throwsAsync(run({}), { code: 'ERR_NOT_SUPPORTED', message: /names no model \(.*ECONNREFUSED/ })
+  await t.throwsAsync(run({}), { code: 'ERR_SERVER', message: /names no model \(.*ECONNREFUSED/ })
   await t.throwsAsync(run({ model: 'x', readyCheckTimeoutS: 0.2 }), {
     message: /not get ready within 0.2 s: ECONNREFUSED/,
   })

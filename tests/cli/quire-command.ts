@@ -18,12 +18,14 @@ export interface CommandOptions {
   readonly input?: string
   /** Sends Ctrl-C once standard error has this text. */
   readonly interruptAfter?: RegExp
+  /** The same by standard output. */
+  readonly interruptAfterStdout?: RegExp
 }
 
 /** No variable of the caller's that has a say, but for its own. */
 export function runQuire(
   args: readonly string[],
-  { cwd, env = {}, input = '', interruptAfter }: CommandOptions,
+  { cwd, env = {}, input = '', interruptAfter, interruptAfterStdout }: CommandOptions,
 ): Promise<Finished> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('QUIRE_') && name !== 'VIRTUAL_ENV')
   return new Promise((resolve, reject) => {
@@ -35,6 +37,7 @@ export function runQuire(
     let [stdout, stderr, interrupted] = ['', '', false]
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
+      if (interruptAfterStdout?.test(stdout) && !interrupted) interrupted = child.kill('SIGINT')
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text

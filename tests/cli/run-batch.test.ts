@@ -17,7 +17,12 @@ interface Row {
   readonly id: string
   readonly custom_id: string | null
   readonly response: { readonly status_code: number; readonly request_id: string; readonly body: unknown } | null
-  readonly error: { readonly code?: string; readonly message?: string; readonly line?: number } | null
+  readonly error: {
+    readonly code?: string | number
+    readonly type?: string
+    readonly message?: string
+    readonly line?: number
+  } | null
 }
 
 const folder = () => mkdtemp(join(tmpdir(), 'quire-batch-test-'))
@@ -94,7 +99,7 @@ test('answers, good and bad, as OpenAI has them', async t => {
     response: { status_code: 200, request_id: 'batch_req_0', body: { said: 'a' } },
     error: null,
   })
-  t.deepEqual(rows[1]?.error, { message: 'no such model', type: 'NotFoundError', code: 404 } as Row['error'])
+  t.deepEqual(rows[1]?.error, { message: 'no such model', type: 'NotFoundError', code: 404 })
   t.deepEqual(rows[1]?.response?.body, { error: { message: 'no such model', type: 'NotFoundError', code: 404 } })
   t.is(rows[3]?.response?.body, '<html>')
   t.like(rows[4]?.error, { code: 'request_failed', message: 'the engine is closed', line: 5 })

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ERR_NOT_SUPPORTED'
   | 'ERR_RUNNER'
   | 'ERR_WORKER'
+  | 'ERR_SERVER'
   | 'ERR_ABORTED'
   | 'ERR_CLOSED'
   | 'ERR_INTERNAL'
@@ -166,6 +167,13 @@ export class WorkerError extends EngineError {
 /** By the code: a plugin may have its error from another copy of this package. */
 export function isWorkerError(error: unknown): error is WorkerError {
   return error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER'
+}
+
+/** A server that was called did not answer, or refused; `details.status` is its HTTP status, if it gave one. */
+export class ServerError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_SERVER', message, options)
+  }
 }
 
 /** The caller's signal or `abort` ended the request. `cause` is the signal's reason. */

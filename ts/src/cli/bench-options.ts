@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { DATASET_DEFAULTS, DATASET_NAMES, type DatasetName, type DatasetOptions } from '../bench/index.js'
 import { check } from '../config/check.js'
+import { numberOf } from './number-suffix.js'
 import type { OptionRow, ParsedOptions } from './options.js'
 import { UsageError } from './usage-error.js'
 
@@ -39,14 +40,11 @@ function row(name: string, help: string, standard: number | string): OptionRow {
   return { name, kind: 'text', value: 'N', help: `${help} (default: ${standard})` }
 }
 
-const SUFFIXES: Readonly<Record<string, number>> = { k: 1e3, m: 1e6, g: 1e9, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
-
 /** `128`, `1k` = 1000, `1K` = 1024. @throws UsageError. */
 export function readInteger(own: Own, name: string, least: number): number | undefined {
   const given = own[name]
   if (given === undefined) return undefined
-  const match = /^(-?\d+|\d+\.\d+(?=[kmg]))([kmgKMG]?)$/.exec(String(given).trim())
-  const value = match === null ? Number.NaN : Number(match[1]) * (SUFFIXES[match[2] as string] ?? 1)
+  const value = numberOf(String(given))
   if (!Number.isSafeInteger(value)) throw new UsageError(`--${name} needs a whole number, got '${given}'.`)
   if (value < least) throw new UsageError(`--${name} must be at least ${least}, got ${given}.`)
   return value

@@ -3,6 +3,7 @@
 import { EngineError, InvalidArgumentError } from '../errors.js'
 import { benchCommand } from './bench.js'
 import { chatCommand } from './chat.js'
+import { completeCommand } from './complete.js'
 import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
 import { infoCommand } from './info.js'
@@ -31,6 +32,7 @@ const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   generate: generateCommand,
   chat: chatCommand,
+  complete: completeCommand,
   tokenize: tokenizeCommand,
   pull: pullCommand,
   list: listCommand,

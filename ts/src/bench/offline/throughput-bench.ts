@@ -1,15 +1,12 @@
 // `bench throughput`: how many tokens a second come out when all requests are there from the start, in this process.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { bundledModelDirectory } from '../../config/bundled-model.js'
 import { SamplingParams } from '../../config/index.js'
 import type { CreateOptions } from '../../engine/index.js'
-import { InvalidArgumentError } from '../../errors.js'
+import { ChatTemplateError } from '../../errors.js'
 import { LLM } from '../../llm.js'
 import { type DatasetOptions, sampleDataset } from '../datasets/dataset.js'
 import type { SampleRequest } from '../datasets/sample-request.js'
-import { loadPromptTokenizer } from '../prompt-tokenizer.js'
+import type { PromptTokenizer } from '../prompt-tokenizer.js'
 import { checkLengths, modelLength } from './latency-bench.js'
 
 export interface ThroughputOptions {
@@ -36,9 +33,8 @@ export async function throughputBench(
   say: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<ThroughputResult> {
-  const tokenizer = await loadPromptTokenizer(tokenizerDirectory(engine))
-  const samples = await sampleDataset(dataset, tokenizer)
   await using llm = await LLM.create({ ...engine, ...(signal && { signal }) })
+  const samples = await sampleDataset(dataset, await tokenizerOf(llm))
   const length = modelLength(engine, llm)
   for (const { promptTokens, outputTokens } of samples) checkLengths(promptTokens, outputTokens, length)
   const paramsOf = ({ outputTokens }: SampleRequest): SamplingParams =>
@@ -103,10 +99,22 @@ async function streamAll(
   return totals
 }
 
-function tokenizerDirectory({ tokenizer, model }: CreateOptions): string {
-  const directory = tokenizer ?? model ?? bundledModelDirectory()
-  if (!existsSync(join(directory, 'tokenizer.json'))) {
-    throw new InvalidArgumentError('tokenizer', 'There is no tokenizer.json: --tokenizer DIR names another.', directory)
+/** The tokenizer that the model came with. */
+async function tokenizerOf(llm: LLM): Promise<PromptTokenizer> {
+  const [bare, surrounded] = [await llm.tokenize('a', false), await llm.tokenize('a', true)]
+  return {
+    id: '',
+    vocabSize: llm.modelInfo.vocabSize,
+    numSpecialTokens: surrounded.length - bare.length,
+    encode: (texts, addSpecialTokens) => Promise.all(texts.map(text => llm.tokenize(text, addSpecialTokens))),
+    decode: (ids, skipSpecialTokens) => llm.detokenize(Array.from(ids), skipSpecialTokens),
+    renderUser: content => {
+      try {
+        return llm.applyChatTemplate([{ role: 'user', content }])
+      } catch (error) {
+        if (error instanceof ChatTemplateError) return undefined
+        throw error
+      }
+    },
   }
-  return directory
 }

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { bundledModelDirectory } from '../../config/bundled-model.js'
-import { EngineError } from '../../errors.js'
+import { InvalidArgumentError } from '../../errors.js'
 import { type DatasetOptions, sampleDataset } from '../datasets/dataset.js'
 import type { SampleRequest } from '../datasets/sample-request.js'
 import { type ConnectionCounts, ConnectionPool } from '../http/connection-pool.js'
@@ -42,7 +42,7 @@ export interface Measurement {
 
 /**
  * Measures each level in turn, and yields it as soon as it is done.
- * @throws InvalidArgumentError, EngineError if the server does not answer, the signal's reason.
+ * @throws InvalidArgumentError, ServerError if the server does not answer, the signal's reason.
  */
 export async function* serveBench(
   options: ServeOptions,
@@ -148,7 +148,7 @@ async function prepare(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const [first] = requests
-  if (first === undefined) throw new EngineError('ERR_INVALID_ARGUMENT', 'The data set gives no request.')
+  if (first === undefined) throw new InvalidArgumentError('dataset', 'The data set gives no request.')
   if (readyCheckTimeoutS > 0) {
     listener.say('Starting initial single prompt test run...')
     await waitUntilReady(pool, first, readyCheckTimeoutS, signal)

@@ -1,7 +1,7 @@
 // What is asked of a server before the load: which models it has, and whether it answers yet.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError } from '../../errors.js'
+import { ServerError } from '../../errors.js'
 import type { ConnectionPool } from '../http/connection-pool.js'
 import { exchangeText } from '../http/exchange-text.js'
 import { type RequestHeaders, requestBytes } from '../http/request-head.js'
@@ -12,7 +12,7 @@ import { generateLoad, type LoadRequest } from './load-generator.js'
 const TIMEOUT_MS = 30_000
 const READY_PAUSE_MS = 1000
 
-/** The first model of `/v1/models`. @throws EngineError `ERR_NOT_SUPPORTED` if there is none, with the server's words. */
+/** The first model of `/v1/models`. @throws ServerError if there is none, with the server's words. */
 export async function firstModel(pool: ConnectionPool, target: Target, headers: RequestHeaders): Promise<ListedModel> {
   let reason: string
   try {
@@ -23,10 +23,10 @@ export async function firstModel(pool: ConnectionPool, target: Target, headers: 
   } catch (error) {
     reason = reasonOf(error)
   }
-  throw new EngineError('ERR_NOT_SUPPORTED', `The server at ${target.authority} names no model (${reason}).`)
+  throw new ServerError(`The server at ${target.authority} names no model (${reason}).`)
 }
 
-/** Sends `request` until it is answered. @throws EngineError `ERR_NOT_SUPPORTED` with the last failure. */
+/** Sends `request` until it is answered. @throws ServerError with the last failure. */
 export async function waitUntilReady(
   pool: ConnectionPool,
   request: LoadRequest,
@@ -41,7 +41,7 @@ export async function waitUntilReady(
     if (error === undefined) return
     signal?.throwIfAborted()
     if (performance.now() + READY_PAUSE_MS >= until) {
-      throw new EngineError('ERR_NOT_SUPPORTED', `The server did not get ready within ${timeoutS} s: ${error}`)
+      throw new ServerError(`The server did not get ready within ${timeoutS} s: ${error}`)
     }
     await sleep(READY_PAUSE_MS, undefined, { ...(signal !== undefined && { signal }) })
   }
