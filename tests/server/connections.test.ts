@@ -1,6 +1,7 @@
 // Connections that are many, slow, large, malformed or encrypted: each gets its answer, and the others go on.
 
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -196,6 +197,22 @@ test('a unix socket is listened on, and gone afterwards', async t => {
   t.regex(body, /"version"/)
   await server.close()
   t.throws(() => statSync(uds), { code: 'ENOENT' })
+})
+
+test('a unix socket that a killed server left is replaced, one that is served or no socket is not', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'quire-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const uds = join(folder, 'server.sock')
+  const script = `require('node:net').createServer().listen(${JSON.stringify(uds)}, () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', script])
+  t.true(statSync(uds).isSocket())
+  await serveFake(t, { uds })
+  t.is((await get(httpRequest, { socketPath: uds, path: '/health' })).status, 200)
+  await t.throwsAsync(serveFake(t, { uds }), { code: 'EADDRINUSE' })
+  const file = join(folder, 'file')
+  writeFileSync(file, 'mine')
+  await t.throwsAsync(serveFake(t, { uds: file }), { code: 'EADDRINUSE' })
+  t.true(statSync(file).isFile())
 })
 
 test('TLS: a client that knows the certificate is served, streams included', async t => {

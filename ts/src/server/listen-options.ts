@@ -45,6 +45,18 @@ export interface ListenConfig {
   readonly keepAliveTimeoutMs: number
 }
 
+export const listenNames: Readonly<Record<keyof ListenOptions, true>> = {
+  host: true,
+  port: true,
+  uds: true,
+  tls: true,
+  maxConnections: true,
+  maxHeaderBytes: true,
+  maxHeaders: true,
+  headersTimeoutMs: true,
+  keepAliveTimeoutMs: true,
+}
+
 const MOST_MS = 2 ** 31 - 1
 
 /** @throws InvalidArgumentError naming the option. */

@@ -11,14 +11,15 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Engine } from '../engine/index.js'
 import type { OutgoingReply } from './dispatcher.js'
-import { type ListenConfig, type ListenOptions, parseListenOptions } from './listen-options.js'
+import { type ListenConfig, type ListenOptions, listenNames, parseListenOptions } from './listen-options.js'
 import { discardBody, nodeBody } from './node-body.js'
 import { NodeConnections } from './node-connections.js'
 import { RequestError } from './request-error.js'
 import type { HeaderReader } from './route.js'
 import { ServerCore } from './server-core.js'
-import type { ServerOptions } from './server-options.js'
+import { parseModelNames, parseServerOptions, type ServerOptions } from './server-options.js'
 import { SocketEventSink } from './socket-event-sink.js'
+import { removeStaleSocket } from './stale-socket.js'
 import { isEventSource } from './web-handler.js'
 
 export interface NodeServerOptions extends ServerOptions, ListenOptions {}
@@ -43,33 +44,18 @@ export class NodeServer {
   #closing: Promise<void> | undefined
 
   private constructor(engine: Engine, options: NodeServerOptions) {
-    const {
-      host,
-      port,
-      uds,
-      tls,
-      maxConnections,
-      maxHeaderBytes,
-      maxHeaders,
-      headersTimeoutMs,
-      keepAliveTimeoutMs,
-      ...own
-    } = options
-    this.#config = parseListenOptions(
-      withoutUndefined({
-        host,
-        port,
-        uds,
-        tls,
-        maxConnections,
-        maxHeaderBytes,
-        maxHeaders,
-        headersTimeoutMs,
-        keepAliveTimeoutMs,
-      }),
-    )
-    this.#core = new ServerCore(engine, own)
+    const { listen, rest } = split(options)
+    this.#config = parseListenOptions(listen)
+    this.#core = new ServerCore(engine, rest)
     this.#server = this.#makeServer()
+  }
+
+  /** Nothing, if the options are right: before a model is loaded for them. @throws InvalidArgumentError naming the option. */
+  static check(options: NodeServerOptions): void {
+    const { listen, rest } = split(options)
+    parseListenOptions(listen)
+    parseServerOptions(rest)
+    parseModelNames(rest)
   }
 
   /**
@@ -153,9 +139,10 @@ export class NodeServer {
     return server
   }
 
-  #listen(): Promise<void> {
+  async #listen(): Promise<void> {
     const { host, port, uds } = this.#config
-    return new Promise((resolve, reject) => {
+    if (uds !== undefined) await removeStaleSocket(uds)
+    await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       const where = uds === undefined ? { port, ...(host !== undefined && { host }) } : { path: uds }
       this.#server.listen({ ...where, backlog: BACKLOG }, () => {
@@ -270,8 +257,14 @@ function headersOf({ headers }: IncomingMessage): HeaderReader {
   }
 }
 
-function withoutUndefined(options: { [Name in keyof ListenOptions]: ListenOptions[Name] | undefined }): ListenOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+/** What is for the socket, and what is for the server behind it. */
+function split(options: NodeServerOptions): { readonly listen: ListenOptions; readonly rest: ServerOptions } {
+  const isListen = ([name]: readonly [string, unknown]) => Object.hasOwn(listenNames, name)
+  const entries = Object.entries(options)
+  return {
+    listen: Object.fromEntries(entries.filter(isListen)),
+    rest: Object.fromEntries(entries.filter(entry => !isListen(entry))),
+  }
 }
 
 async function within(work: Promise<void>, ms: number): Promise<void> {
