@@ -121,4 +121,23 @@ impl Lanes for Avx512Lanes {
         }
         columns
     }
+    #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize, rest: f32) -> Self {
+        Avx512Lanes(_mm512_mask_loadu_ps(_mm512_set1_ps(rest), first_lanes(count), source))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        _mm512_mask_storeu_ps(target, first_lanes(count), self.0);
+    }
+    #[inline(always)]
+    unsafe fn load_first_bf16(source: *const u16, count: usize) -> Self {
+        let narrow = _mm256_maskz_loadu_epi16(first_lanes(count), source.cast());
+        Avx512Lanes(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(narrow))))
+    }
+}
+
+/// The mask of lanes `0..count`; `count` is at most 16.
+#[inline(always)]
+fn first_lanes(count: usize) -> __mmask16 {
+    ((1_u32 << count) - 1) as __mmask16
 }
