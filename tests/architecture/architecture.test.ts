@@ -6,7 +6,7 @@ import { repositoryFiles } from './repository-files.js'
 import { coreIsIntegers, noFrameworkNames, noPhases, oneLoop } from './rules/core.js'
 import { crateEdges } from './rules/crate-edges.js'
 import { fileNames, fileSizes, listsOnly, machinePaths, openings } from './rules/files.js'
-import { pluginDependencies, pluginImports, pluginsPatchNothing } from './rules/plugins.js'
+import { bindingImports, pluginDependencies, pluginImports, pluginsPatchNothing } from './rules/plugins.js'
 import { snakeCaseAtTheWire } from './rules/snake-case.js'
 import { configInSlices, typescriptLayers } from './rules/typescript-layers.js'
 import { kernelsHaveTwins, pureCratesForbidUnsafe, unsafeInKernels } from './rules/unsafe-code.js'
@@ -14,7 +14,7 @@ import { kernelsHaveTwins, pureCratesForbidUnsafe, unsafeInKernels } from './rul
 const rules = [
   ...[crateEdges, typescriptLayers, configInSlices],
   ...[coreIsIntegers, noPhases, oneLoop, noFrameworkNames],
-  ...[snakeCaseAtTheWire, pluginImports, pluginsPatchNothing, pluginDependencies],
+  ...[snakeCaseAtTheWire, pluginImports, bindingImports, pluginsPatchNothing, pluginDependencies],
   ...[unsafeInKernels, pureCratesForbidUnsafe, kernelsHaveTwins],
   ...[fileNames, fileSizes, listsOnly, openings, machinePaths],
 ]

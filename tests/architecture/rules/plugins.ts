@@ -9,9 +9,15 @@ const CONTRACT = 'quire-llm/plugin'
 /** A library that plugins are made of, no plugin. */
 const LIBRARY = '@quire-llm/python-worker'
 
+/** Packages that bring Quire to another library: no frameworks, above the engine rather than below it. */
+const BINDING = /^plugins\/(?:ai-sdk|langchain)\//
+
+/** What programs may import. */
+const PUBLIC_API = ['quire-llm', 'quire-llm/server']
+
 export const pluginImports: Rule = {
   name: `a plugin imports ${CONTRACT}, its own files and its own dependencies`,
-  applies: path => /^plugins\/[^/]+\/src\/.*\.[mc]?[jt]s$/.test(path),
+  applies: path => isPluginSource(path) && !BINDING.test(path),
   violations: ({ path, text }) =>
     importsOf(text).flatMap(name => {
       if (name.startsWith('.')) {
@@ -36,9 +42,30 @@ export const pluginImports: Rule = {
   ],
 }
 
+export const bindingImports: Rule = {
+  name: `a binding imports ${PUBLIC_API.join(', ')}, its own files and its own dependencies`,
+  applies: path => isPluginSource(path) && BINDING.test(path),
+  violations: ({ text }) =>
+    importsOf(text).flatMap(name => {
+      if (name.startsWith('./')) return []
+      if (name.startsWith('.')) return [`${name} is outside of its sources`]
+      return PUBLIC_API.includes(name) || !/^(quire-llm|@quire-llm)(\/|$)/.test(name) ? [] : [`${name} is not for it`]
+    }),
+  caught: [
+    binding("import { Engine } from 'quire-llm/dist/engine/index.js'"),
+    binding("import { framework } from 'quire-llm/plugin'"),
+    binding("import { plugin } from '@quire-llm/torch'"),
+    binding("import { Chat } from '../../../ts/src/server/index.js'"),
+  ],
+  passes: [
+    binding("import { Engine } from 'quire-llm'\nimport { Chat } from 'quire-llm/server'"),
+    binding("import { NoSuchModelError } from '@ai-sdk/provider'\nimport { x } from './x.js'"),
+  ],
+}
+
 export const pluginsPatchNothing: Rule = {
   name: 'a plugin patches nothing',
-  applies: pluginImports.applies,
+  applies: isPluginSource,
   violations: ({ text }) =>
     findings(
       codeOf(text, 'blank'),
@@ -74,10 +101,18 @@ export const pluginDependencies: Rule = {
   ],
 }
 
+function isPluginSource(path: string): boolean {
+  return /^plugins\/[^/]+\/src\/.*\.[mc]?[jt]s$/.test(path)
+}
+
 /** Our packages, but for the library and the native binaries, which are named `-native-<platform>`. */
 function isOurs(name: string): boolean {
   if (name === LIBRARY || name.includes('-native-')) return false
   return name === 'quire-llm' || name.startsWith('@quire-llm/')
+}
+
+function binding(text: string): SourceFile {
+  return { path: 'plugins/ai-sdk/src/provider.ts', text }
 }
 
 function plugin(text: string): SourceFile {

@@ -9,7 +9,7 @@ import { codeOf, findings } from '../source-text.js'
  */
 export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
   'ts/src/config/model-files.ts': "reads config.json, in transformers' words",
-  'ts/src/bench/openai-wire.ts': "writes requests and reads events of any OpenAI server, as a client",
+  'ts/src/bench/openai-wire.ts': 'writes requests and reads events of any OpenAI server, as a client',
   'ts/src/bench/serving/serving-metrics.ts': "names metrics by vLLM's keys",
   'ts/src/bench/serving/result-json.ts': "writes vLLM's result file",
   'ts/src/bench/offline/result-json.ts': "writes vLLM's result file",
@@ -18,6 +18,8 @@ export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
   'ts/src/testing/tiny-checkpoint.ts': "writes config.json, in transformers' words",
   'ts/src/testing/safetensors-file.ts': 'writes the header of safetensors',
   'ts/src/testing/golden-model.ts': 'reads golden.json, as the scripts that make fixtures write it',
+  'plugins/langchain/src/messages.ts': "reads and writes LangChain's messages",
+  'plugins/langchain/src/call-options.ts': "reads LangChain's call options",
   'ts/src/testing/cases/error-cases.ts': 'breaks config.json and safetensors',
 }
 

@@ -1,0 +1,41 @@
+// The provider: models of the AI SDK by name, over one engine in this process.
+
+import { NoSuchModelError } from '@ai-sdk/provider'
+import { type Engine, InvalidArgumentError, type LLM } from 'quire-llm'
+import { Chat, type ChatOptions } from 'quire-llm/server'
+import { QuireLanguageModel, type SpecificationVersion } from './language-model.js'
+
+export interface QuireProviderOptions<Version extends SpecificationVersion> extends ChatOptions {
+  /** What runs the model. It stays the caller's, who closes it. */
+  readonly engine: Engine | LLM
+  /** Default `v3`, which `ai` 6 and `ai` 7 take; `v4` is that of `ai` 7, with an effort of reasoning. */
+  readonly specificationVersion?: Version
+}
+
+export interface QuireProvider<Version extends SpecificationVersion> {
+  (modelId?: string): QuireLanguageModel<Version>
+  readonly specificationVersion: Version
+  /** The engine has one model: the name is what results say. */
+  languageModel(modelId?: string): QuireLanguageModel<Version>
+  /** There are none. @throws NoSuchModelError. */
+  imageModel(modelId: string): never
+}
+
+/** @throws InvalidArgumentError for a parser or a version that there is not. */
+export function createQuire<Version extends SpecificationVersion = 'v3'>(
+  options: QuireProviderOptions<Version>,
+): QuireProvider<Version> {
+  const { engine, specificationVersion = 'v3' as Version, ...chatOptions } = options
+  if (!['v3', 'v4'].includes(specificationVersion)) {
+    throw new InvalidArgumentError('specificationVersion', 'There are v3 and v4.', specificationVersion)
+  }
+  const chat = new Chat('engine' in engine ? engine.engine : engine, chatOptions)
+  const languageModel = (modelId = 'quire') => new QuireLanguageModel(chat, modelId, specificationVersion)
+  return Object.assign((modelId?: string) => languageModel(modelId), {
+    specificationVersion,
+    languageModel,
+    imageModel: (modelId: string): never => {
+      throw new NoSuchModelError({ modelId, modelType: 'imageModel' })
+    },
+  })
+}
