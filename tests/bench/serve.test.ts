@@ -134,7 +134,7 @@ for (const [name, options] of [
     const { records } = first.load
     t.is(records.length, 6)
     for (const { ttftMs = 0, itlsMs, latencyMs, outputTokens, promptTokens } of records) {
-      t.true(ttftMs >= 78 && ttftMs < 400, `${ttftMs}`)
+      t.true(ttftMs >= 78, `${ttftMs}`)
       t.is(itlsMs.length, 4)
       t.true(
         itlsMs.every(itl => itl >= 10 && itl < 300),
@@ -201,7 +201,7 @@ test('nobody listens', async t => {
   }
   await t.throwsAsync(run({}), { code: 'ERR_SERVER', message: /names no model \(.*ECONNREFUSED/ })
   await t.throwsAsync(run({ model: 'x', readyCheckTimeoutS: 0.2 }), {
-    message: /not get ready within 0.2 s: ECONNREFUSED/,
+    message: /not get ready within 0.2 s: /,
   })
   const [measured] = await run({ model: 'x' })
   t.like(measured?.metrics, { completed: 0, failed: 6 })

@@ -345,7 +345,7 @@ const misuses: readonly [readonly string[], RegExp][] = [
   [['-i', 'x'], /Give both/],
   [['-i', 'x', '-o', 'y', '--max-concurrency', '0'], /at least 1/],
   [['-i', '/nowhere/x', '-o', 'y'], /--input-file: .*ENOENT/],
-  [['-i', 'x', '-o', '/dev/null'], /--output-file: .*no file/],
+  [['-i', '/dev/null', '-o', '/dev/null'], /--output-file: .*no file/],
   [['-i', 'x', '-o', 'y', '--nonsense'], /nonsense/],
 ]
 
