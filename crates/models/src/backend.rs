@@ -38,6 +38,8 @@ pub struct AttentionSpec<'a, B: Backend> {
     pub head_dim: usize,
     /// What dot products are multiplied by.
     pub scale: f32,
+    /// True: a token sees itself and what is before it. False: its whole sequence, which the step then has to bring.
+    pub causal: bool,
     /// How many positions back a token sees, itself included; `None` = all.
     pub sliding_window: Option<usize>,
     /// RMS norms of each query and key head before rotation: query, key, epsilon.
@@ -102,6 +104,8 @@ pub trait Backend: Send + Sync + Sized {
         input: &ForwardInput<'_>,
         cache: &Self::KvCache,
     ) -> Result<Self::Tensor, ModelError>;
+    /// All numbers of `x` into host memory, row-major; `out` is as long.
+    fn to_host(&self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), ModelError>;
     /// `x W^T` into `out`, `[tokens, outputs]`, in host memory.
     fn logits(&self, x: &Self::Tensor, head: &Self::Matrix, out: &mut [f32]) -> Result<(), ModelError>;
 }

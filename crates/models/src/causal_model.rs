@@ -1,19 +1,38 @@
-//! What every architecture is to its caller: tokens in, logits out.
+//! What every decoder is to its caller: tokens in, hidden states or logits out.
 
-use crate::{Backend, ForwardInput, ModelError};
+use crate::{Backend, ForwardInput, ModelError, OutputHead};
 
 /// A decoder-only language model on backend `B`.
 pub trait CausalModel<B: Backend>: Send + Sync {
-    /// Computes one step: writes the tokens' keys and values into `caches` (one per layer) and the logits of
-    /// `input.logits_indices` into `logits`, `[logits, vocab_size]`, row-major.
+    /// Computes one step: writes the tokens' keys and values into `caches` (one per layer) and gives the last hidden states
+    /// of `input.logits_indices`, which are what the output matrix multiplies: `[logits, width]`. `None` without any.
     ///
     /// # Errors
     /// Memory or the backend's framework gave out.
+    fn hidden_states(
+        &self,
+        backend: &B,
+        input: &ForwardInput<'_>,
+        caches: &[B::KvCache],
+    ) -> Result<Option<B::Tensor>, ModelError>;
+
+    /// The embedding and the output matrix.
+    fn head(&self) -> &OutputHead<B>;
+
+    /// As `hidden_states`, and then the logits of `input.logits_indices` into `logits`, `[logits, vocab_size]`, row-major.
+    ///
+    /// # Errors
+    /// As `hidden_states`.
     fn forward(
         &self,
         backend: &B,
         input: &ForwardInput<'_>,
         caches: &[B::KvCache],
         logits: &mut [f32],
-    ) -> Result<(), ModelError>;
+    ) -> Result<(), ModelError> {
+        match self.hidden_states(backend, input, caches)? {
+            Some(hidden) => backend.logits(&hidden, self.head().matrix(), logits),
+            None => Ok(()),
+        }
+    }
 }

@@ -2,19 +2,46 @@
 
 use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
 
-use crate::arch::{gpt_neox, gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
-use crate::{Backend, CausalModel, ModelError, ReferenceBackend, WeightLoader};
+use crate::arch::{bert, gpt_neox, gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
+use crate::{Backend, CausalModel, EncoderModel, ModelError, ReferenceBackend, WeightLoader};
 
-type Build<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError>;
+/// A model of either kind.
+pub enum Model<B: Backend> {
+    /// A decoder: gives logits, and hidden states to be pooled.
+    Causal(Box<dyn CausalModel<B>>),
+    /// An encoder: gives hidden states to be pooled, or scores.
+    Encoder(Box<dyn EncoderModel<B>>),
+}
+
+/// What a model of an architecture is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelUse {
+    /// Generates text; its hidden states can be pooled too.
+    Generate,
+    /// Hidden states to be pooled: an encoder, or a decoder without its output matrix.
+    Embed,
+    /// An encoder with a classifier: one score for each sequence, mostly a pair of texts.
+    Score,
+}
 
 /// A model that is ready to run.
 pub struct LoadedModel<B: Backend> {
-    /// Tokens in, logits out.
-    pub model: Box<dyn CausalModel<B>>,
+    /// The model.
+    pub model: Model<B>,
     /// Bytes that its weights take on the device.
     pub weights_bytes: u64,
     /// Numbers in its weights, shared ones counted once.
     pub num_parameters: u64,
+}
+
+type BuildCausal<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError>;
+type BuildEncoder<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn EncoderModel<B>>, ModelError>;
+
+enum Build<B: Backend> {
+    /// Also of the class without an output matrix, by that class's name.
+    Causal(&'static str, BuildCausal<B>),
+    Encoder(BuildEncoder<B>),
+    Classifier(BuildEncoder<B>),
 }
 
 struct Architecture<B: Backend> {
@@ -23,22 +50,61 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 8] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 14] {
+    use {bert::ROBERTA_CLASS, bert::XLM_ROBERTA_CLASS};
     [
-        Architecture { name: "GPT2LMHeadModel", class: &gpt2::CLASS, build: gpt2::build },
-        Architecture { name: "GPTNeoXForCausalLM", class: &gpt_neox::CLASS, build: gpt_neox::build },
-        Architecture { name: "LlamaForCausalLM", class: &llama::CLASS, build: llama::build },
-        Architecture { name: "MistralForCausalLM", class: &mistral::CLASS, build: mistral::build },
-        Architecture { name: "OPTForCausalLM", class: &opt::CLASS, build: opt::build },
-        Architecture { name: "Qwen2ForCausalLM", class: &qwen2::CLASS, build: qwen2::build },
-        Architecture { name: "Qwen3ForCausalLM", class: &qwen3::CLASS, build: qwen3::build },
-        Architecture { name: "Starcoder2ForCausalLM", class: &starcoder2::CLASS, build: starcoder2::build },
+        classifier("BertForSequenceClassification", &bert::CLASS, bert::build_classifier),
+        encoder("BertModel", &bert::CLASS, bert::build),
+        causal(["GPT2LMHeadModel", "GPT2Model"], &gpt2::CLASS, gpt2::build),
+        causal(["GPTNeoXForCausalLM", "GPTNeoXModel"], &gpt_neox::CLASS, gpt_neox::build),
+        causal(["LlamaForCausalLM", "LlamaModel"], &llama::CLASS, llama::build),
+        causal(["MistralForCausalLM", "MistralModel"], &mistral::CLASS, mistral::build),
+        causal(["OPTForCausalLM", "OPTModel"], &opt::CLASS, opt::build),
+        causal(["Qwen2ForCausalLM", "Qwen2Model"], &qwen2::CLASS, qwen2::build),
+        causal(["Qwen3ForCausalLM", "Qwen3Model"], &qwen3::CLASS, qwen3::build),
+        classifier("RobertaForSequenceClassification", &ROBERTA_CLASS, bert::build_roberta_classifier),
+        encoder("RobertaModel", &ROBERTA_CLASS, bert::build_roberta),
+        causal(["Starcoder2ForCausalLM", "Starcoder2Model"], &starcoder2::CLASS, starcoder2::build),
+        classifier("XLMRobertaForSequenceClassification", &XLM_ROBERTA_CLASS, bert::build_roberta_classifier),
+        encoder("XLMRobertaModel", &XLM_ROBERTA_CLASS, bert::build_roberta),
     ]
+}
+
+/// A decoder, also by the name of its class without an output matrix.
+fn causal<B: Backend>(
+    [name, headless]: [&'static str; 2],
+    class: &'static ConfigClass,
+    build: BuildCausal<B>,
+) -> Architecture<B> {
+    Architecture { name, class, build: Build::Causal(headless, build) }
+}
+
+fn encoder<B: Backend>(name: &'static str, class: &'static ConfigClass, build: BuildEncoder<B>) -> Architecture<B> {
+    Architecture { name, class, build: Build::Encoder(build) }
+}
+
+fn classifier<B: Backend>(name: &'static str, class: &'static ConfigClass, build: BuildEncoder<B>) -> Architecture<B> {
+    Architecture { name, class, build: Build::Classifier(build) }
+}
+
+impl<B: Backend> Architecture<B> {
+    fn headless_name(&self) -> Option<&'static str> {
+        match self.build {
+            Build::Causal(headless, _) => Some(headless),
+            Build::Encoder(_) | Build::Classifier(_) => None,
+        }
+    }
 }
 
 /// The names of the supported architectures, sorted.
 pub fn architectures() -> Vec<&'static str> {
-    registry::<ReferenceBackend>().iter().map(|architecture| architecture.name).collect()
+    let mut names: Vec<&'static str> = registry::<ReferenceBackend>()
+        .iter()
+        .flat_map(|found| [Some(found.name), found.headless_name()])
+        .flatten()
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 /// Reads a model's configuration with the defaults of its architecture's class.
@@ -48,8 +114,32 @@ pub fn architectures() -> Vec<&'static str> {
 pub fn read_config(document: &ConfigDocument) -> Result<ModelConfig, ModelError> {
     let architecture = find::<ReferenceBackend>(document)?;
     let mut config = ModelConfig::read(document, architecture.class)?;
-    config.architecture = architecture.name.to_string();
+    match architecture
+        .headless_name()
+        .filter(|&headless| matches!(document.architecture(), Ok(Some(name)) if name == headless))
+    {
+        None => config.architecture = architecture.name.to_string(),
+        Some(headless) => {
+            config.architecture = headless.to_string();
+            // There is no output matrix to look for.
+            config.tie_word_embeddings = true;
+        }
+    }
     Ok(config)
+}
+
+/// What a model of this configuration is for.
+///
+/// # Errors
+/// As [`read_config`].
+pub fn model_use(config: &ModelConfig) -> Result<ModelUse, ModelError> {
+    let architecture = find::<ReferenceBackend>(&config.document)?;
+    Ok(match architecture.build {
+        Build::Causal(headless, _) if config.architecture == headless => ModelUse::Embed,
+        Build::Causal(..) => ModelUse::Generate,
+        Build::Encoder(_) => ModelUse::Embed,
+        Build::Classifier(_) => ModelUse::Score,
+    })
 }
 
 /// Builds the model that `config` describes from `tensors`; `progress` hears the share of bytes loaded.
@@ -64,10 +154,25 @@ pub fn load<B: Backend + 'static>(
 ) -> Result<LoadedModel<B>, ModelError> {
     let architecture = find::<B>(&config.document)?;
     let loader = WeightLoader::new(backend, config, tensors, progress);
-    let model = (architecture.build)(&loader)?;
+    let model = match architecture.build {
+        Build::Causal(_, build) => {
+            check_causal(&config.document)?;
+            Model::Causal(build(&loader)?)
+        }
+        Build::Encoder(build) | Build::Classifier(build) => Model::Encoder(build(&loader)?),
+    };
     let (weights_bytes, num_parameters) = loader.totals();
     progress(1.0);
     Ok(LoadedModel { model, weights_bytes, num_parameters })
+}
+
+/// Some embedding models are decoders that were trained to look both ways.
+fn check_causal(document: &ConfigDocument) -> Result<(), ModelError> {
+    if document.flag("is_causal", true)? {
+        return Ok(());
+    }
+    let expected = "only decoders that look back are, in this architecture";
+    Err(ModelError::UnsupportedConfig { field: "is_causal", found: "false".to_string(), expected })
 }
 
 /// By the first of `architectures`; a configuration without them, by `model_type`.
@@ -75,8 +180,11 @@ fn find<B: Backend + 'static>(document: &ConfigDocument) -> Result<Architecture<
     let name = document.architecture()?;
     let model_type = document.model_type()?;
     let found = registry::<B>().into_iter().find(|architecture| match name {
-        Some(name) => architecture.name == name,
-        None => Some(architecture.class.model_type) == model_type,
+        Some(name) => architecture.name == name || architecture.headless_name() == Some(name),
+        None => {
+            let classifies = matches!(architecture.build, Build::Classifier(_));
+            Some(architecture.class.model_type) == model_type && !classifies
+        }
     });
     found.ok_or_else(|| ModelError::UnsupportedArchitecture {
         architecture: name.or(model_type).unwrap_or("not stated").to_string(),

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use quire_core::{BatchRow, InputBatchBuffer, InputBatchView, SamplingColumns, SequenceId, layout};
 use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
-use quire_models::{ForwardInput, KvCache, max_sequence_tokens, read_config};
+use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
-use quire_weights::{DType, ModelConfig, ModelDirectory, SafeTensors};
+use quire_weights::{ConfigDocument, DType, ModelConfig, ModelDirectory, PoolingConfig, SafeTensors, WeightsError};
 
 use crate::batch_check::{StepBounds, check_batch};
+use crate::embed_batch::{EmbedBatch, EmbedBounds, EmbedOutput, EmbedPart};
+use crate::embedder::{EmbedModel, Embedder};
 use crate::memory_profile::activation_bytes;
 use crate::model_info::LoadedFacts;
 use crate::running_model::RunningModel;
-use crate::{BatchLimits, HostTensor, KvCacheSpec, MemoryProfile, ModelInfo, RunnerError, RunnerOptions};
+use crate::{
+    BatchLimits, HostTensor, KvCacheSpec, MemoryProfile, ModelInfo, RunnerError, RunnerOptions, ScoreActivation,
+};
 
 /// What a step gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +42,9 @@ pub struct CandleRunner {
     input_ids: Vec<i32>,
     /// Logits of steps that are sampled here.
     logits: Vec<f32>,
+    embedder: Embedder,
+    activation: ScoreActivation,
+    num_token_types: usize,
 }
 
 impl CandleRunner {
@@ -51,6 +58,12 @@ impl CandleRunner {
         let pool = Arc::new(ThreadPool::new(options.threads)?);
         let directory = ModelDirectory::open(path).map_err(quire_models::ModelError::from)?;
         let config = read_config(&directory.config)?;
+        let model_use = model_use(&config)?;
+        let pooling = match model_use {
+            ModelUse::Score => PoolingConfig::read_inputs(path),
+            ModelUse::Generate | ModelUse::Embed => PoolingConfig::read(path),
+        }
+        .map_err(quire_models::ModelError::from)?;
         let checkpoint_dtype = config.dtype.unwrap_or_else(|| most_common_dtype(&directory.tensors));
         let dtype = match options.backend {
             crate::BackendKind::Cpu => options.dtype.resolve(checkpoint_dtype),
@@ -66,10 +79,28 @@ impl CandleRunner {
             backend: options.backend,
             isa,
             threads: options.threads,
+            model_use,
+            is_causal: loaded.model.is_causal(),
+            width: loaded.model.width(&config),
+            dimensions: matryoshka_dimensions(&config.document).map_err(quire_models::ModelError::from)?,
         };
-        let info = ModelInfo::new(&config, directory.generation, &facts);
-        let (caches, drawn, input_ids, logits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(CandleRunner { model: loaded.model, config, info, dtype, pool, caches, drawn, input_ids, logits })
+        let activation = ScoreActivation::read(&config.document).map_err(quire_models::ModelError::from)?;
+        let num_token_types = config.document.count("type_vocab_size").map_err(quire_models::ModelError::from)?;
+        let info = ModelInfo::new(&config, directory.generation, &pooling, facts);
+        Ok(CandleRunner {
+            model: loaded.model,
+            config,
+            info,
+            dtype,
+            pool,
+            caches: Vec::new(),
+            drawn: Vec::new(),
+            input_ids: Vec::new(),
+            logits: Vec::new(),
+            embedder: Embedder::default(),
+            activation,
+            num_token_types: num_token_types.unwrap_or(2),
+        })
     }
 
     /// Facts of the model.
@@ -84,7 +115,7 @@ impl CandleRunner {
 
     /// What a KV cache with blocks of `block_size` tokens looks like.
     pub fn kv_cache_spec(&self, block_size: usize) -> KvCacheSpec {
-        KvCacheSpec::new(&self.config, self.dtype, block_size)
+        KvCacheSpec::new(&self.config, self.dtype, block_size, self.num_cached_layers())
     }
 
     /// Memory that steps within `limits` take beside the KV cache.
@@ -98,7 +129,7 @@ impl CandleRunner {
     /// # Errors
     /// [`RunnerError::BadKvCache`]: number of layers, dtype, shape or strides.
     pub fn bind_kv_cache(&mut self, layers: &[HostTensor]) -> Result<(), RunnerError> {
-        let num_layers = self.config.num_hidden_layers;
+        let num_layers = self.num_cached_layers();
         if layers.len() != num_layers {
             return Err(RunnerError::BadKvCache {
                 what: "layers",
@@ -120,11 +151,23 @@ impl CandleRunner {
         Ok(())
     }
 
-    /// Runs a step of one token that leaves nothing behind but touched pages and buffers.
+    /// A model that does not generate has no KV cache.
+    fn num_cached_layers(&self) -> usize {
+        if self.info.generates { self.config.num_hidden_layers } else { 0 }
+    }
+
+    /// Runs a step of one token, or embeds one, which leaves nothing behind but touched pages and buffers.
     ///
     /// # Errors
-    /// As [`CandleRunner::execute`].
+    /// As [`CandleRunner::execute`] and [`CandleRunner::embed`].
     pub fn warmup(&mut self) -> Result<(), RunnerError> {
+        if !self.info.generates {
+            let pooling = &self.info.pooling;
+            let output = if pooling.scores { EmbedOutput::Score } else { EmbedOutput::Vector(pooling.kind) };
+            let mut out = vec![0.0; pooling.embedding_size];
+            let batch = EmbedBatch { token_ids: &[0], token_types: &[], start_loc: &[0, 1], output, part: None };
+            return self.embed(&batch, &mut out);
+        }
         let block_size = self.caches.first().ok_or(RunnerError::NoKvCache)?.block_size as u32;
         let row = BatchRow {
             sequence_id: SequenceId(0),
@@ -155,6 +198,9 @@ impl CandleRunner {
     /// The batch does not fit model and cache, `logits` is too small, or memory gave out. The cache then holds whatever it
     /// held, or keys and values of this step's tokens; no other token's.
     pub fn execute(&mut self, batch: &InputBatchView<'_>, logits: &mut [f32]) -> Result<ModelOutput, RunnerError> {
+        if !self.info.generates {
+            return Err(RunnerError::NotGenerative { architecture: self.info.architecture.clone() });
+        }
         let cache = self.caches.first().ok_or(RunnerError::NoKvCache)?;
         let bounds = StepBounds {
             vocab_size: self.info.vocab_size,
@@ -200,6 +246,35 @@ impl CandleRunner {
         Ok(ModelOutput::TokenIds(token_ids))
     }
 
+    /// Makes a vector or a score of each sequence of `batch`, into the front of `out`: `[sequences, embedding_size]`, or
+    /// `[sequences]` for scores. The bound KV cache is not touched. A vector depends on nothing but its sequence. Of a
+    /// sequence in parts, every part has to follow the one before; the last one writes the vector.
+    ///
+    /// # Errors
+    /// The batch does not fit the model, the model does not give what is asked for, `out` is too small, or memory gave out.
+    pub fn embed(&mut self, batch: &EmbedBatch<'_>, out: &mut [f32]) -> Result<(), RunnerError> {
+        batch.check(&EmbedBounds {
+            vocab_size: self.info.vocab_size,
+            num_token_types: self.num_token_types,
+            max_tokens: self.info.max_position_embeddings,
+        })?;
+        let width = if batch.output == EmbedOutput::Score { 1 } else { self.info.pooling.embedding_size };
+        let comes_now = |part: EmbedPart| part.num_computed + batch.token_ids.len() == part.num_tokens;
+        let expected = if batch.part.is_none_or(comes_now) { batch.num_sequences() * width } else { 0 };
+        if out.len() < expected {
+            return Err(RunnerError::EmbeddingsBufferTooSmall { expected, given: out.len() });
+        }
+        let model = EmbedModel {
+            model: &self.model,
+            config: &self.config,
+            width: self.info.pooling.embedding_size,
+            scores: self.info.pooling.scores,
+            cache_dtype: self.dtype,
+            activation: self.activation,
+        };
+        self.embedder.run(&model, batch, &mut out[..expected])
+    }
+
     /// The step's ids, with those that the step before drew put in their places.
     fn fill_input_ids(&mut self, batch: &InputBatchView<'_>) -> Result<(), RunnerError> {
         self.input_ids.clear();
@@ -232,6 +307,16 @@ fn remember(drawn: &mut Vec<i32>, batch: &InputBatchView<'_>, token_ids: &[i32])
             drawn.resize(row + 1, -1);
         }
         drawn[row] = token;
+    }
+}
+
+/// `matryoshka_dimensions`: the lengths to which vectors may be cut.
+fn matryoshka_dimensions(config: &ConfigDocument) -> Result<Vec<usize>, WeightsError> {
+    let Some(value) = config.get("matryoshka_dimensions") else { return Ok(Vec::new()) };
+    let numbers = value.as_array().map(|list| list.iter().map(|number| number.as_u64()).collect::<Option<Vec<u64>>>());
+    match numbers.flatten() {
+        Some(numbers) => Ok(numbers.into_iter().map(|number| number as usize).collect()),
+        None => Err(config.invalid("matryoshka_dimensions", value, "a list of lengths")),
     }
 }
 

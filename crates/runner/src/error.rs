@@ -95,6 +95,38 @@ pub enum RunnerError {
         /// Tokens per block of the batch.
         given: usize,
     },
+    /// A step of a model that has no logits.
+    #[error("{architecture} does not generate text: it embeds or scores")]
+    NotGenerative {
+        /// The model's architecture.
+        architecture: String,
+    },
+    /// Vectors of a classifier, scores of a model without one, parts of an encoder's sequence.
+    #[error("{architecture} gives no {asked}")]
+    UnsupportedEmbed {
+        /// The model's architecture.
+        architecture: String,
+        /// What was asked for.
+        asked: &'static str,
+    },
+    /// A batch of sequences to embed that breaks its own rules or the model's.
+    #[error("the embed batch's {field} is {given}; expected {expected}")]
+    BadEmbedBatch {
+        /// The field.
+        field: &'static str,
+        /// What is allowed.
+        expected: String,
+        /// What was given.
+        given: String,
+    },
+    /// The vectors don't fit the buffer.
+    #[error("the embeddings buffer holds {given} numbers; the batch needs {expected}")]
+    EmbeddingsBufferTooSmall {
+        /// Numbers needed.
+        expected: usize,
+        /// Numbers there.
+        given: usize,
+    },
     /// The batch refers to a token that the step before drew, but this runner did not draw it.
     #[error("row {row} continues a token of the step before, which this runner did not sample")]
     UnknownPreviousToken {
@@ -124,7 +156,10 @@ impl RunnerError {
             | RunnerError::WrongLength { .. }
             | RunnerError::BadBlockCopy { .. }
             | RunnerError::BadKvCache { .. } => "ERR_INVALID_ARGUMENT",
+            RunnerError::NotGenerative { .. } | RunnerError::UnsupportedEmbed { .. } => "ERR_NOT_SUPPORTED",
             RunnerError::NoKvCache
+            | RunnerError::BadEmbedBatch { .. }
+            | RunnerError::EmbeddingsBufferTooSmall { .. }
             | RunnerError::BatchOutOfRange { .. }
             | RunnerError::BlockSizeMismatch { .. }
             | RunnerError::UnknownPreviousToken { .. }

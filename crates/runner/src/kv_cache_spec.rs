@@ -9,7 +9,7 @@ use crate::{HostDType, HostTensor, RunnerError};
 /// The cache of every layer: all are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvCacheSpec {
-    /// Number of layers.
+    /// Number of layers; 0 for a model that needs no cache.
     pub num_layers: usize,
     /// Type of an element.
     pub dtype: HostDType,
@@ -26,11 +26,11 @@ pub struct KvCacheSpec {
 }
 
 impl KvCacheSpec {
-    pub(crate) fn new(config: &ModelConfig, dtype: ElementType, block_size: usize) -> KvCacheSpec {
+    pub(crate) fn new(config: &ModelConfig, dtype: ElementType, block_size: usize, num_layers: usize) -> KvCacheSpec {
         let (num_kv_heads, head_dim) = (config.num_key_value_heads, config.head_dim);
         let bytes = KvCache::size_bytes(dtype, 1, num_kv_heads, block_size, head_dim);
         KvCacheSpec {
-            num_layers: config.num_hidden_layers,
+            num_layers,
             dtype: dtype.into(),
             num_kv_heads,
             block_size,

@@ -30,10 +30,14 @@ pub(crate) fn activation_bytes(config: &ModelConfig, limits: &BatchLimits) -> u6
     let keys = (config.num_key_value_heads * config.head_dim) as u64;
     // Residual, its copy, the normed; queries, keys and values; attended; gate, up and their product.
     let per_token = 3 * hidden + queries + 2 * keys + queries + 3 * inner;
+    // Embedding: hidden states on their way to be pooled, and one layer's keys and values.
+    let pooled_per_token = hidden + 2 * keys;
     // The kernels narrow the input of a product to bf16 and keep partial results of attention.
     let scratch_per_token = inner.max(hidden).max(queries) + queries;
     let per_logits_row = 3 * hidden + config.vocab_size as u64;
     let tables = if config.rope.is_some() { (limits.max_model_len * config.head_dim) as u64 } else { 0 };
     let tokens = limits.max_num_batched_tokens as u64;
-    F32 * (tokens * (per_token + scratch_per_token) + limits.max_logits_rows as u64 * per_logits_row + 2 * tables)
+    F32 * (tokens * (per_token + pooled_per_token + scratch_per_token)
+        + limits.max_logits_rows as u64 * per_logits_row
+        + 2 * tables)
 }

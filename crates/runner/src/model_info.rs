@@ -1,10 +1,31 @@
 //! What an engine must know of a loaded model.
 
 use quire_kernels::Isa;
-use quire_models::max_sequence_tokens;
-use quire_weights::{DType, GenerationConfig, ModelConfig};
+use quire_models::{ModelUse, max_sequence_tokens};
+use quire_weights::{DType, GenerationConfig, ModelConfig, PoolingConfig, PoolingKind};
 
 use crate::{BackendKind, HostDType};
+
+/// How a model makes vectors or scores of sequences.
+#[derive(Clone, Debug)]
+pub struct PoolingInfo {
+    /// What the checkpoint asks for; else the last token of a decoder, the mean of an encoder.
+    pub kind: PoolingKind,
+    /// Whether vectors are normalised unless asked otherwise: as the checkpoint says, else true.
+    pub normalizes: bool,
+    /// Numbers of a vector.
+    pub embedding_size: usize,
+    /// Most tokens of a sequence.
+    pub max_tokens: usize,
+    /// Whether texts are lowercased before they are tokenized.
+    pub lowercases: bool,
+    /// Whether the model gives scores instead of vectors.
+    pub scores: bool,
+    /// Whether sequences may come in parts.
+    pub takes_parts: bool,
+    /// Shorter vectors that the model was trained for; empty when the checkpoint names none.
+    pub dimensions: Vec<usize>,
+}
 
 /// Facts of a loaded model.
 #[derive(Clone, Debug)]
@@ -47,6 +68,10 @@ pub struct ModelInfo {
     pub sliding_window: Option<usize>,
     /// Recommended sampling.
     pub generation: GenerationConfig,
+    /// Whether it generates text. A model that does not has no KV cache.
+    pub generates: bool,
+    /// How it makes vectors or scores.
+    pub pooling: PoolingInfo,
     /// Which implementation computes.
     pub backend: BackendKind,
     /// Instruction set of the kernels.
@@ -64,10 +89,31 @@ pub(crate) struct LoadedFacts {
     pub(crate) backend: BackendKind,
     pub(crate) isa: Isa,
     pub(crate) threads: usize,
+    pub(crate) model_use: ModelUse,
+    pub(crate) is_causal: bool,
+    pub(crate) width: usize,
+    pub(crate) dimensions: Vec<usize>,
 }
 
 impl ModelInfo {
-    pub(crate) fn new(config: &ModelConfig, generation: GenerationConfig, facts: &LoadedFacts) -> ModelInfo {
+    pub(crate) fn new(
+        config: &ModelConfig,
+        generation: GenerationConfig,
+        pooling: &PoolingConfig,
+        facts: LoadedFacts,
+    ) -> ModelInfo {
+        let most = max_sequence_tokens(config);
+        let default_kind = if facts.is_causal { PoolingKind::Last } else { PoolingKind::Mean };
+        let pooling = PoolingInfo {
+            kind: pooling.kind.unwrap_or(default_kind),
+            normalizes: pooling.normalizes.unwrap_or(true),
+            embedding_size: facts.width,
+            max_tokens: pooling.max_tokens.map_or(most, |tokens| tokens.min(most)),
+            lowercases: pooling.lowercases,
+            scores: facts.model_use == ModelUse::Score,
+            takes_parts: facts.is_causal,
+            dimensions: facts.dimensions,
+        };
         let first_window = config.sliding_windows.first().copied().flatten();
         let same = config.sliding_windows.iter().all(|&window| window == first_window);
         ModelInfo {
@@ -90,6 +136,8 @@ impl ModelInfo {
             pad_token_id: generation.pad_token_id.or(config.pad_token_id),
             sliding_window: first_window.filter(|_| same),
             generation,
+            generates: facts.model_use == ModelUse::Generate,
+            pooling,
             backend: facts.backend,
             isa: facts.isa,
             threads: facts.threads,

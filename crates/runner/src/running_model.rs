@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use quire_kernels::{ElementType, Kernels, ThreadPool};
-use quire_models::{CausalModel, CpuBackend, ForwardInput, KvCache, ModelError, ReferenceBackend, load};
+use quire_models::{
+    Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, ReferenceBackend, load,
+};
 use quire_weights::{ModelConfig, SafeTensors};
 
 use crate::BackendKind;
 
 pub(crate) enum RunningModel {
-    Cpu { backend: CpuBackend, model: Box<dyn CausalModel<CpuBackend>> },
-    Reference { model: Box<dyn CausalModel<ReferenceBackend>> },
+    Cpu { backend: CpuBackend, model: Model<CpuBackend> },
+    Reference { model: Model<ReferenceBackend> },
 }
 
 /// A model and what loading it showed.
@@ -18,6 +20,19 @@ pub(crate) struct Loaded {
     pub(crate) model: RunningModel,
     pub(crate) weights_bytes: u64,
     pub(crate) num_parameters: u64,
+}
+
+/// Runs an expression with the backend and the model, whichever they are.
+macro_rules! on_backend {
+    ($running:expr, |$backend:ident, $model:ident| $body:expr) => {
+        match $running {
+            RunningModel::Cpu { backend: $backend, model: $model } => $body,
+            RunningModel::Reference { model: $model } => {
+                let $backend = &ReferenceBackend;
+                $body
+            }
+        }
+    };
 }
 
 impl RunningModel {
@@ -43,15 +58,80 @@ impl RunningModel {
         }
     }
 
+    /// Whether the model is a decoder.
+    pub(crate) fn is_causal(&self) -> bool {
+        on_backend!(self, |_backend, model| matches!(model, Model::Causal(_)))
+    }
+
+    /// Width of the last hidden states.
+    pub(crate) fn width(&self, config: &ModelConfig) -> usize {
+        on_backend!(self, |_backend, model| match model {
+            Model::Causal(model) => model.head().width(),
+            Model::Encoder(_) => config.hidden_size,
+        })
+    }
+
+    /// Logits of a step of a decoder. `[logits, vocab_size]`
     pub(crate) fn forward(
         &self,
         input: &ForwardInput<'_>,
         caches: &[KvCache],
         logits: &mut [f32],
     ) -> Result<(), ModelError> {
-        match self {
-            RunningModel::Cpu { backend, model } => model.forward(backend, input, caches, logits),
-            RunningModel::Reference { model } => model.forward(&ReferenceBackend, input, caches, logits),
-        }
+        on_backend!(self, |backend, model| causal(model).forward(backend, input, caches, logits))
+    }
+
+    /// Last hidden states of `input.logits_indices`. `[indices, width]`
+    pub(crate) fn hidden_states(
+        &self,
+        input: &ForwardInput<'_>,
+        token_types: &[i32],
+        caches: &[KvCache],
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        on_backend!(self, |backend, model| match model {
+            Model::Causal(model) => match model.hidden_states(backend, input, caches)? {
+                Some(hidden) => backend.to_host(&hidden, out),
+                None => Ok(()),
+            },
+            Model::Encoder(model) => {
+                let hidden = model.hidden_states(backend, input, token_types, &caches[0])?; // [tokens, width]
+                if input.logits_indices.len() == input.num_tokens() {
+                    return backend.to_host(&hidden, out);
+                }
+                backend.to_host(&backend.select_rows(&hidden, input.logits_indices)?, out)
+            }
+        })
+    }
+
+    /// The classifier's logits for the sequences whose first tokens are `input.logits_indices`. `[indices]`
+    pub(crate) fn classify(
+        &self,
+        input: &ForwardInput<'_>,
+        token_types: &[i32],
+        caches: &[KvCache],
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        on_backend!(self, |backend, model| {
+            let model = encoder(model);
+            let hidden = model.hidden_states(backend, input, token_types, &caches[0])?; // [tokens, width]
+            let first_tokens = backend.select_rows(&hidden, input.logits_indices)?; // [sequences, width]
+            let logits = model.classify(backend, &first_tokens)?.expect("no classifier; this is a bug");
+            backend.to_host(&logits, out)
+        })
+    }
+}
+
+fn causal<B: Backend>(model: &Model<B>) -> &dyn CausalModel<B> {
+    match model {
+        Model::Causal(model) => model.as_ref(),
+        Model::Encoder(_) => panic!("an encoder was asked for logits; this is a bug"),
+    }
+}
+
+fn encoder<B: Backend>(model: &Model<B>) -> &dyn EncoderModel<B> {
+    match model {
+        Model::Encoder(model) => model.as_ref(),
+        Model::Causal(_) => panic!("a decoder was asked to classify; this is a bug"),
     }
 }

@@ -91,6 +91,8 @@ pub struct ConfigClass {
     pub head_dim: Option<usize>,
     /// Longest sequence of training.
     pub max_position_embeddings: usize,
+    /// Whether learned positions begin after the pad token's id, so that the rows up to it are none.
+    pub positions_after_pad: bool,
     /// Feed-forward activation.
     pub activation: &'static str,
     /// Epsilon of the norms.

@@ -10,22 +10,45 @@ use crate::WeightsError;
 
 /// Reads the JSON object in the file at `path`, at most `allowed` bytes.
 pub(crate) fn read_object(path: &Path, allowed: u64) -> Result<Map<String, Value>, WeightsError> {
+    parse_object(path, &read_bytes(path, allowed)?, allowed)
+}
+
+/// Reads the JSON list in the file at `path`, at most `allowed` bytes.
+pub(crate) fn read_array(path: &Path, allowed: u64) -> Result<Vec<Value>, WeightsError> {
+    match parse(path, &read_bytes(path, allowed)?, allowed)? {
+        Value::Array(values) => Ok(values),
+        other => Err(unexpected(path, "a list", &other)),
+    }
+}
+
+/// The file's bytes, one more than is allowed at most.
+fn read_bytes(path: &Path, allowed: u64) -> Result<Vec<u8>, WeightsError> {
     let io = |source| WeightsError::Io { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(allowed + 1).read_to_end(&mut bytes).map_err(io)?;
-    parse_object(path, &bytes, allowed)
+    Ok(bytes)
 }
 
 /// Parses `bytes`, which came from `path`, as a JSON object of at most `allowed` bytes.
 pub(crate) fn parse_object(path: &Path, bytes: &[u8], allowed: u64) -> Result<Map<String, Value>, WeightsError> {
+    match parse(path, bytes, allowed)? {
+        Value::Object(object) => Ok(object),
+        other => Err(unexpected(path, "an object", &other)),
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8], allowed: u64) -> Result<Value, WeightsError> {
     if bytes.len() as u64 > allowed {
         return Err(WeightsError::FileTooLarge { path: path.to_path_buf(), allowed });
     }
-    let invalid = |reason: String| WeightsError::InvalidJson { path: path.to_path_buf(), reason };
-    match serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))? {
-        Value::Object(object) => Ok(object),
-        other => Err(invalid(format!("expected an object, found {}", describe(&other)))),
-    }
+    let invalid =
+        |error: serde_json::Error| WeightsError::InvalidJson { path: path.to_path_buf(), reason: error.to_string() };
+    serde_json::from_slice(bytes).map_err(invalid)
+}
+
+fn unexpected(path: &Path, expected: &str, found: &Value) -> WeightsError {
+    let reason = format!("expected {expected}, found {}", describe(found));
+    WeightsError::InvalidJson { path: path.to_path_buf(), reason }
 }
 
 /// A value as an error message shows it: JSON, cut to 60 characters.

@@ -9,7 +9,7 @@ const MAX_LAYERS: usize = 4_096;
 const MAX_WIDTH: usize = 1 << 20;
 const MAX_VOCAB: usize = 1 << 24;
 
-/// What every decoder-only transformer has. Sizes are in elements and never 0.
+/// What every transformer has, decoder or encoder. Sizes are in elements and never 0.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
     /// The class that the checkpoint was saved from, such as `LlamaForCausalLM`.
@@ -30,7 +30,7 @@ pub struct ModelConfig {
     pub num_key_value_heads: usize,
     /// Size of one head.
     pub head_dim: usize,
-    /// Longest sequence of training.
+    /// Longest sequence of training, without rows of the table that are no positions.
     pub max_position_embeddings: usize,
     /// Name of the feed-forward activation.
     pub activation: String,
@@ -88,6 +88,16 @@ impl ModelConfig {
         if num_attention_heads * head_dim > MAX_WIDTH {
             return Err(document.invalid_text("head_dim", head_dim.to_string(), "heads x head_dim of at most 1048576"));
         }
+        let pad_token_id = fields.token("pad_token_id", class.pad_token_id)?;
+        let rows_before_positions = match pad_token_id {
+            Some(pad) if class.positions_after_pad => pad as usize + 1,
+            _ => 0,
+        };
+        if rows_before_positions >= max_position_embeddings {
+            let found =
+                format!("{max_position_embeddings}, of which {rows_before_positions} are before the first position");
+            return Err(document.invalid_text(names.max_position_embeddings, found, "rows for at least one position"));
+        }
         let norm_epsilon = match names.norm_epsilon {
             Some(name) => fields.epsilon(name, class.norm_epsilon)?,
             None => class.norm_epsilon,
@@ -107,7 +117,7 @@ impl ModelConfig {
             num_attention_heads,
             num_key_value_heads,
             head_dim,
-            max_position_embeddings,
+            max_position_embeddings: max_position_embeddings - rows_before_positions,
             activation: document.text(names.activation)?.unwrap_or(class.activation).to_string(),
             norm_epsilon: norm_epsilon as f32,
             tie_word_embeddings: document.flag("tie_word_embeddings", class.tie_word_embeddings)?,
@@ -117,7 +127,7 @@ impl ModelConfig {
                 Some(ids) => ids,
                 None => class.eos_token_id.into_iter().collect(),
             },
-            pad_token_id: fields.token("pad_token_id", class.pad_token_id)?,
+            pad_token_id,
             rope: class
                 .rotary
                 .map(|fields| RopeConfig::read(document, &fields, max_position_embeddings))

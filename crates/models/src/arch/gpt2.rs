@@ -27,6 +27,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: None,
     head_dim: None,
     max_position_embeddings: 1_024,
+    positions_after_pad: false,
     activation: "gelu_new",
     norm_epsilon: 1e-5,
     tie_word_embeddings: true,
@@ -67,6 +68,7 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, layer: usize) -> 
         attention: Attention {
             heads: loader.heads(),
             scale: attention_scale(loader, layer)?,
+            causal: true,
             sliding_window: None,
             qkv: loader.conv1d(&format!("{name}.attn.c_attn"), 3 * hidden, hidden)?,
             output: loader.conv1d(&format!("{name}.attn.c_proj"), hidden, hidden)?,

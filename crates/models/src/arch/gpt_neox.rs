@@ -25,6 +25,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: None,
     head_dim: None,
     max_position_embeddings: 2_048,
+    positions_after_pad: false,
     activation: "gelu",
     norm_epsilon: 1e-5,
     tie_word_embeddings: false,
@@ -63,22 +64,25 @@ impl<B: Backend> GptNeox<B> {
 }
 
 impl<B: Backend> CausalModel<B> for GptNeox<B> {
-    fn forward(
+    fn hidden_states(
         &self,
         backend: &B,
         input: &ForwardInput<'_>,
         caches: &[B::KvCache],
-        logits: &mut [f32],
-    ) -> Result<(), ModelError> {
+    ) -> Result<Option<B::Tensor>, ModelError> {
         let mut hidden = backend.embed(self.head.embedding(), input.input_ids, 0)?; // [tokens, hidden]
         for (block, cache) in self.blocks.iter().zip(caches) {
             self.block(backend, block, &mut hidden, input, cache)?;
         }
         if input.logits_indices.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let wanted = backend.select_rows(&hidden, input.logits_indices)?; // [logits, hidden]
-        backend.logits(&backend.norm(&wanted, &self.norm)?, self.head.matrix(), logits)
+        backend.norm(&wanted, &self.norm).map(Some)
+    }
+
+    fn head(&self) -> &OutputHead<B> {
+        &self.head
     }
 }
 
@@ -114,6 +118,7 @@ fn block<B: Backend>(
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            causal: true,
             sliding_window: None,
             qkv: loader.qkv_by_head(&format!("{name}.attention.query_key_value"), heads, hidden, bias)?,
             output: loader.linear(&format!("{name}.attention.dense"), hidden, hidden, bias)?,

@@ -17,6 +17,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: None,
     head_dim: None,
     max_position_embeddings: 2_048,
+    positions_after_pad: false,
     activation: "silu",
     norm_epsilon: 1e-6,
     tie_word_embeddings: false,

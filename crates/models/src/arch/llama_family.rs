@@ -65,6 +65,7 @@ impl LlamaFamily {
             attention: Attention {
                 heads,
                 scale: heads.inverse_root(),
+                causal: true,
                 sliding_window: config.sliding_windows[layer],
                 qkv: loader.stacked(&qkv, hidden, self.qkv_bias)?,
                 output: loader.linear(&attention("o_proj"), hidden, queries, self.output_bias)?,

@@ -1,5 +1,6 @@
 //! The architectures: each one the defaults of its configuration class and how its tensors make up a model.
 
+pub(crate) mod bert;
 pub(crate) mod gpt2;
 pub(crate) mod gpt_neox;
 pub(crate) mod llama;

@@ -30,6 +30,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: None,
     head_dim: None,
     max_position_embeddings: 2_048,
+    positions_after_pad: false,
     activation: "relu",
     norm_epsilon: NORM_EPSILON,
     tie_word_embeddings: true,
@@ -82,13 +83,12 @@ impl<B: Backend> Block<B> {
 }
 
 impl<B: Backend> CausalModel<B> for Opt<B> {
-    fn forward(
+    fn hidden_states(
         &self,
         backend: &B,
         input: &ForwardInput<'_>,
         caches: &[B::KvCache],
-        logits: &mut [f32],
-    ) -> Result<(), ModelError> {
+    ) -> Result<Option<B::Tensor>, ModelError> {
         let mut hidden = backend.embed(self.head.embedding(), input.input_ids, 0)?; // [tokens, embedding]
         if let Some(project_in) = &self.project_in {
             hidden = backend.linear(&hidden, project_in)?; // [tokens, hidden]
@@ -98,7 +98,7 @@ impl<B: Backend> CausalModel<B> for Opt<B> {
             hidden = block.forward(backend, hidden, input, cache)?;
         }
         if input.logits_indices.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let mut wanted = backend.select_rows(&hidden, input.logits_indices)?; // [logits, hidden]
         if let Some(norm) = &self.final_norm {
@@ -107,7 +107,11 @@ impl<B: Backend> CausalModel<B> for Opt<B> {
         if let Some(project_out) = &self.project_out {
             wanted = backend.linear(&wanted, project_out)?; // [logits, embedding]
         }
-        backend.logits(&wanted, self.head.matrix(), logits)
+        Ok(Some(wanted))
+    }
+
+    fn head(&self) -> &OutputHead<B> {
+        &self.head
     }
 }
 
@@ -156,6 +160,7 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, options: &BlockOp
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            causal: true,
             sliding_window: None,
             qkv: loader.stacked(&qkv, hidden, options.bias)?,
             output: loader.linear(&format!("{name}.self_attn.out_proj"), hidden, hidden, options.bias)?,

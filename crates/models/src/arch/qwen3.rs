@@ -17,6 +17,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: Some(32),
     head_dim: Some(128),
     max_position_embeddings: 32_768,
+    positions_after_pad: false,
     activation: "silu",
     norm_epsilon: 1e-6,
     tie_word_embeddings: false,

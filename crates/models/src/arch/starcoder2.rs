@@ -20,6 +20,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     num_key_value_heads: Some(2),
     head_dim: None,
     max_position_embeddings: 4_096,
+    positions_after_pad: false,
     activation: "gelu_pytorch_tanh",
     norm_epsilon: 1e-5,
     tie_word_embeddings: true,
@@ -64,6 +65,7 @@ fn block<B: Backend>(
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            causal: true,
             sliding_window: config.sliding_windows[layer],
             qkv: loader.stacked(&qkv, hidden, bias)?,
             output: loader.linear(&attention("o_proj"), hidden, queries, bias)?,

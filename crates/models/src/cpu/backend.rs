@@ -151,6 +151,7 @@ impl Backend for CpuBackend {
             Activation::Gelu => KernelActivation::Gelu,
             Activation::GeluTanh => KernelActivation::GeluTanh,
             Activation::Relu => KernelActivation::Relu,
+            Activation::Tanh => KernelActivation::Tanh,
         };
         self.kernels.activate(&self.pool, activation, x.values_mut());
         Ok(())
@@ -212,6 +213,7 @@ impl Backend for CpuBackend {
                 cache: &cache.buffer,
                 layout,
                 scale: spec.scale,
+                causal: spec.causal,
                 sliding_window: spec.sliding_window,
                 query_start_loc: input.query_start_loc,
                 seq_lens: input.seq_lens,
@@ -221,6 +223,11 @@ impl Backend for CpuBackend {
             },
         )?;
         Ok(out)
+    }
+
+    fn to_host(&self, x: &Activations, out: &mut [f32]) -> Result<(), ModelError> {
+        out.copy_from_slice(x.values());
+        Ok(())
     }
 
     fn logits(&self, x: &Activations, head: &PackedMatrix, out: &mut [f32]) -> Result<(), ModelError> {

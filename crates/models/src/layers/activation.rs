@@ -13,6 +13,8 @@ pub enum Activation {
     GeluTanh,
     /// `max(x, 0)`.
     Relu,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 /// Every accepted name; those after one another with the same function are synonyms.
@@ -27,6 +29,7 @@ const NAMES: &[(&str, Activation)] = &[
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("gelu_python_tanh", Activation::GeluTanh),
     ("relu", Activation::Relu),
+    ("tanh", Activation::Tanh),
 ];
 
 impl Activation {

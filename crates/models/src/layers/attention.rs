@@ -33,6 +33,8 @@ impl HeadLayout {
 pub(crate) struct Attention<B: Backend> {
     pub(crate) heads: HeadLayout,
     pub(crate) scale: f32,
+    /// False in encoders: every token sees its whole sequence.
+    pub(crate) causal: bool,
     pub(crate) sliding_window: Option<usize>,
     /// Query, key and value projections, stacked.
     pub(crate) qkv: Linear<B>,
@@ -57,6 +59,7 @@ impl<B: Backend> Attention<B> {
             num_kv_heads: self.heads.num_kv_heads,
             head_dim: self.heads.head_dim,
             scale: self.scale,
+            causal: self.causal,
             sliding_window: self.sliding_window,
             head_norms: self.head_norms.as_ref().map(|norms| (&norms.query, &norms.key, norms.epsilon)),
             rope: self.rope.as_deref(),

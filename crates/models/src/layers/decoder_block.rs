@@ -36,13 +36,12 @@ pub(crate) struct DecoderStack<B: Backend> {
 }
 
 impl<B: Backend> CausalModel<B> for DecoderStack<B> {
-    fn forward(
+    fn hidden_states(
         &self,
         backend: &B,
         input: &ForwardInput<'_>,
         caches: &[B::KvCache],
-        logits: &mut [f32],
-    ) -> Result<(), ModelError> {
+    ) -> Result<Option<B::Tensor>, ModelError> {
         let mut hidden = backend.embed(self.head.embedding(), input.input_ids, 0)?; // [tokens, hidden]
         if let Some(positions) = &self.positions {
             backend.add(&mut hidden, &backend.embed(positions, input.positions, 0)?)?;
@@ -51,9 +50,13 @@ impl<B: Backend> CausalModel<B> for DecoderStack<B> {
             block.forward(backend, &mut hidden, input, cache)?;
         }
         if input.logits_indices.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let wanted = backend.select_rows(&hidden, input.logits_indices)?; // [logits, hidden]
-        backend.logits(&backend.norm(&wanted, &self.norm)?, self.head.matrix(), logits)
+        backend.norm(&wanted, &self.norm).map(Some)
+    }
+
+    fn head(&self) -> &OutputHead<B> {
+        &self.head
     }
 }

@@ -16,5 +16,5 @@ pub(crate) use decoder_block::{DecoderBlock, DecoderStack};
 pub use linear::Linear;
 pub(crate) use mlp::Mlp;
 pub use norm::Norm;
-pub(crate) use output_head::OutputHead;
+pub use output_head::OutputHead;
 pub use rope_angles::RopeAngles;

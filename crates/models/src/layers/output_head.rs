@@ -3,16 +3,12 @@
 use crate::{Backend, ModelError, WeightLoader};
 
 /// The embedding and the output matrix, both `[vocab, width]`.
-pub(crate) enum OutputHead<B: Backend> {
-    /// One matrix is both.
-    Tied(B::Matrix),
-    /// Two matrices.
-    Untied {
-        /// Of token ids.
-        embedding: B::Matrix,
-        /// Of logits.
-        output: B::Matrix,
-    },
+pub struct OutputHead<B: Backend> {
+    /// Of token ids; also of logits where there is no `output`.
+    embedding: B::Matrix,
+    /// Of logits, where it is another matrix.
+    output: Option<B::Matrix>,
+    width: usize,
 }
 
 impl<B: Backend> OutputHead<B> {
@@ -25,6 +21,7 @@ impl<B: Backend> OutputHead<B> {
         shape: [usize; 2],
         tied: bool,
     ) -> Result<OutputHead<B>, ModelError> {
+        let width = shape[1];
         if tied {
             let stored = match (loader.contains(embedding), loader.contains(output)) {
                 (false, true) => Some(output),
@@ -32,24 +29,24 @@ impl<B: Backend> OutputHead<B> {
                 _ => Some(embedding),
             };
             if let Some(stored) = stored {
-                return Ok(OutputHead::Tied(loader.embedding(stored, shape)?));
+                return Ok(OutputHead { embedding: loader.embedding(stored, shape)?, output: None, width });
             }
         }
-        Ok(OutputHead::Untied {
-            embedding: loader.embedding(embedding, shape)?,
-            output: loader.embedding(output, shape)?,
-        })
+        let (embedding, output) = (loader.embedding(embedding, shape)?, loader.embedding(output, shape)?);
+        Ok(OutputHead { embedding, output: Some(output), width })
     }
 
     pub(crate) fn embedding(&self) -> &B::Matrix {
-        match self {
-            OutputHead::Tied(matrix) | OutputHead::Untied { embedding: matrix, .. } => matrix,
-        }
+        &self.embedding
     }
 
-    pub(crate) fn matrix(&self) -> &B::Matrix {
-        match self {
-            OutputHead::Tied(matrix) | OutputHead::Untied { output: matrix, .. } => matrix,
-        }
+    /// The output matrix.
+    pub fn matrix(&self) -> &B::Matrix {
+        self.output.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// Width of what the output matrix multiplies: the last hidden states.
+    pub fn width(&self) -> usize {
+        self.width
     }
 }

@@ -33,8 +33,13 @@ pub(super) fn attend(
         ))?; // [kv_heads, group * count, head_dim]
         let scores = (queries.matmul(&keys.transpose(1, 2)?)? * f64::from(spec.scale))?;
         let scores = scores.reshape((spec.num_heads, count, length))?;
-        let mask = mask(&input.positions[first..first + count], length, spec.sliding_window)?;
-        let weights = softmax(&scores.broadcast_add(&mask)?)?; // [heads, count, length]
+        let scores = match spec.causal {
+            true => {
+                scores.broadcast_add(&mask(&input.positions[first..first + count], length, spec.sliding_window)?)?
+            }
+            false => scores,
+        };
+        let weights = softmax(&scores)?; // [heads, count, length]
         let weights = weights.reshape((spec.num_kv_heads, group * count, length))?;
         let attended = weights.matmul(&values)?; // [kv_heads, group * count, head_dim]
         let attended = attended.reshape((spec.num_heads, count, spec.head_dim))?.transpose(0, 1)?;

@@ -102,6 +102,7 @@ impl Backend for ReferenceBackend {
             Activation::Gelu => x.gelu_erf()?,
             Activation::GeluTanh => x.gelu()?,
             Activation::Relu => x.relu()?,
+            Activation::Tanh => x.tanh()?,
         };
         Ok(())
     }
@@ -136,6 +137,11 @@ impl Backend for ReferenceBackend {
         }
         write_rows(cache, input.slot_mapping, &keys, &values)?;
         attend(&queries, spec, input, cache)
+    }
+
+    fn to_host(&self, x: &Tensor, out: &mut [f32]) -> Result<(), ModelError> {
+        out.copy_from_slice(&x.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
     }
 
     fn logits(&self, x: &Tensor, head: &Tensor, out: &mut [f32]) -> Result<(), ModelError> {

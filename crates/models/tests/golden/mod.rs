@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use quire_kernels::{ElementType, SharedBuffer};
-use quire_models::{Backend, CausalModel, ForwardInput, KvCache, load, read_config};
+use quire_models::{Backend, CausalModel, ForwardInput, KvCache, Model, load, read_config};
 use quire_weights::{ModelConfig, ModelDirectory};
 use serde_json::Value;
 
@@ -172,7 +172,9 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
     ) -> PagedSession<B> {
         let directory = ModelDirectory::open(path).unwrap();
         let config = read_config(&directory.config).unwrap();
-        let model = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model;
+        let Model::Causal(model) = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model else {
+            panic!("{} is no decoder", path.display())
+        };
         let blocks_per_sequence = max_tokens.div_ceil(block_size);
         let num_blocks = 1 + blocks_per_sequence * num_sequences;
         let (num_kv_heads, head_dim) = (config.num_key_value_heads, config.head_dim);
