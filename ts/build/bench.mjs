@@ -1,4 +1,4 @@
-// `npm run bench [-- micro|engine|frameworks|peers ...]`: builds, then runs the benches of the named folders (micro and engine
+// `npm run bench [-- micro|engine|serving|frameworks|peers ...]`: builds, then runs the benches of the named folders (micro and engine
 // when none is named: frameworks wants their environments, peers installs other engines). Results are printed; what is worth
 // keeping goes to benches/results.
 import { existsSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { runMain, StepError } from './step-error.mjs'
 const KINDS = {
   micro: () => mustExecute('cargo bench', 'cargo', ['bench', '--locked', '--workspace', '--benches']),
   engine: () => runFolder('engine'),
+  serving: () => runFolder('serving'),
   frameworks: () => runFolder('frameworks'),
   peers: () => mustExecute('benches/peers', process.execPath, [inRoot('benches', 'peers', 'run.mjs')]),
 }
