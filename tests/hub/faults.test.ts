@@ -51,10 +51,11 @@ const mended: readonly [string, (asked: Asked) => boolean, Fault, number][] = [
   ],
 ]
 for (const [name, matches, fault, times] of mended) {
-  test(`mended: ${name}`, async t => {
+  test.serial(`mended: ${name}`, async t => {
     const given = await hubCase(t)
     given.server.fail(matches, fault, times)
-    await checkWeights(t, given)
+    const env = { ...given.options.env, ...(fault.kind === 'stall' && { HF_HUB_DOWNLOAD_TIMEOUT: '2' }) }
+    await checkWeights(t, { ...given, options: { ...given.options, env } })
     t.deepEqual(
       (await readdir(join(given.repository, 'blobs'))).filter(file => file.endsWith('incomplete')),
       [],
@@ -117,7 +118,7 @@ const final: readonly [string, (asked: Asked) => boolean, Fault, ErrorCode, RegE
   ],
 ]
 for (const [name, matches, fault, code, message] of final) {
-  test(`an error: ${name}`, async t => {
+  test.serial(`an error: ${name}`, async t => {
     const given = await hubCase(t)
     given.server.fail(asked => matches(asked) || asked.path.startsWith('/api/again'), fault, always)
     const error = await refused(t, given)
@@ -128,7 +129,7 @@ for (const [name, matches, fault, code, message] of final) {
   })
 }
 
-test('a pull that was cut off goes on where it was, with the tag of what it had', async t => {
+test.serial('a pull that was cut off goes on where it was, with the tag of what it had', async t => {
   const given = await hubCase(t)
   const { server } = given
   server.fail(
@@ -148,7 +149,7 @@ test('a pull that was cut off goes on where it was, with the tag of what it had'
   t.true(server.downloadsOf(WEIGHTS).every(({ range }) => range !== 'bytes=0-99999'))
 })
 
-test('content that changed under a partial download is fetched anew', async t => {
+test.serial('content that changed under a partial download is fetched anew', async t => {
   const given = await hubCase(t)
   given.server.fail(asked => ofWeights(asked) && asked.range === 'bytes=0-99999', { kind: 'cut', after: 40_000 }, 1)
   given.server.fail(
@@ -162,7 +163,7 @@ test('content that changed under a partial download is fetched anew', async t =>
   await checkWeights(t, given)
 })
 
-test('a partial file that somebody spoilt is fetched anew', async t => {
+test.serial('a partial file that somebody spoilt is fetched anew', async t => {
   const given = await hubCase(t)
   given.server.fail(
     asked => ofWeights(asked) && asked.range === 'bytes=200000-299999',
@@ -174,7 +175,7 @@ test('a partial file that somebody spoilt is fetched anew', async t => {
   await checkWeights(t, given)
 })
 
-test('Retry-After is waited for', async t => {
+test.serial('Retry-After is waited for', async t => {
   const given = await hubCase(t)
   given.server.fail(ofInfo, { kind: 'status', status: 429, headers: { 'retry-after': '1' } }, 1)
   const begun = performance.now()
@@ -182,7 +183,7 @@ test('Retry-After is waited for', async t => {
   t.true(performance.now() - begun >= 1000)
 })
 
-test('a model that nobody knows: the spelling, and the token', async t => {
+test.serial('a model that nobody knows: the spelling, and the token', async t => {
   const given = await hubCase(t)
   given.server.repositories.clear()
   const error = await refused(t, given)
@@ -191,7 +192,7 @@ test('a model that nobody knows: the spelling, and the token', async t => {
   t.is(given.server.asked.length, 1, 'it is not tried again')
 })
 
-test('a revision that nobody knows', async t => {
+test.serial('a revision that nobody knows', async t => {
   const { options } = await hubCase(t)
   await t.throwsAsync(resolveModel(`${MODEL}@v9`, options), {
     code: 'ERR_HUB_NOT_FOUND',
@@ -199,7 +200,7 @@ test('a revision that nobody knows', async t => {
   })
 })
 
-test('a private model: without a token, with a wrong one, with the right one', async t => {
+test.serial('a private model: without a token, with a wrong one, with the right one', async t => {
   const { server, options } = await hubCase(t)
   server.repositories.set(MODEL, { revisions: { main: commit(modelFiles) }, token: 'right' })
   await t.throwsAsync(resolveModel(MODEL, options), {
@@ -214,14 +215,14 @@ test('a private model: without a token, with a wrong one, with the right one', a
   t.pass()
 })
 
-test('a gated model says where its licence is accepted', async t => {
+test.serial('a gated model says where its licence is accepted', async t => {
   const { server, options } = await hubCase(t)
   server.repositories.set(MODEL, { revisions: { main: commit(modelFiles) }, token: 'right', isGated: true })
   const error = await t.throwsAsync(resolveModel(MODEL, options), { code: 'ERR_HUB_UNAUTHORIZED' })
   t.regex(error?.message ?? '', /Accept it at http:\/\/127\.0\.0\.1:\d+\/acme\/tiny-model, then set HF_TOKEN/)
 })
 
-test('the token goes to the hub and never to another origin', async t => {
+test.serial('the token goes to the hub and never to another origin', async t => {
   const { server, options } = await hubCase(t)
   await resolveModel(MODEL, { ...options, token: 'secret-token' })
   const [hub, store] = ['hub', 'store'].map(origin => server.asked.filter(asked => asked.origin === origin))
@@ -229,7 +230,7 @@ test('the token goes to the hub and never to another origin', async t => {
   t.true(store?.length !== 0 && store?.every(({ authorization }) => authorization === undefined))
 })
 
-test('a redirect to another host and back does not bring the token back', async t => {
+test.serial('a redirect to another host and back does not bring the token back', async t => {
   const { server, options } = await hubCase(t)
   const other = createServer((request, response) => {
     seen.push(request.headers.authorization)
@@ -254,7 +255,7 @@ test('a redirect to another host and back does not bring the token back', async 
   )
 })
 
-test('no error tells the token', async t => {
+test.serial('no error tells the token', async t => {
   const { server, options } = await hubCase(t)
   server.repositories.clear()
   const error = (await t.throwsAsync(resolveModel(MODEL, { ...options, token: 'secret-token' }))) as HubError
@@ -276,7 +277,7 @@ for (const name of [
   'a\u0000b',
   '',
 ]) {
-  test(`a hub that lists ${JSON.stringify(name)} is refused`, async t => {
+  test.serial(`a hub that lists ${JSON.stringify(name)} is refused`, async t => {
     const given = await hubCase(t)
     given.server.listedNames = [...Object.keys(modelFiles), name]
     const error = await refused(t, given)
@@ -292,7 +293,7 @@ const lies: readonly [string, Readonly<Record<string, string>>, RegExp][] = [
   ['another commit', { etag: '"abc"', 'content-length': '10', 'x-repo-commit': '../..' }, /another commit/],
 ]
 for (const [name, headers, message] of lies) {
-  test(`metadata is refused: ${name}`, async t => {
+  test.serial(`metadata is refused: ${name}`, async t => {
     const given = await hubCase(t)
     const status = 200
     given.server.fail(
@@ -311,7 +312,7 @@ for (const [name, answer] of [
   ['null', 'null'],
   ['a list of numbers', `{"sha":"${'a'.repeat(40)}","siblings":[5,null]}`],
 ] as const) {
-  test(`an answer is refused: ${name}`, async t => {
+  test.serial(`an answer is refused: ${name}`, async t => {
     const given = await hubCase(t)
     const server = createServer((_, response) => response.end(answer))
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -323,7 +324,7 @@ for (const [name, answer] of [
   })
 }
 
-test('a hub that never answers is given up', async t => {
+test.serial('a hub that never answers is given up', async t => {
   const given = await hubCase(t)
   const server = createServer(() => {})
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -337,7 +338,7 @@ test('a hub that never answers is given up', async t => {
   t.regex(error.message, /does not answer \(no answer for 0\.2 s\)\. Check the network, the proxy and HF_ENDPOINT/)
 })
 
-test('a host that is not there', async t => {
+test.serial('a host that is not there', async t => {
   const given = await hubCase(t)
   await given.server.close()
   const error = await refused(t, given)
@@ -345,7 +346,7 @@ test('a host that is not there', async t => {
   t.regex(error.message, /ECONNREFUSED/)
 })
 
-test('aborted: before, while asking, while downloading; and nothing stays open', async t => {
+test.serial('aborted: before, while asking, while downloading; and nothing stays open', async t => {
   const { options, server, repository } = await hubCase(t)
   await t.throwsAsync(resolveModel(MODEL, { ...options, signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' })
   t.is(server.asked.length, 0)
@@ -370,7 +371,7 @@ test('aborted: before, while asking, while downloading; and nothing stays open',
   await resolveModel(MODEL, options)
 })
 
-test('no room on the disk is told before anything is downloaded', async t => {
+test.serial('no room on the disk is told before anything is downloaded', async t => {
   const given = await hubCase(t)
   const tools = { ...given.tools, freeBytes: async () => 250_000 }
   const error = await refused(t, { ...given, options: { ...given.options, tools } })
@@ -379,7 +380,7 @@ test('no room on the disk is told before anything is downloaded', async t => {
   t.deepEqual(given.server.downloadsOf(undefined), [])
 })
 
-test('a disk that fills up', async t => {
+test.serial('a disk that fills up', async t => {
   if (process.platform !== 'linux') return t.log('SKIPPED: /dev/full is there on Linux only')
   const given = await hubCase(t)
   await mkdir(join(given.repository, 'blobs'), { recursive: true })
@@ -389,7 +390,7 @@ test('a disk that fills up', async t => {
   t.regex(error.message, /is full\. Free some by `quire rm/)
 })
 
-test('a cache that cannot be written', async t => {
+test.serial('a cache that cannot be written', async t => {
   const given = await hubCase(t)
   const file = join(given.cacheDir, 'a-file')
   await writeFile(file, '')
@@ -398,7 +399,7 @@ test('a cache that cannot be written', async t => {
   t.regex(error.message, /cannot be written .* HF_HUB_CACHE/)
 })
 
-test('a small file has the git hash for its name, and is checked by it', async t => {
+test.serial('a small file has the git hash for its name, and is checked by it', async t => {
   const { options, repository, server } = await hubCase(t)
   server.fail(ofConfig, { kind: 'bytes', body: Buffer.from('{"architectures":["MartianForCausal"]}') }, 2)
   await t.throwsAsync(resolveModel(MODEL, options), {

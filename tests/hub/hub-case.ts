@@ -75,7 +75,12 @@ export async function hubCase(
     partBytes: 100_000,
     staleLockMs: 2000,
   }
-  const env = { HF_ENDPOINT: server.endpoint, HF_HUB_CACHE: cacheDir, HF_HUB_DOWNLOAD_TIMEOUT: '1' }
+  const env = {
+    HF_ENDPOINT: server.endpoint,
+    HF_HUB_CACHE: cacheDir,
+    HF_HUB_DOWNLOAD_TIMEOUT: '30',
+    HF_HUB_ETAG_TIMEOUT: '30',
+  }
   return {
     server,
     cacheDir,

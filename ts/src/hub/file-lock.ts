@@ -1,7 +1,7 @@
 // One process at a time works on a thing; the others wait. A lock whose owner is gone is taken over.
 
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { removeFile } from './cache-layout.js'
@@ -28,6 +28,9 @@ export interface LockOptions {
 const STALE_AFTER_MS = 60_000
 const POLL_MS = 150
 
+/** Longer than a takeover lasts; a claim that is older is of a process that ended in one. */
+const CLAIM_MS = 10_000
+
 /** Waits until the lock is ours. @throws RequestAbortedError, or the file system's error. */
 export async function acquireLock(path: string, options: LockOptions): Promise<FileLock> {
   const { signal, onWait, staleAfterMs = STALE_AFTER_MS } = options
@@ -37,7 +40,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<F
   while (!(await created(path, own))) {
     const owner = await readOwner(path)
     if (await isAbandoned(path, owner, staleAfterMs)) {
-      await takeAway(path, owner)
+      await takeAway(path, own, options)
       continue
     }
     if (!hasWaited) onWait?.(owner)
@@ -82,11 +85,16 @@ async function readOwner(path: string): Promise<LockOwner | undefined> {
 /** A file without an owner is being written, or is the rest of a crash: its age tells. */
 async function isAbandoned(path: string, owner: LockOwner | undefined, staleAfterMs: number): Promise<boolean> {
   if (owner?.host === hostname() && !isAlive(owner.pid)) return true
-  const touchedAt = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
+  const age = await ageOf(path)
+  return age !== undefined && age > staleAfterMs
+}
+
+/** Milliseconds since a file was touched; undefined if there is none. */
+function ageOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
     () => undefined,
   )
-  return touchedAt !== undefined && Date.now() - touchedAt > staleAfterMs
 }
 
 function isAlive(pid: number): boolean {
@@ -98,18 +106,21 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Of several who find a lock abandoned one takes it away; who took a newer lock by mistake puts it back. */
-async function takeAway(path: string, judged: LockOwner | undefined): Promise<void> {
-  const aside = `${path}.${randomUUID().slice(0, 8)}.stale`
+/** Of several who find a lock abandoned one at a time looks again, and only that one may take it away. */
+async function takeAway(
+  path: string,
+  own: LockOwner,
+  { signal, staleAfterMs = STALE_AFTER_MS }: LockOptions,
+): Promise<void> {
+  const claim = `${path}-takeover`
+  if (!(await created(claim, own))) {
+    const age = await ageOf(claim)
+    if (age !== undefined && age > CLAIM_MS) await removeFile(claim)
+    return sleep(POLL_MS / 10, signal)
+  }
   try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+    if (await isAbandoned(path, await readOwner(path), staleAfterMs)) await removeFile(path)
+  } finally {
+    await removeFile(claim)
   }
-  const taken = await readOwner(aside)
-  if (taken?.id !== judged?.id && taken !== undefined) {
-    await writeFile(path, JSON.stringify(taken), { flag: 'wx' }).catch(() => {})
-  }
-  await removeFile(aside)
 }
