@@ -3,6 +3,7 @@
 import { NoSuchModelError } from '@ai-sdk/provider'
 import { type Engine, InvalidArgumentError, type LLM } from 'quire-llm'
 import { Chat, type ChatOptions } from 'quire-llm/server'
+import { QuireEmbeddingModel } from './embedding-model.js'
 import { QuireLanguageModel, type SpecificationVersion } from './language-model.js'
 
 export interface QuireProviderOptions<Version extends SpecificationVersion> extends ChatOptions {
@@ -17,6 +18,8 @@ export interface QuireProvider<Version extends SpecificationVersion> {
   readonly specificationVersion: Version
   /** The engine has one model: the name is what results say. */
   languageModel(modelId?: string): QuireLanguageModel<Version>
+  /** Vectors of the same model, if its framework gives them. */
+  embeddingModel(modelId?: string): QuireEmbeddingModel<Version>
   /** There are none. @throws NoSuchModelError. */
   imageModel(modelId: string): never
 }
@@ -25,15 +28,17 @@ export interface QuireProvider<Version extends SpecificationVersion> {
 export function createQuire<Version extends SpecificationVersion = 'v3'>(
   options: QuireProviderOptions<Version>,
 ): QuireProvider<Version> {
-  const { engine, specificationVersion = 'v3' as Version, ...chatOptions } = options
+  const { engine: given, specificationVersion = 'v3' as Version, ...chatOptions } = options
   if (!['v3', 'v4'].includes(specificationVersion)) {
     throw new InvalidArgumentError('specificationVersion', 'There are v3 and v4.', specificationVersion)
   }
-  const chat = new Chat('engine' in engine ? engine.engine : engine, chatOptions)
+  const engine = 'engine' in given ? given.engine : given
+  const chat = new Chat(engine, chatOptions)
   const languageModel = (modelId = 'quire') => new QuireLanguageModel(chat, modelId, specificationVersion)
   return Object.assign((modelId?: string) => languageModel(modelId), {
     specificationVersion,
     languageModel,
+    embeddingModel: (modelId = 'quire') => new QuireEmbeddingModel(engine, modelId, specificationVersion),
     imageModel: (modelId: string): never => {
       throw new NoSuchModelError({ modelId, modelType: 'imageModel' })
     },
