@@ -36,7 +36,7 @@ function one(index) {
   return new Promise(resolve => {
     const prompt = `Once upon a time there were ${index} ${'little '.repeat(random.integer(0, 40))}`
     const body = completionBody(prompt, { model: 'quire-tiny', maxTokens: random.integer(1, 96), ignoreEos: true })
-    const leaveAfter = random.uniform() < CANCELLED ? random.integer(0, 20_000) : Number.POSITIVE_INFINITY
+    const leaveAfter = random.uniform() < CANCELLED ? random.integer(0, 8_000) : Number.POSITIVE_INFINITY
     let bytes = 0
     let status = 0
     let left = false

@@ -40,7 +40,12 @@ export const serveRows: readonly OptionRow[] = [
   },
   { name: 'model', kind: 'text', value: 'NAME', help: "name in requests (default: the server's first model)" },
   { name: 'served-model-name', kind: 'text', value: 'NAME', help: 'name in requests, where --model is a directory' },
-  { name: 'tokenizer', kind: 'text', value: 'DIR', help: "measures prompts (default: the model's, where it is here)" },
+  {
+    name: 'tokenizer',
+    kind: 'text',
+    value: 'MODEL',
+    help: "measures prompts (default: the model's, where it is here)",
+  },
   { name: 'api-key', kind: 'text', value: 'KEY', help: 'sent as a bearer token (default: OPENAI_API_KEY)' },
   { name: 'header', kind: 'texts', value: 'KEY=VALUE', help: 'headers of every request' },
   { name: 'insecure', kind: 'flag', help: 'accept any certificate' },

@@ -15,6 +15,7 @@ import {
   stamp,
   withoutDetails,
 } from '../bench/index.js'
+import { resolveModel } from '../hub/index.js'
 import { ProgressBar } from '../progress-bar.js'
 import { readPairs, writeResult } from './bench-options.js'
 import { parseServeOptions, type ServeOutput, serveRows } from './bench-serve-options.js'
@@ -33,7 +34,8 @@ async function serve(args: readonly string[], streams: Streams): Promise<ExitCod
   const { options, output } = parseServeOptions(args, process.env, randomBytes(4).toString('hex'))
   return withInterrupt(async signal => {
     const measured: Measurement[] = []
-    for await (const measurement of serveBench(options, listenerOn(streams, output), signal)) {
+    const resolved = await withTokenizerHere(options, signal)
+    for await (const measurement of serveBench(resolved, listenerOn(streams, output), signal)) {
       measured.push(measurement)
       streams.stdout.write(reportOf(measurement, options))
       if (output.saveResult || output.appendResult) await save(measurement, options, output)
@@ -41,6 +43,13 @@ async function serve(args: readonly string[], streams: Streams): Promise<ExitCod
     }
     return measured.some(({ metrics }) => metrics.completed === 0) ? 1 : 0
   })
+}
+
+/** A tokenizer by name is brought here. */
+async function withTokenizerHere(options: ServeOptions, signal: AbortSignal): Promise<ServeOptions> {
+  const { tokenizer } = options
+  if (tokenizer === undefined) return options
+  return { ...options, tokenizer: await resolveModel(tokenizer, { purpose: 'tokenizer', signal }) }
 }
 
 function reportOf({ metrics, maxConcurrency, connections }: Measurement, options: ServeOptions): string {
