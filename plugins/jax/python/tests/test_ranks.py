@@ -26,7 +26,7 @@ def test_two_ranks_say_what_one_says(name: str) -> None:
         for rank in range(2)
     ]
     try:
-        replies = [json.loads(rank.communicate(timeout=120)[0].splitlines()[-1]) for rank in ranks]
+        replies = [json.loads(rank.communicate(timeout=600)[0].splitlines()[-1]) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()

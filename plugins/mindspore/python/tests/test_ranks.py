@@ -16,6 +16,8 @@ from models import fixture
 from quire_worker.testing import golden_cases
 
 MODELS = ["llama_gqa", "qwen3", "gpt2", "opt_post_norm", "mistral_window", "starcoder2", "qwen2"]
+SECONDS = 900
+"""For all models together: much more than two free cores take, for others may compute as well."""
 
 
 def _free_port() -> int:
@@ -63,11 +65,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     directory = tmp_path_factory.mktemp("ranks")
     ranks = [_start(job, rank, directory) for rank in range(2)]
     found = []
-    for rank in ranks:
-        output, errors = rank.communicate(timeout=240)
-        lines = [line for line in output.splitlines() if line.startswith("RESULT ")]
-        assert rank.returncode == 0 and lines, errors[-4000:]
-        found.append(json.loads(lines[0].removeprefix("RESULT ")))
+    try:
+        for rank in ranks:
+            output, errors = rank.communicate(timeout=SECONDS)
+            lines = [line for line in output.splitlines() if line.startswith("RESULT ")]
+            assert rank.returncode == 0 and lines, errors[-4000:]
+            found.append(json.loads(lines[0].removeprefix("RESULT ")))
+    finally:
+        for rank in ranks:
+            rank.kill()
     assert set(_schedulers()) <= before
     return found
 

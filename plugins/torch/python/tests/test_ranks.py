@@ -15,6 +15,8 @@ from quire_worker.decoder_config import read_config
 from quire_worker.testing import golden_cases
 
 NAMES = [folder.name for folder in FIXTURES if read_config(folder).num_heads % 2 == 0 and folder.name != "llama_rope_dynamic"]
+SECONDS = 900
+"""For all models together: much more than two free cores take, for others may compute as well."""
 
 
 def _free_port() -> int:
@@ -51,11 +53,15 @@ def results() -> list[dict[str, Any]]:
         command = [sys.executable, str(Path(__file__).with_name("ranks.py")), json.dumps({**job, "rank": rank})]
         ranks.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     found = []
-    for process in ranks:
-        output, errors = process.communicate(timeout=240)
-        lines = [line for line in output.splitlines() if line.startswith("RESULT ")]
-        assert process.returncode == 0 and lines, errors[-4000:]
-        found.append(json.loads(lines[0].removeprefix("RESULT ")))
+    try:
+        for process in ranks:
+            output, errors = process.communicate(timeout=SECONDS)
+            lines = [line for line in output.splitlines() if line.startswith("RESULT ")]
+            assert process.returncode == 0 and lines, errors[-4000:]
+            found.append(json.loads(lines[0].removeprefix("RESULT ")))
+    finally:
+        for process in ranks:
+            process.kill()
     return found
 
 
