@@ -108,6 +108,7 @@ export class Dispatcher {
       path,
       search,
       handler: 'none',
+      errorBody: undefined,
       signal: controller.signal,
       timer,
     }
@@ -120,6 +121,7 @@ export class Dispatcher {
     if (!this.#keys.allows(path, headers)) throw unauthorized()
     const { route, params } = this.#router.match(method, path)
     visit.handler = route.path
+    visit.errorBody = route.errorBody
     if (method !== 'GET' && method !== 'HEAD' && this.#cors.isForeign(headers)) {
       throw new RequestError(403, 'Pages of this origin may not call the server (see --allowed-origins).')
     }
@@ -146,13 +148,12 @@ export class Dispatcher {
     return { kind: 'text', status: 204, body: '', headers: { allow: methods.join(', '), ...allowed } }
   }
 
-  #errorReply(thrown: unknown, { requestId, method, path, signal }: Visit): Reply {
-    const cause = signal.aborted && signal.reason instanceof RequestError ? signal.reason : thrown
-    const error = toRequestError(cause)
-    if (error.status >= 500 && !(signal.aborted && signal.reason === undefined)) {
+  #errorReply(thrown: unknown, { requestId, method, path, signal, errorBody }: Visit): Reply {
+    const error = signal.aborted ? abortError(signal) : toRequestError(thrown)
+    if (error.status >= 500) {
       this.#context.logger.error({ requestId, method, path, status: error.status, err: error.cause ?? error }, 'failed')
     }
-    const body = error.status === 401 ? UNAUTHORIZED_BODY : error.body
+    const body = errorBody?.(error) ?? (error.status === 401 ? UNAUTHORIZED_BODY : error.body)
     return { kind: 'json', status: error.status, body, headers: error.headers }
   }
 
@@ -198,6 +199,13 @@ interface Visit {
   readonly timer: NodeJS.Timeout | undefined
   /** The path of the route that was found. */
   handler: string
+  /** How that route words its errors, where it has words of its own. */
+  errorBody: Route<ServerContext>['errorBody']
+}
+
+/** A signal is aborted with what the client is to be told, or because there is no client any more. */
+function abortError({ reason }: AbortSignal): RequestError {
+  return reason instanceof RequestError ? reason : RequestError.clientGone()
 }
 
 /** As vLLM has it: not the shape of other errors. */

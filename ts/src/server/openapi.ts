@@ -53,7 +53,7 @@ export function openApiDocument<Context>(routes: readonly Route<Context>[], fact
 }
 
 function operationOf<Context>({ method, path, description }: Route<Context>, hasKeys: boolean): Json {
-  const { summary, tag, request, errors = [] } = description
+  const { summary, tag, request, error, errors = [] } = description
   const parameters = [...parametersOf(path), ...queryOf(description)]
   const statuses = new Set([...COMMON_ERRORS, ...(method === 'POST' ? BODY_ERRORS : []), ...errors])
   return {
@@ -66,9 +66,14 @@ function operationOf<Context>({ method, path, description }: Route<Context>, has
     }),
     responses: {
       200: replyOf(description),
-      ...(hasKeys && { 401: errorReply('No key, or one that is not known.', 'Unauthorized') }),
+      ...(hasKeys && { 401: errorReply('No key, or one that is not known.', refTo('Unauthorized')) }),
       ...Object.fromEntries(
-        [...statuses].toSorted((a, b) => a - b).map(status => [status, errorReply(meanings[status] ?? '', 'Error')]),
+        [...statuses]
+          .toSorted((a, b) => a - b)
+          .map(status => [
+            status,
+            errorReply(meanings[status] ?? '', error === undefined ? refTo('Error') : schemaOf(error, 'output')),
+          ]),
       ),
     },
   }
@@ -102,11 +107,12 @@ function replyOf({ summary, response, event, contentType }: RouteDescription): J
   return { description: summary, ...(Object.keys(content).length > 0 && { content }) }
 }
 
-function errorReply(meaning: string, schema: string): Json {
-  return {
-    description: meaning,
-    content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } },
-  }
+function errorReply(description: string, schema: Json): Json {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+function refTo(schema: string): Json {
+  return { $ref: `#/components/schemas/${schema}` }
 }
 
 /** Without `$schema`, which has no place inside of a document. */

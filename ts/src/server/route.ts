@@ -2,6 +2,7 @@
 // sockets; what carries them (a web `Response`, a socket of node:http) knows no endpoints.
 
 import type { ZodType } from 'zod'
+import type { RequestError } from './request-error.js'
 
 /** Headers by their names, in lower case: a `Headers`, or what stands for one. */
 export interface HeaderReader {
@@ -63,6 +64,8 @@ export interface RouteDescription {
   readonly event?: ZodType
   /** Of a reply that is no JSON. */
   readonly contentType?: string
+  /** The body of its errors, where it is not OpenAI's. */
+  readonly error?: ZodType
   /** Statuses of errors that it has beside 400, 401 and 500. */
   readonly errors?: readonly number[]
 }
@@ -73,6 +76,8 @@ export interface Route<Context> {
   /** With `:name` for a part of the path, such as `/v1/responses/:id`; `:name*` at the end may have slashes in it. */
   readonly path: string
   readonly description: RouteDescription
+  /** The body of its errors, where clients expect another than OpenAI's. */
+  errorBody?(error: RequestError): unknown
   /** @throws RequestError, or what the engine throws; the server makes the error's reply of it. */
   handle(request: RouteRequest, context: Context): Promise<Reply>
 }

@@ -14,6 +14,10 @@ import { pingGetRoute, pingPostRoute } from './endpoints/ping-routes.js'
 import { resetPrefixCacheRoute } from './endpoints/reset-prefix-cache-route.js'
 import { serverInfoRoute } from './endpoints/server-info-route.js'
 import { versionRoute } from './endpoints/version-route.js'
+import { countTokensRoute, messagesRoute } from './messages/messages-routes.js'
+import { embeddingsRoute } from './pooling/embeddings-route.js'
+import { rerankRoutes } from './pooling/rerank-routes.js'
+import { scoreRoutes } from './pooling/score-routes.js'
 import type { Route } from './route.js'
 import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
@@ -28,6 +32,11 @@ const routes: Routes = [
   renderCompletionRoute,
   chatCompletionsRoute,
   renderChatRoute,
+  messagesRoute,
+  countTokensRoute,
+  embeddingsRoute,
+  ...scoreRoutes,
+  ...rerankRoutes,
   tokenizeRoute,
   detokenizeRoute,
   modelsRoute,
