@@ -42,6 +42,10 @@ const xml = (open: string, close: string) => (calls: readonly WrittenCall[]) =>
     .join('\n')
 
 export const CALL_WRITERS: Readonly<Record<string, Readonly<Record<string, CallWriter>>>> = {
+  apertus: {
+    list: calls =>
+      `<|tools_prefix|>[${calls.map(call => json({ [call.name]: call.arguments })).join(', ')}]<|tools_suffix|>`,
+  },
   cohere: {
     list: calls =>
       `<|START_ACTION|>[\n${calls
@@ -74,6 +78,10 @@ export const CALL_WRITERS: Readonly<Record<string, Readonly<Record<string, CallW
               .join('')}</｜DSML｜invoke>\n`,
         )
         .join('')}</｜DSML｜function_calls>`,
+  },
+  functionary_v3_2: { recipients: calls => calls.map(call => `>>>${call.name}\n${json(call.arguments)}`).join('\n') },
+  gemma4: {
+    calls: calls => calls.map(call => `<|tool_call>call:${call.name}${gemma(call.arguments)}<tool_call|>`).join(''),
   },
   gigachat3: { one: calls => calls.map(call => `<|function_call|>${named(call)}<|message_sep|>`).join('\n') },
   glm45: {
@@ -180,4 +188,14 @@ function pythonCalls(calls: readonly WrittenCall[]): string {
       .map(([key, argument]) => `${key}=${python(argument)}`)
       .join(', ')})`
   return `[${calls.map(one).join(', ')}]`
+}
+
+/** A value in Gemma's words. */
+function gemma(argument: unknown): string {
+  if (typeof argument === 'string') return `<|"|>${argument}<|"|>`
+  if (Array.isArray(argument)) return `[${argument.map(gemma).join(',')}]`
+  if (typeof argument !== 'object' || argument === null) return String(argument)
+  return `{${Object.entries(argument)
+    .map(([key, member]) => `${key}:${gemma(member)}`)
+    .join(',')}}`
 }

@@ -40,12 +40,15 @@ const lines: readonly (readonly [string, ...Formats])[] = [
   ['functools[{"name": [function name]}]', 'phi4_mini_json', undefined],
   ['<|action_start|><|plugin|>', 'internlm', undefined],
   ["{{ '\n<tool_calls>[' }} [BEGIN FINAL RESPONSE]", 'jamba', 'apriel'],
+  ["{{ '<|tool_call>call:' }} <|channel>thought", 'gemma4', 'gemma4'],
+  ["{% set open = '<|tools_prefix|>' %}<|inner_prefix|>", 'apertus', 'apertus'],
+  ["{{ '>>>all' }}", 'functionary_v3_2', undefined],
   ['<|START_THINKING|> then <|START_ACTION|>', 'cohere', 'cohere'],
 ]
 
 /** Templates of the folder of real ones that are not plain; all others teach neither tools nor reasoning. */
 const real: Readonly<Record<string, Formats>> = {
-  'Apertus-8B-Instruct': [undefined, 'apertus'],
+  'Apertus-8B-Instruct': ['apertus', 'apertus'],
   'Apriel-1.6-15b-Thinker-fixed': ['jamba', 'apriel'],
   'Bielik-11B-v3.0-Instruct': ['hermes', 'qwen3'],
   'ByteDance-Seed-OSS': ['qwen3_coder', 'seed_oss'],
@@ -80,8 +83,9 @@ const real: Readonly<Record<string, Formats>> = {
   'deepseek-ai-DeepSeek-V3.2': ['deepseek_v32', 'qwen3'],
   'deepseek-ai-DeepSeek-V4': ['deepseek_v32', 'qwen3'],
   'fireworks-ai-llama-3-firefunction-v2': ['phi4_mini_json', undefined],
-  'google-gemma-4-31B-it-interleaved': [undefined, 'gemma4'],
-  'google-gemma-4-31B-it': [undefined, 'gemma4'],
+  'google-gemma-4-31B-it-interleaved': ['gemma4', 'gemma4'],
+  'google-gemma-4-31B-it': ['gemma4', 'gemma4'],
+  'meetkai-functionary-medium-v3.2': ['functionary_v3_2', undefined],
   'ibm-granite-granite-3.3-2B-Instruct': ['granite', 'granite33'],
   'llama-cpp-deepseek-r1': ['deepseek_v3', 'qwen3'],
   'llama-cpp-rwkv-world': [undefined, 'qwen3'],

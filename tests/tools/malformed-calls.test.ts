@@ -188,6 +188,46 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'GLM: a call without arguments': { format: 'glm45', text: '<tool_call>now</tool_call>', calls: [['now', '{}']] },
   'GLM: no name': { format: 'glm45', text: '<tool_call>{"x"}</tool_call>', content: '<tool_call>{"x"}</tool_call>' },
+  'Functionary: the prompt has the first mark': {
+    format: 'functionary_v3_2',
+    text: 'all\nHello.\n>>>now\n{}',
+    content: 'Hello.',
+    calls: [['now', '{}']],
+  },
+  'Functionary: a call comes first': {
+    format: 'functionary_v3_2',
+    text: 'now\n{"a": 1}',
+    calls: [['now', '{"a": 1}']],
+  },
+  'Functionary: a session of Python is none': {
+    format: 'functionary_v3_2',
+    text: 'Type\n>>> now\n>>>print\n{}',
+    content: 'Type\n>>> now\n>>>print\n{}',
+  },
+  'Functionary: broken arguments end at the next mark': {
+    format: 'functionary_v3_2',
+    text: 'now\n{a}\n>>>now\n{}',
+    calls: [
+      ['now', '{a}'],
+      ['now', '{}'],
+    ],
+  },
+  'Functionary: what is no call after broken arguments': {
+    format: 'functionary_v3_2',
+    text: 'now\n{a}\n>>>print\n{}',
+    content: '>>>print\n{}',
+    calls: [['now', '{a}']],
+  },
+  'Gemma: a value that is none': {
+    format: 'gemma4',
+    text: '<|tool_call>call:now{a:what}<tool_call|>',
+    content: '<|tool_call>call:now{a:what}<tool_call|>',
+  },
+  'Apertus: a value that is no object': {
+    format: 'apertus',
+    text: '<|tools_prefix|>[{"now": 3}]<|tools_suffix|>',
+    content: '<|tools_prefix|>[{"now": 3}]<|tools_suffix|>',
+  },
   'DeepSeek: marks around nothing': {
     format: 'deepseek_v31',
     text: '<｜tool▁calls▁begin｜> none <｜tool▁calls▁end｜>',

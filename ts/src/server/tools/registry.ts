@@ -1,9 +1,12 @@
 // Every format of calls: one file in formats/, one line here. A format is chosen by name, or by the chat template.
 
 import { InvalidArgumentError } from '../../errors.js'
+import { apertus } from './formats/apertus.js'
 import { cohere } from './formats/cohere.js'
 import { deepseek } from './formats/deepseek.js'
 import { deepseekDsml } from './formats/deepseek-dsml.js'
+import { functionary } from './formats/functionary.js'
+import { gemma4 } from './formats/gemma4.js'
 import { gigachat } from './formats/gigachat.js'
 import { glm45 } from './formats/glm45.js'
 import { granite } from './formats/granite.js'
@@ -20,9 +23,12 @@ import { qwen3Coder } from './formats/qwen3-coder.js'
 import type { ToolFormat } from './tool-parser.js'
 
 export const TOOL_FORMATS: readonly ToolFormat[] = [
+  apertus,
   cohere,
   deepseek,
   deepseekDsml,
+  functionary,
+  gemma4,
   gigachat,
   glm45,
   granite,
