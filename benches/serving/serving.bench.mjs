@@ -1,6 +1,6 @@
 // What clients of `quire serve` see at 1, 16, 64 and 256 streams, beside the same engine without a server in the same run.
 // The model is so small that serving dominates. `--peer-url NAME=URL` measures another OpenAI server on the same load (start
-// it with the checkpoint of tiny-checkpoint.mjs); `--models`, `--streams`, `--rounds` and `--num-prompts` make it smaller.
+// it with the checkpoint of tiny-checkpoint.mjs, or name its model by `--peer-tokenizer`); `--models`, `--streams`, `--rounds` and `--num-prompts` make it smaller.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     'num-prompts': { type: 'string' },
     'peer-url': { type: 'string', multiple: true, default: [] },
     'peer-model': { type: 'string' },
+    'peer-tokenizer': { type: 'string', default: 'hidden64' },
   },
 })
 const repository = fileURLToPath(new URL('../..', import.meta.url))
@@ -135,7 +136,7 @@ async function measureQuire(name) {
 async function measurePeer(text) {
   const [name, url] = text.split(/=(.*)/s)
   if (url === undefined) throw new Error(`--peer-url needs NAME=URL, got ${text}`)
-  const tokenizer = await tinyCheckpoint(cache, 'hidden64')
+  const tokenizer = await modelDirectory(values['peer-tokenizer'])
   const results = {}
   for (const streams of levels) {
     const list = []

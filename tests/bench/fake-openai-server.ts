@@ -1,6 +1,7 @@
 // A server that speaks OpenAI's completions by a script: so many tokens, at such a pace, with such faults.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -40,14 +41,20 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-/** `answer` gets the number of the request, from 0; `socketPath` puts it on a Unix socket. */
+export interface FakePlace {
+  /** On a Unix socket. */
+  readonly socketPath?: string
+  readonly tls?: { readonly key: Buffer; readonly cert: Buffer }
+}
+
+/** `answer` gets the number of the request, from 0. */
 export async function startFakeServer(
   answer: (index: number) => FakeAnswer = () => ({}),
-  socketPath?: string,
+  { socketPath, tls }: FakePlace = {},
 ): Promise<FakeServer> {
   const seen: SeenRequest[] = []
   let [running, mostAtOnce, connections] = [0, 0, 0]
-  const server: Server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     running += 1
     mostAtOnce = Math.max(mostAtOnce, running)
     response.on('close', () => {
@@ -58,8 +65,9 @@ export async function startFakeServer(
       seen.push({ path: request.url ?? '', headers: request.headers, body })
       return stream(response, body, request.url?.includes('chat') === true, answer(seen.length - 1))
     })
-  })
-  server.on('connection', () => {
+  }
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+  server.on(tls === undefined ? 'connection' : 'secureConnection', () => {
     connections += 1
   })
   await new Promise<void>(resolve => server.listen(socketPath ?? { port: 0, host: '127.0.0.1' }, () => resolve()))
