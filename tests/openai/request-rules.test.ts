@@ -1,8 +1,11 @@
 // What completions and chats refuse, and with which field: one row a rule. And what they accept, null for every field above all.
 
 import test from 'ava'
-import { chatCompletionRequestSchema } from '../../ts/src/server/protocol/chat-completion-request.js'
-import { completionRequestSchema } from '../../ts/src/server/protocol/completion-request.js'
+import {
+  chatCompletionRequestSchema,
+  parseChatCompletionRequest,
+} from '../../ts/src/server/protocol/chat-completion-request.js'
+import { completionRequestSchema, parseCompletionRequest } from '../../ts/src/server/protocol/completion-request.js'
 import { TestHandler } from './test-server.js'
 
 const server = await TestHandler.create({ modelNames: ['tiny', 'alias'], maxChoices: 8, maxCompletionPrompts: 4 })
@@ -163,7 +166,17 @@ const chats: Readonly<Record<string, Row>> = {
   'top_logprobs without logprobs': { body: { top_logprobs: 2 }, param: 'top_logprobs' },
   'top_logprobs is below -1': { body: { logprobs: true, top_logprobs: -2 }, param: 'top_logprobs' },
   'top_logprobs is a text': { body: { logprobs: true, top_logprobs: '2' }, param: 'top_logprobs' },
-  'top_logprobs is above the limit': { body: { logprobs: true, top_logprobs: 21 }, param: 'logprobs' },
+  'top_logprobs is above the limit': { body: { logprobs: true, top_logprobs: 21 }, param: 'top_logprobs' },
+  'max_tokens is more than fits, by its own name': {
+    body: { max_tokens: 100_000 },
+    param: 'max_tokens',
+    code: 'context_length_exceeded',
+  },
+  'max_completion_tokens is more than fits': {
+    body: { max_completion_tokens: 100_000 },
+    param: 'max_completion_tokens',
+    code: 'context_length_exceeded',
+  },
   'logprobs is a number': { body: { logprobs: 3 }, param: 'logprobs' },
   'tools are empty': { body: { tools: [] }, param: 'tools' },
   'a tool of another type': { body: { tools: [{ type: 'web_search' }] }, param: 'tools[0].type' },
@@ -206,6 +219,24 @@ function rows(path: string, valid: object, table: Readonly<Record<string, Row>>)
 
 rows(COMPLETIONS, { prompt: 'Hello' }, { ...both, ...completions })
 rows(CHAT, { messages, max_tokens: 4 }, { ...both, ...chats })
+
+test('bodies of millions of wrong values are refused at the first of them', t => {
+  const many = 1_000_000
+  for (const [parse, body] of [
+    [parseCompletionRequest, { prompt: Array.from({ length: many }, () => 0.5) }],
+    [parseCompletionRequest, { prompt: Array.from({ length: many }, () => [[]]) }],
+    [parseCompletionRequest, { prompt: 'a', stop: Array.from({ length: many }, () => 1) }],
+    [parseCompletionRequest, { prompt: 'a', allowed_token_ids: Array.from({ length: many }, () => 'a') }],
+    [parseCompletionRequest, { prompt: 'a', bad_words: Array.from({ length: many }, () => '') }],
+    [parseChatCompletionRequest, { messages: Array.from({ length: many }, () => 1) }],
+    [parseChatCompletionRequest, { messages: [{ role: 'user', content: Array.from({ length: many }, () => 1) }] }],
+    [parseChatCompletionRequest, { messages, tools: Array.from({ length: many }, () => 1) }],
+  ] as const) {
+    const begun = performance.now()
+    t.throws(() => parse(body), { name: 'RequestError' })
+    t.true(performance.now() - begun < 5000)
+  }
+})
 
 for (const [path, schema, required] of [
   [COMPLETIONS, completionRequestSchema, { prompt: 'Hello', max_tokens: 2 }],

@@ -13,9 +13,11 @@ import {
   chatCompletionChunkSchema,
   chatCompletionSchema,
 } from '../protocol/chat-completion-response.js'
+import { RequestError, toRequestError } from '../request-error.js'
 import type { Reply, Route, RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 import { ChatChunks } from './chat-chunks.js'
+import type { ChatRequest } from './chat-request.js'
 import { runChatTurn, startChatTurn } from './start-chat-turn.js'
 
 export const chatCompletionsRoute: Route<ServerContext> = {
@@ -37,7 +39,20 @@ async function answer(route: RouteRequest, context: ServerContext): Promise<Repl
   context.checkModel(request.model)
   const id = replyId(route, request.id)
   const style = replyStyle(request, id, context)
-  const turnRequest = { ...request.turn, requestId: id }
+  try {
+    return await reply(request, { ...request.turn, requestId: id }, style, route, context)
+  } catch (error) {
+    throw inWordsOf(request, error)
+  }
+}
+
+async function reply(
+  request: ChatCompletionRequest,
+  turnRequest: ChatRequest,
+  style: ChatReplyStyle,
+  route: RouteRequest,
+  context: ServerContext,
+): Promise<Reply> {
   if (!request.turn.stream) {
     const { prompt, result } = await runChatTurn(turnRequest, route, context)
     return { kind: 'json', body: chatCompletionBody(result, prompt, style) }
@@ -50,6 +65,14 @@ async function answer(route: RouteRequest, context: ServerContext): Promise<Repl
     continuousUsage: request.continuousUsage,
   })
   return { kind: 'events', events: new EventPump(chunks, request.streamInterval) }
+}
+
+/** Turns know neither `top_logprobs` nor that lengths have two names: the error is about the field that was sent. */
+function inWordsOf({ maxTokensParam }: ChatCompletionRequest, error: unknown): unknown {
+  const { message, param, code, status } = toRequestError(error)
+  if (status !== 400) return error
+  const sent = param === 'logprobs' ? 'top_logprobs' : param === 'max_completion_tokens' ? maxTokensParam : param
+  return sent === param || sent === null ? error : new RequestError(status, message, { code, param: sent })
 }
 
 function replyStyle(request: ChatCompletionRequest, id: string, context: ServerContext): ChatReplyStyle {

@@ -6,6 +6,8 @@ import type { ChatRequest } from '../chat/chat-request.js'
 import { RequestError } from '../request-error.js'
 import { messagesSchema, toChatMessages } from './chat-messages.js'
 import { toolFields, toToolUse } from './chat-tools.js'
+import { list } from './list-field.js'
+import { anyObject } from './object-field.js'
 import { defaulted, defined, ignored, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import { checkStreamRules, requestFields } from './request-fields.js'
@@ -23,9 +25,9 @@ export const chatPromptFields = {
   add_generation_prompt: optional(z.boolean()),
   continue_final_message: defaulted(z.boolean(), false),
   add_special_tokens: defaulted(z.boolean(), false),
-  documents: optional(z.array(z.record(z.string(), z.unknown()))),
+  documents: optional(list(anyObject(), { max: 4096 })),
   chat_template: optional(z.string()),
-  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+  chat_template_kwargs: optional(anyObject()),
   media_io_kwargs: ignored(),
   mm_processor_kwargs: ignored(),
 }
@@ -59,6 +61,8 @@ export interface ChatCompletionRequest {
   readonly model: string | undefined
   readonly id: string | undefined
   readonly turn: Omit<ChatRequest, 'requestId'>
+  /** The field that said how long the answer may be. */
+  readonly maxTokensParam: string
   /** Alternatives shown at each position, if logprobs are shown. */
   readonly logprobs: number | undefined
   /** Begin the reply with the last message, if it is of the same role. */
@@ -72,7 +76,7 @@ export interface ChatCompletionRequest {
 }
 
 /** @throws RequestError 400 naming the field. */
-export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest {
+export function parseChatCompletionRequest(body: Readonly<Record<string, unknown>>): ChatCompletionRequest {
   const fields = parseBody(chatCompletionRequestSchema, body)
   checkStreamRules(fields, fields.logprobs)
   checkGenerationPrompt(fields)
@@ -84,6 +88,7 @@ export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest
     turn: toTurn(fields),
     model: fields.model,
     id: fields.request_id,
+    maxTokensParam: fields.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens',
     logprobs: fields.logprobs ? (fields.logprob_token_ids === undefined ? top : -1) : undefined,
     echo: fields.echo,
     includeUsage: fields.stream_options?.include_usage ?? false,

@@ -4,36 +4,44 @@
 import { z } from 'zod'
 import type { ChatMessage } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
+import { list } from './list-field.js'
+import { anyObject, object } from './object-field.js'
 import { optional } from './optional-field.js'
 
 const part = z.union(
   [
     z.string(),
-    z.looseObject({ type: optional(z.string()), text: optional(z.string()), refusal: optional(z.string()) }),
+    object(z.looseObject({ type: optional(z.string()), text: optional(z.string()), refusal: optional(z.string()) })),
   ],
   { error: 'a part of text' },
 )
 
-const toolCall = z.looseObject({
-  id: optional(z.string()),
-  type: optional(z.string()),
-  function: z.looseObject({
-    name: z.string(),
-    arguments: optional(z.union([z.string(), z.record(z.string(), z.unknown())], { error: 'JSON of an object' })),
+const toolCall = object(
+  z.looseObject({
+    id: optional(z.string()),
+    type: optional(z.string()),
+    function: object(
+      z.looseObject({
+        name: z.string(),
+        arguments: optional(z.union([z.string(), anyObject()], { error: 'JSON of an object' })),
+      }),
+    ),
   }),
-})
+)
 
-const message = z.looseObject({
-  role: z.string().min(1),
-  content: optional(z.union([z.string(), z.array(part)], { error: 'a string or a list of parts' })),
-  name: optional(z.string()),
-  tool_calls: optional(z.array(toolCall)),
-  tool_call_id: optional(z.string()),
-  reasoning: optional(z.string()),
-  reasoning_content: optional(z.string()),
-})
+const message = object(
+  z.looseObject({
+    role: z.string().min(1),
+    content: optional(z.union([z.string(), list(part, { max: 16_384 })], { error: 'a string or a list of parts' })),
+    name: optional(z.string()),
+    tool_calls: optional(list(toolCall, { max: 4096 })),
+    tool_call_id: optional(z.string()),
+    reasoning: optional(z.string()),
+    reasoning_content: optional(z.string()),
+  }),
+)
 
-export const messagesSchema = z.array(message).min(1)
+export const messagesSchema = list(message, { min: 1, max: 16_384 })
 
 type Message = z.output<typeof message>
 type Part = z.output<typeof part>

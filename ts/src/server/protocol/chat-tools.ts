@@ -4,24 +4,32 @@ import { z } from 'zod'
 import type { ChatTool } from '../chat/chat-request.js'
 import { RequestError } from '../request-error.js'
 import type { ToolChoice } from '../tools/index.js'
+import { list } from './list-field.js'
+import { anyObject, object } from './object-field.js'
 import { defined, optional } from './optional-field.js'
 
-const tool = z.looseObject({
-  type: z.literal('function'),
-  function: z.looseObject({
-    name: z.string().min(1),
-    description: optional(z.string()),
-    parameters: optional(z.record(z.string(), z.unknown())),
-    strict: optional(z.boolean()),
+const tool = object(
+  z.looseObject({
+    type: z.literal('function'),
+    function: object(
+      z.looseObject({
+        name: z.string().min(1),
+        description: optional(z.string()),
+        parameters: optional(anyObject()),
+        strict: optional(z.boolean()),
+      }),
+    ),
   }),
-})
+)
 
-const namedChoice = z.looseObject({
-  type: z.literal('function').optional(),
-  function: z.looseObject({ name: z.string().min(1) }),
-})
+const namedChoice = object(
+  z.looseObject({
+    type: z.literal('function').optional(),
+    function: object(z.looseObject({ name: z.string().min(1) })),
+  }),
+)
 
-export const toolsSchema = z.array(tool)
+export const toolsSchema = list(tool, { max: 4096 })
 
 export const toolFields = {
   tools: optional(toolsSchema),

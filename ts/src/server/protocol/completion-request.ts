@@ -6,28 +6,18 @@ import type { CompletionPrompt, CompletionRequest } from '../completions/complet
 import { RequestError } from '../request-error.js'
 import { defaulted, defined, ignored, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
+import { promptSchema } from './prompt-field.js'
 import { checkStreamRules, requestFields } from './request-fields.js'
 import { samplingFields, toSamplingOptions } from './sampling-fields.js'
 import { structuredOutputFields, toStructuredOutputs } from './structured-output-fields.js'
 
 const DEFAULT_MAX_TOKENS = 16
 
-const ids = z.array(
-  z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1),
-)
-
 export const completionRequestSchema = z.looseObject({
   ...requestFields,
   ...samplingFields,
   ...structuredOutputFields,
-  prompt: optional(
-    z.union([z.string(), ids, z.array(z.union([z.string(), ids], { error: 'a string or a list of token ids' }))], {
-      error: 'a string, a list of token ids, or a list of those',
-    }),
-  ),
+  prompt: optional(promptSchema),
   prompt_embeds: optional(z.unknown()),
   max_tokens: optional(
     z
@@ -49,7 +39,7 @@ export const completionRequestSchema = z.looseObject({
 type Fields = z.output<typeof completionRequestSchema>
 
 /** @throws RequestError 400 naming the field. */
-export function parseCompletionRequest(body: unknown): CompletionRequest {
+export function parseCompletionRequest(body: Readonly<Record<string, unknown>>): CompletionRequest {
   const fields = parseBody(completionRequestSchema, body)
   checkStreamRules(fields, fields.logprobs !== undefined)
   const { max_tokens: maxTokens, echo } = fields
@@ -103,7 +93,5 @@ function toLogprobOptions(fields: Fields): SamplingOptions {
 function toPrompts({ prompt, prompt_embeds: embeds }: Fields): readonly CompletionPrompt[] {
   if (embeds !== undefined) throw RequestError.badRequest('prompt_embeds are not supported.', 'prompt_embeds')
   if (prompt === undefined) throw RequestError.badRequest('A prompt must be given.', 'prompt')
-  if (typeof prompt === 'string') return [prompt]
-  if (prompt.length === 0) throw RequestError.badRequest('prompt must not be an empty list.', 'prompt')
-  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as CompletionPrompt[])
+  return prompt
 }

@@ -1,17 +1,26 @@
 // A body checked against its schema: the first thing that is wrong becomes one error that names the field as the wire does.
 
-import type { ZodType, z } from 'zod'
+import type { z } from 'zod'
 import { RequestError } from '../request-error.js'
+import { readFields } from './object-field.js'
 
 type Issue = z.core.$ZodIssue
 
-/** @throws RequestError 400 naming the field. */
-export function parseBody<Output>(schema: ZodType<Output>, body: unknown): Output {
-  const parsed = schema.safeParse(body, { reportInput: true })
-  if (parsed.success) return parsed.data
-  const issue = deepest(parsed.error.issues[0] as Issue)
+/**
+ * The fields that the schema knows; others are left out.
+ * @throws RequestError 400 naming the first field that is wrong.
+ */
+export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
+  if (typeof body !== 'object' || body === null) throw RequestError.badRequest('The body must be a JSON object.')
+  const read = readFields(schema, body as Readonly<Record<string, unknown>>)
+  if (read.issue !== undefined) throw toError(read.issue, read.name)
+  return read.fields as z.output<Schema>
+}
+
+function toError(first: Issue, name: string): RequestError {
+  const issue = deepest({ ...first, path: [name, ...first.path] })
   const param = pathOf(issue.path)
-  throw RequestError.badRequest(describe(issue, param), param === '' ? undefined : param)
+  return RequestError.badRequest(describe(issue, param), param)
 }
 
 /** Of a union whose alternatives all fail, the complaint that came furthest: the caller meant that alternative. */
@@ -40,7 +49,8 @@ function describe(issue: Issue, path: string): string {
     case 'invalid_union':
       return withValue(`${name} must be ${issue.message}, got ${kindOf(issue.input)}.`, path, issue.input)
     case 'custom':
-      return issue.message
+      // A message that goes on after the field's name, or a whole sentence.
+      return issue.params?.field === true ? withValue(`${name} ${issue.message}.`, path, issue.input) : issue.message
     default:
       return withValue(`${name}: ${issue.message}`, path, issue.input)
   }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type { SamplingParams } from '../../config/index.js'
+import { wireName } from './wire-name.js'
 
 export const renderedRequestSchema = z.object({
   request_id: z.string(),
@@ -53,8 +54,4 @@ function plain(value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries(value)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [wireName(name), plain(field)]))
-}
-
-function wireName(name: string): string {
-  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }

@@ -2,12 +2,15 @@
 
 import { z } from 'zod'
 import { RequestError } from '../request-error.js'
+import { object } from './object-field.js'
 import { defaulted, ignored, optional } from './optional-field.js'
 
-export const streamOptions = z.looseObject({
-  include_usage: defaulted(z.boolean(), false),
-  continuous_usage_stats: defaulted(z.boolean(), false),
-})
+export const streamOptions = object(
+  z.looseObject({
+    include_usage: defaulted(z.boolean(), false),
+    continuous_usage_stats: defaulted(z.boolean(), false),
+  }),
+)
 
 /** Fields that mean the same in completions and chats. */
 export const requestFields = {

@@ -2,12 +2,17 @@
 
 import { z } from 'zod'
 import type { SamplingOptions } from '../../config/index.js'
+import { list, tokenIds } from './list-field.js'
+import { object } from './object-field.js'
 import { defaulted, defined, optional } from './optional-field.js'
 
 const INT32_MAX = 2 ** 31 - 1
 
 const count = z.int().min(0).max(INT32_MAX)
-const tokenIds = z.array(count)
+const MOST_IDS = 1_000_000
+/** Texts that every token is compared with. */
+const MOST_TEXTS = 1024
+const MOST_CHARACTERS = 16_384
 const logprobCount = z.int().min(-1).max(INT32_MAX)
 const flag = z.boolean()
 
@@ -24,13 +29,31 @@ const thinkingBudget = z.int().refine(value => value === -1, {
   error: 'thinking_token_budget must be -1: budgets of reasoning are not supported.',
 })
 
-const nonEmpty = z.string().min(1)
+const stopText = z.string().max(MOST_CHARACTERS)
+const nonEmpty = z.string().min(1).max(MOST_CHARACTERS)
 
-const repetitionDetection = z.looseObject({
-  max_pattern_size: defaulted(count, 0),
-  min_pattern_size: defaulted(count, 0),
-  min_count: defaulted(count, 0),
-})
+/** Keys are checked where all of the parameters are. */
+const logitBias: z.ZodType<Record<string, number>, unknown> = z
+  .unknown()
+  .transform((value, context): Record<string, number> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      context.issues.push({ code: 'invalid_type', expected: 'object', input: value })
+      return z.NEVER
+    }
+    const wrong = Object.entries(value).find(([, bias]) => typeof bias !== 'number')
+    if (wrong === undefined) return value as Record<string, number>
+    context.issues.push({ code: 'invalid_type', expected: 'number', path: [wrong[0]], input: wrong[1] })
+    return z.NEVER
+  })
+  .meta({ type: 'object', additionalProperties: { type: 'number' } })
+
+const repetitionDetection = object(
+  z.looseObject({
+    max_pattern_size: defaulted(count, 0),
+    min_pattern_size: defaulted(count, 0),
+    min_count: defaulted(count, 0),
+  }),
+)
 
 /** Fields that mean the same in completions and chats. */
 export const samplingFields = {
@@ -44,18 +67,18 @@ export const samplingFields = {
   frequency_penalty: optional(z.number().min(-2).max(2)),
   repetition_penalty: optional(z.number().gt(0)),
   seed: optional(seed),
-  stop: optional(z.union([z.string(), z.array(z.string())], { error: 'a string or a list of strings' })),
-  stop_token_ids: optional(tokenIds),
+  stop: optional(z.union([stopText, list(stopText, { max: MOST_TEXTS })], { error: 'a string or a list of strings' })),
+  stop_token_ids: optional(tokenIds({ max: MOST_IDS })),
   include_stop_str_in_output: optional(flag),
   ignore_eos: optional(flag),
   min_tokens: optional(count),
   skip_special_tokens: optional(flag),
   spaces_between_special_tokens: optional(flag),
-  logit_bias: optional(z.record(z.string(), z.number())),
-  allowed_token_ids: optional(tokenIds),
-  bad_words: optional(z.array(nonEmpty)),
+  logit_bias: optional(logitBias),
+  allowed_token_ids: optional(tokenIds({ max: MOST_IDS })),
+  bad_words: optional(list(nonEmpty, { max: MOST_TEXTS })),
   prompt_logprobs: optional(logprobCount),
-  logprob_token_ids: optional(tokenIds.min(1).max(128)),
+  logprob_token_ids: optional(tokenIds({ min: 1, max: 128 })),
   use_beam_search: defaulted(flag, false),
   length_penalty: defaulted(z.number(), 1),
   repetition_detection: optional(repetitionDetection),

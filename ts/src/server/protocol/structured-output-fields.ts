@@ -3,31 +3,39 @@
 import { z } from 'zod'
 import type { StructuredOutputs } from '../../config/index.js'
 import { RequestError } from '../request-error.js'
+import { list } from './list-field.js'
+import { anyObject, object } from './object-field.js'
 import { defined, optional } from './optional-field.js'
 
-const jsonSchemaFormat = z.looseObject({
-  name: optional(z.string()),
-  description: optional(z.string()),
-  schema: optional(z.union([z.record(z.string(), z.unknown()), z.boolean()], { error: 'a JSON schema' })),
-  strict: optional(z.boolean()),
-})
+const jsonSchemaFormat = object(
+  z.looseObject({
+    name: optional(z.string()),
+    description: optional(z.string()),
+    schema: optional(z.union([anyObject(), z.boolean()], { error: 'a JSON schema' })),
+    strict: optional(z.boolean()),
+  }),
+)
 
-const responseFormat = z.looseObject({
-  type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']),
-  json_schema: optional(jsonSchemaFormat),
-})
+const responseFormat = object(
+  z.looseObject({
+    type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']),
+    json_schema: optional(jsonSchemaFormat),
+  }),
+)
 
-const constraints = z.looseObject({
-  json: optional(z.union([z.record(z.string(), z.unknown()), z.string(), z.boolean()], { error: 'a JSON schema' })),
-  regex: optional(z.string()),
-  choice: optional(z.array(z.string())),
-  grammar: optional(z.string()),
-  json_object: optional(z.boolean()),
-  structural_tag: optional(z.union([z.string(), z.record(z.string(), z.unknown())], { error: 'a structural tag' })),
-  disable_any_whitespace: optional(z.boolean()),
-  disable_additional_properties: optional(z.boolean()),
-  whitespace_pattern: optional(z.string()),
-})
+const constraints = object(
+  z.looseObject({
+    json: optional(z.union([anyObject(), z.string(), z.boolean()], { error: 'a JSON schema' })),
+    regex: optional(z.string()),
+    choice: optional(list(z.string(), { max: 65_536 })),
+    grammar: optional(z.string()),
+    json_object: optional(z.boolean()),
+    structural_tag: optional(z.union([z.string(), anyObject()], { error: 'a structural tag' })),
+    disable_any_whitespace: optional(z.boolean()),
+    disable_additional_properties: optional(z.boolean()),
+    whitespace_pattern: optional(z.string()),
+  }),
+)
 
 export const structuredOutputFields = {
   response_format: optional(responseFormat),

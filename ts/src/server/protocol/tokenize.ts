@@ -5,6 +5,7 @@ import type { RenderedTurn } from '../chat/chat-prompt.js'
 import { chatPromptFields, checkGenerationPrompt, toPromptOptions } from './chat-completion-request.js'
 import { toChatMessages } from './chat-messages.js'
 import { toChatTools, toolsSchema } from './chat-tools.js'
+import { tokenIds } from './list-field.js'
 import { defaulted, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 
@@ -34,12 +35,7 @@ export const tokenizeResponseSchema = z.object({
 
 export const detokenizeRequestSchema = z.looseObject({
   model: optional(z.string()),
-  tokens: z.array(
-    z
-      .int()
-      .min(0)
-      .max(2 ** 31 - 1),
-  ),
+  tokens: tokenIds({ max: 10_000_000 }),
 })
 
 export const detokenizeResponseSchema = z.object({ prompt: z.string() })
@@ -80,7 +76,10 @@ export function tokenizeBody(ids: ArrayLike<number>, maxModelLen: number, string
 }
 
 /** @throws RequestError 400 naming the field. */
-export function parseDetokenizeRequest(body: unknown): { readonly model: string | undefined; readonly ids: number[] } {
+export function parseDetokenizeRequest(body: Readonly<Record<string, unknown>>): {
+  readonly model: string | undefined
+  readonly ids: number[]
+} {
   const { model, tokens } = parseBody(detokenizeRequestSchema, body)
   return { model, ids: tokens }
 }
