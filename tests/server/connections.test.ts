@@ -31,6 +31,7 @@ test('headers that come a byte at a time are cut off; others are served meanwhil
   const timer = setInterval(() => {
     for (const one of slow) if (!one.isClosed) one.write('X')
   }, 50)
+  t.teardown(() => clearInterval(timer))
   for (const one of slow) one.write('GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
   t.is(await completes(url), 8)
   await until('all are cut off', () => slow.every(({ isClosed }) => isClosed))
@@ -47,10 +48,42 @@ test('a body that comes a byte at a time is refused when its time is over', asyn
     'POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
   )
   const timer = setInterval(() => slow.write(' '), 50)
+  t.teardown(() => clearInterval(timer))
   await until('it is refused', () => slow.received.includes('\r\n\r\n'))
   clearInterval(timer)
   t.regex(slow.received, /^HTTP\/1\.1 408 /)
   t.is(await completes(url), 8)
+})
+
+test('a connection that says nothing is closed', async t => {
+  const { server } = await serveFake(t, { headersTimeoutMs: 300 })
+  const silent = await client(t, server)
+  await until('it is closed', () => silent.isClosed)
+  t.pass()
+})
+
+test('a reader that takes nothing of a large reply is given up; one that is slow is not', async t => {
+  const { server } = await serveFake(t, { stallTimeoutMs: 300 })
+  // More than the system buffers for one connection.
+  const large = JSON.stringify({ prompt: 'a b '.repeat(1 << 19) })
+  const [stopped, slow] = [await client(t, server), await client(t, server)]
+  for (const one of [stopped, slow]) {
+    one.stopReading()
+    one.write(posted('/tokenize', large))
+  }
+  const timer = setInterval(() => {
+    slow.readOn()
+    setTimeout(() => slow.stopReading(), 5)
+  }, 20)
+  t.teardown(() => clearInterval(timer))
+  await until('the slow one has all', () => slow.received.endsWith('}'), 60_000)
+  clearInterval(timer)
+  await until('both are over', () => server.core.dispatcher.numInFlight === 0, 60_000)
+  stopped.readOn()
+  await until('the stopped one is closed', () => stopped.isClosed)
+  const [head = ''] = stopped.received.split('\r\n\r\n')
+  const length = Number(/content-length: (\d+)/.exec(head)?.[1])
+  t.true(stopped.received.length < head.length + 4 + length)
 })
 
 test('bodies of 10 MiB are taken, and others are served meanwhile', async t => {

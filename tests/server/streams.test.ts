@@ -114,6 +114,7 @@ test('a slow reader gets every token', async t => {
     slow.readOn()
     setTimeout(() => slow.stopReading(), 1)
   }, 10)
+  t.teardown(() => clearInterval(timer))
   await until('the end', () => slow.received.endsWith('0\r\n\r\n'), 60_000)
   clearInterval(timer)
   t.is(textOf(unchunked(slow.received)), await wholeText(served, 1000))

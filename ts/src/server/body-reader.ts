@@ -20,22 +20,16 @@ export class BodyReader {
     this.#limits = limits
   }
 
-  get heldBytes(): number {
-    return this.#held
-  }
-
   /**
    * Calls `use` with the whole body, whose bytes count until it has returned.
    * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `use` throws.
    */
   async read<T>(chunks: BodyChunks, contentLength: string | null, use: (bytes: Uint8Array) => T): Promise<T> {
     const { maxBodyBytes } = this.#limits
-    const announced = contentLength === null ? 0 : Number(contentLength)
-    if (announced > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    if (Number(contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    // What has come counts, not what was announced: announcing costs a client nothing.
     const held = { bytes: 0 }
     try {
-      // Room for what is announced is taken at once, so that many bodies do not all get half way.
-      this.#hold(held, announced)
       return use(await this.#collect(chunks, held))
     } finally {
       this.#held -= held.bytes
@@ -53,7 +47,7 @@ export class BodyReader {
         if (done === true) break
         length += value.length
         if (length > maxBodyBytes) throw tooLarge(maxBodyBytes)
-        if (length > held.bytes) this.#hold(held, length - held.bytes)
+        this.#hold(held, value.length)
         parts.push(value)
       }
     } finally {

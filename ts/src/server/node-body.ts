@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { BodyChunks } from './body-reader.js'
+import { RequestError } from './request-error.js'
 
 /** Bytes of a refused body that are read, so that the client gets to read the refusal. */
 const MAX_DISCARDED_BYTES = 64 << 20
@@ -27,7 +28,7 @@ export function nodeBody(request: IncomingMessage): BodyChunks {
   })
   const fail = (): void => {
     if (isComplete) return
-    failure = new Error('The client left before its request was complete.')
+    failure = RequestError.clientGone()
     settle(({ reject }) => reject(failure as Error))
   }
   request.on('error', fail)

@@ -104,6 +104,7 @@ export class NodeServer {
     await within(dispatcher.idle(), FAREWELL_MS)
     this.#server.closeAllConnections()
     await closed
+    this.#core.leaveEngine()
   }
 
   #makeServer(): Server {
@@ -192,13 +193,15 @@ export class NodeServer {
       over()
       return
     }
+    const { gate } = this.#core.context.config
     if (!isEventSource(content)) {
+      // A reader that takes nothing for so long keeps neither the reply nor the connection.
+      response.setTimeout(gate.stallTimeoutMs, () => response.destroy())
       send(response, status, headers, content)
       discardBody(request)
       return
     }
     response.writeHead(status, headers)
-    const { gate } = this.#core.context.config
     response.once('close', () => {
       if (!response.writableEnded) content.cancel()
     })

@@ -82,6 +82,11 @@ export class RequestError extends Error {
     })
   }
 
+  /** The client left before its reply: for metrics and the log, nobody reads it. The status is nginx's. */
+  static clientGone(): RequestError {
+    return new RequestError(499, 'The client left before the reply.')
+  }
+
   static modelNotFound(model: string): RequestError {
     return new RequestError(404, `The model \`${model}\` does not exist.`, { param: 'model', code: 'model_not_found' })
   }

@@ -38,12 +38,13 @@ export class RequestIntake {
   /** By the engine's id. */
   readonly #running = new Map<string, Running>()
   #numSequences = 0
+  readonly #stopObserving: () => void
   #arrivals = 0
   #closed = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    options.engine.observe({
+    this.#stopObserving = options.engine.observe({
       stepped: numScheduledTokens => options.metrics.stepped(numScheduledTokens),
       ended: (output, params, error) => this.#ended(output, params, error),
     })
@@ -100,6 +101,11 @@ export class RequestIntake {
   /** From now on nothing is taken. */
   close(): void {
     this.#closed = true
+  }
+
+  /** The engine tells no more of its steps and requests. */
+  leaveEngine(): void {
+    this.#stopObserving()
   }
 
   /** Clients may give two requests one id; the engine tells requests apart by theirs. */

@@ -9,7 +9,6 @@ import { RequestError } from './request-error.js'
 import { RequestIntake } from './request-intake.js'
 import type { Route } from './route.js'
 import { routesFor } from './routes.js'
-import type { ServerConfig } from './server-config.js'
 import type { Clock, Logger, Operations, ServerContext } from './server-context.js'
 import { parseModelNames, parseServerOptions, type ServerOptions } from './server-options.js'
 import { loadTracing } from './tracing.js'
@@ -46,7 +45,7 @@ export class ServerCore {
       checkModel: model => {
         if (model != null && !modelNames.includes(model)) throw RequestError.modelNotFound(model)
       },
-      operations: this.#operations({ config, routes, metrics, http, startedMs: clock.now() }),
+      operations: this.#operations({ routes, metrics, http, startedMs: clock.now() }),
     }
     this.dispatcher = new Dispatcher(this.context, routes, http)
     this.tracingLoaded = loadTracing(modelNames[0], packageVersion()).then(tracing => {
@@ -58,6 +57,11 @@ export class ServerCore {
   drain(): void {
     this.#draining = true
     this.#intake.close()
+  }
+
+  /** The engine is left to others. */
+  leaveEngine(): void {
+    this.#intake.leaveEngine()
   }
 
   /** Ends what runs; clients are told that the server shuts down. */
@@ -88,7 +92,6 @@ export class ServerCore {
 }
 
 interface OperationParts {
-  readonly config: ServerConfig
   readonly routes: readonly Route<ServerContext>[]
   readonly metrics: EngineMetrics
   readonly http: HttpMetrics
