@@ -1,5 +1,6 @@
 // Makes the environments of the frameworks that run in Python, one each, in .cache/python: what a plugin requires and what its
-// tests do (tests/environments/<name>.txt). What is there already and as it should be is kept.
+// tests do (tests/environments/<name>.txt); and one of clients in Python, which the server's tests run. What is there already
+// and as it should be is kept.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +20,10 @@ export const environmentNames = readdirSync(inRoot('plugins'))
   .filter(name => existsSync(inRoot('plugins', name, 'requirements.txt')))
   .sort()
 
-/** Where a framework's environment is. */
+/** The environment of clients that talk to the server. */
+export const CLIENTS = 'openai-clients'
+
+/** Where an environment is. */
 export const environmentFolder = name => inRoot('.cache', 'python', name)
 
 /** Its interpreter. */
@@ -31,7 +35,7 @@ export const environmentPython = name => join(environmentFolder(name), 'bin', 'p
  */
 export async function makeEnvironments() {
   const missing = []
-  for (const name of environmentNames) {
+  for (const name of [...environmentNames, CLIENTS]) {
     console.log(`environment ${name}: ${environmentFolder(name)}`)
     try {
       await makeEnvironment(name)
@@ -46,18 +50,21 @@ export async function makeEnvironments() {
 }
 
 async function makeEnvironment(name) {
-  const requirements = `plugins/${name}/requirements.txt`
+  const requirements = name === CLIENTS ? undefined : `plugins/${name}/requirements.txt`
+  const installer = `${HERE}/install_${name}.py`
   const python = process.env.PYTHON ?? 'python3'
   await unlessFresh({
     stamp: join(environmentFolder(name), '.quire-made'),
-    inputs: [requirements, HERE],
+    inputs: [requirements, `${HERE}/${name}.txt`, `${HERE}/tools.txt`, installer].filter(
+      path => path !== undefined && existsSync(inRoot(path)),
+    ),
     outputs: [`.cache/python/${name}/bin/python`],
     facts: [(await outputOf(python, ['--version'])) ?? 'no Python'],
     make: async () => {
       await must(python, ['-m', 'venv', environmentFolder(name)])
       const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--retries', '2', '--timeout', '60']
       await must(environmentPython(name), [...pip, '-r', `${HERE}/${name}.txt`])
-      const installer = `${HERE}/install_${name}.py`
+      if (requirements === undefined) return
       const install = existsSync(inRoot(installer)) ? [installer, requirements] : [...pip, '-r', requirements]
       await must(environmentPython(name), install)
     },
