@@ -18,6 +18,8 @@ import { countTokensRoute, messagesRoute } from './messages/messages-routes.js'
 import { embeddingsRoute } from './pooling/embeddings-route.js'
 import { rerankRoutes } from './pooling/rerank-routes.js'
 import { scoreRoutes } from './pooling/score-routes.js'
+import { keptResponseRoutes } from './responses/kept-response-routes.js'
+import { responsesRoute } from './responses/responses-route.js'
 import type { Route } from './route.js'
 import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
@@ -32,6 +34,8 @@ const routes: Routes = [
   renderCompletionRoute,
   chatCompletionsRoute,
   renderChatRoute,
+  responsesRoute,
+  ...keptResponseRoutes,
   messagesRoute,
   countTokensRoute,
   embeddingsRoute,

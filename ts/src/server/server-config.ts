@@ -77,8 +77,17 @@ export interface LogConfig {
   readonly maxLogLength: number | undefined
 }
 
+/** What is kept of responses. */
+export interface ResponsesConfig {
+  /** Responses that are kept; 0: none. */
+  readonly maxResponses: number
+  /** Bytes of all that are kept. */
+  readonly maxBytes: number
+}
+
 export interface ServerConfig {
   readonly endpoints: EndpointConfig
   readonly gate: GateConfig
   readonly log: LogConfig
+  readonly responses: ResponsesConfig
 }

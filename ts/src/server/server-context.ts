@@ -1,6 +1,7 @@
 // What endpoints get of the server: the engine, the names of the model, what the operator decided, and the way in for requests.
 
 import type { Engine, EngineRequest, RequestStream } from '../engine/index.js'
+import type { ResponseStore } from './responses/response-store.js'
 import type { Route, RouteRequest } from './route.js'
 import type { ServerConfig } from './server-config.js'
 
@@ -49,6 +50,8 @@ export interface ServerContext {
    */
   submit(request: EngineRequest, from: RouteRequest): RequestStream
   readonly operations: Operations
+  /** What /v1/responses keeps. */
+  readonly responses: ResponseStore
   /** Nothing for a name that is served, or for none. @throws RequestError 404. */
   checkModel(model: string | null | undefined): void
 }

@@ -7,6 +7,7 @@ import { EngineMetrics } from './metrics/engine-metrics.js'
 import { HttpMetrics } from './metrics/http-metrics.js'
 import { RequestError } from './request-error.js'
 import { RequestIntake } from './request-intake.js'
+import { ResponseStore } from './responses/response-store.js'
 import type { Route } from './route.js'
 import { routesFor } from './routes.js'
 import type { Clock, Logger, Operations, ServerContext } from './server-context.js'
@@ -45,6 +46,7 @@ export class ServerCore {
       checkModel: model => {
         if (model != null && !modelNames.includes(model)) throw RequestError.modelNotFound(model)
       },
+      responses: new ResponseStore(config.responses),
       operations: this.#operations({ routes, metrics, http, startedMs: clock.now() }),
     }
     this.dispatcher = new Dispatcher(this.context, routes, http)

@@ -60,6 +60,10 @@ export interface ServerOptions {
   readonly maxCompletionPrompts?: number
   /** Most choices of one request. Default 128. */
   readonly maxChoices?: number
+  /** Responses that /v1/responses keeps, the oldest leaving first; 0: none. Default 10,000. */
+  readonly maxStoredResponses?: number
+  /** Bytes of all of them. Default 64 MiB. */
+  readonly maxStoredResponsesBytes?: number
   /** Endpoints for development. Default false. */
   readonly dev?: boolean
   /** The chat page at `/`. Default true. */
@@ -111,6 +115,8 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   maxTokensCap: true,
   maxCompletionPrompts: true,
   maxChoices: true,
+  maxStoredResponses: true,
+  maxStoredResponsesBytes: true,
   dev: true,
   ui: true,
   docs: true,
@@ -174,6 +180,10 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       stallTimeoutMs: given.ms('stallTimeoutMs', 60_000),
       maxUnsentBytes: given.count('maxUnsentBytes', 4 << 20, 1),
       requestIdHeaders: given.flag('requestIdHeaders', false),
+    },
+    responses: {
+      maxResponses: given.count('maxStoredResponses', 10_000, 0),
+      maxBytes: given.count('maxStoredResponsesBytes', 64 << 20, 0),
     },
     log: {
       access: given.flag('accessLog', true),
