@@ -110,6 +110,9 @@ async function stream(
     response.end(JSON.stringify({ error: { message: `refused with ${status}`, type: 'x', code: status } }))
     return
   }
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
+  const pause = (ms: number) => sleep(ms, undefined, { signal: gone.signal }).catch(() => {})
   const tokens = answer.tokens ?? Number(body.max_tokens ?? body.max_completion_tokens)
   const send = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`)
   response.writeHead(200, { 'Content-Type': 'text/event-stream', ...(answer.close && { Connection: 'close' }) })
@@ -117,9 +120,10 @@ async function stream(
   const choice = (content: string, finish: string | null) =>
     chat ? { index: 0, delta: { content }, finish_reason: finish } : { index: 0, text: content, finish_reason: finish }
   if (opensFirst) send({ choices: [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }] })
-  if (firstTokenMs > 0) await sleep(firstTokenMs)
+  if (firstTokenMs > 0) await pause(firstTokenMs)
   for (let index = 0; index < tokens; index += 1) {
-    if (index > 0 && perTokenMs > 0) await sleep(perTokenMs)
+    if (index > 0 && perTokenMs > 0) await pause(perTokenMs)
+    if (gone.signal.aborted) return
     if (index === cutAfter) {
       response.destroy()
       return
