@@ -16,10 +16,14 @@ const tree: ToolDefinition = {
       note: { const: { $ref: '#/kept' } },
       $ref: { type: 'string' },
       default: { $ref: '#/$defs/Tree' },
+      near: { $ref: '#leaf' },
     },
     required: ['tree'],
     additionalProperties: false,
-    $defs: { Tree: { type: 'object', properties: { leaves: { type: 'array', items: { $ref: '#/$defs/Tree' } } } } },
+    $defs: {
+      Leaf: { $anchor: 'leaf', type: 'boolean' },
+      Tree: { type: 'object', properties: { leaves: { type: 'array', items: { $ref: '#/$defs/Tree' } } } },
+    },
   },
 }
 const weather: ToolDefinition = {
@@ -48,6 +52,7 @@ test('required: the schema takes lists of calls with their own arguments, and no
     [{ name: 'now' }],
     [call('plant', { tree: { leaves: [3] } })],
     [call('plant', { tree: {}, default: 3 })],
+    [call('plant', { tree: {}, near: 3 })],
   ]) {
     t.false(valid(wrong), JSON.stringify(wrong))
   }

@@ -11,7 +11,7 @@ const NO_ARGUMENTS: JsonObject = { type: 'object', properties: {}, additionalPro
 export function requiredCallsSchema(tools: readonly ToolDefinition[], parallelToolCalls = true): JsonObject {
   const definitions: Record<string, JsonObject> = {}
   const branches = tools.map((tool, index) => {
-    const schema = namedCallSchema(tool)
+    const { $schema, $id, ...schema } = namedCallSchema(tool)
     const slot = `tool${index}`
     const moved = moveReferences(schema, `#/$defs/${slot}`)
     if (moved.found) definitions[slot] = moved.value as JsonObject
@@ -34,9 +34,9 @@ export function requiredCallsSchema(tools: readonly ToolDefinition[], parallelTo
 /** For a function that is named: its arguments, always an object. */
 export function namedCallSchema(tool: ToolDefinition): JsonObject {
   if (tool.parameters === undefined) return NO_ARGUMENTS
-  const { $schema, $id, ...schema } = tool.parameters
-  const says = ['type', '$ref', 'anyOf', 'oneOf', 'allOf'].some(key => Object.hasOwn(schema, key))
-  return says ? schema : { type: 'object', ...schema }
+  const { parameters } = tool
+  const says = ['type', '$ref', 'anyOf', 'oneOf', 'allOf'].some(key => Object.hasOwn(parameters, key))
+  return says ? parameters : { type: 'object', ...parameters }
 }
 
 export function requiredCallsParser(options: ToolParserOptions): ToolParser {
@@ -77,7 +77,7 @@ function moveReferences(schema: JsonObject, root: string): { readonly value: unk
     moveAll(value, (member, key) => {
       if (DATA_KEYWORDS.has(key)) return member
       if (MAP_KEYWORDS.has(key)) return moveAll(member, moveSchema)
-      if (key !== '$ref' || typeof member !== 'string' || !member.startsWith('#')) return moveSchema(member)
+      if (key !== '$ref' || typeof member !== 'string' || !/^#(?:\/|$)/.test(member)) return moveSchema(member)
       found = true
       return root + member.slice(1)
     })
