@@ -6,7 +6,7 @@ import { completion, handleFake } from './served-engine.js'
 
 const BASE = 'http://localhost:8000'
 const post = (
-  body: BodyInit,
+  body: NonNullable<RequestInit['body']>,
   headers: Record<string, string> = { 'content-type': 'application/json' },
 ): RequestInit => ({
   method: 'POST',
