@@ -25,6 +25,7 @@ import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
 import { renderChatRoute, renderCompletionRoute } from './tokenize/render-routes.js'
 import { detokenizeRoute, tokenizeRoute } from './tokenize/tokenize-routes.js'
+import { pageRoutes } from './ui/page-routes.js'
 
 type Routes = readonly Route<ServerContext>[]
 
@@ -67,7 +68,7 @@ const devRoutes: Routes = [
 ]
 
 /** The chat page, but for `--no-ui`. */
-const uiRoutes: Routes = []
+const uiRoutes: Routes = pageRoutes
 
 export function routesFor({ dev, ui, docs }: Pick<EndpointConfig, 'dev' | 'ui' | 'docs'>): Routes {
   return [...routes, ...(docs ? docsRoutes : []), ...(dev ? devRoutes : []), ...(ui ? uiRoutes : [])]
