@@ -16,7 +16,6 @@ import {
   type ItemStatus,
   messageItem,
   type OutputItem,
-  paramOf,
   type ResponseBody,
   type ResponseHead,
   type ResponseProgress,
@@ -101,7 +100,7 @@ export class ResponseEventWriter {
     const failure = failureOf(error)
     const left = this.#leave('incomplete')
     this.#settle({ status: 'failed', error: failure, incomplete_details: null }, usage, nowSeconds)
-    return left + this.#event('error', { ...failure, param: paramOf(error) }) + this.#responseEvent('failed')
+    return left + this.#event('error', { ...failure, param: error.param }) + this.#responseEvent('failed')
   }
 
   /** Its reader or its owner has ended it: nobody is told. */

@@ -107,6 +107,8 @@ export interface ResponsesRequest {
   readonly dropsOldest: boolean
   /** Alternatives shown at each position, if logprobs are shown. */
   readonly logprobs: number | undefined
+  /** The text is held by `text.format`. */
+  readonly hasFormat: boolean
   readonly turn: Omit<ChatRequest, 'requestId' | 'messages' | 'stream'>
   readonly echo: RequestEcho
 }
@@ -132,6 +134,7 @@ export function parseResponsesRequest(body: Readonly<Record<string, unknown>>): 
     streamInterval: fields.stream_interval,
     dropsOldest: fields.truncation === 'auto',
     logprobs,
+    hasFormat: fields.text?.format !== undefined && fields.text.format.type !== 'text',
     turn: toTurn(fields, logprobs),
     echo: toEcho(fields),
   }

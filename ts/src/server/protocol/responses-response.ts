@@ -210,23 +210,3 @@ export function failureOf({ status, message }: RequestError): NonNullable<Respon
   const code = status === 429 ? 'rate_limit_exceeded' : status < 500 ? 'invalid_prompt' : 'server_error'
   return { code, message }
 }
-
-/** Fields of chats, where responses have other names for them. */
-const FIELD_NAMES: Readonly<Record<string, string>> = {
-  messages: 'input',
-  prompt: 'input',
-  max_tokens: 'max_output_tokens',
-  max_completion_tokens: 'max_output_tokens',
-  logprobs: 'top_logprobs',
-  structured_outputs: 'text.format',
-  response_format: 'text.format',
-}
-
-/** The field that is wrong, as requests of responses name it. */
-export function paramOf({ param }: RequestError): string | null {
-  return param === null ? null : (FIELD_NAMES[param] ?? param)
-}
-
-export function responsesErrorBody(error: RequestError) {
-  return { error: { ...error.body.error, param: paramOf(error) } }
-}

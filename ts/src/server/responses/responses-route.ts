@@ -5,16 +5,11 @@ import type { ChatRequest } from '../chat/chat-request.js'
 import { runChatTurn, startChatTurn } from '../chat/start-chat-turn.js'
 import { EventPump } from '../generation/event-pump.js'
 import { ResponseEventWriter, responseEventSchema } from '../protocol/responses-events.js'
+import { respelled } from '../protocol/responses-fields.js'
 import type { InputItem } from '../protocol/responses-input-items.js'
 import { parseResponsesRequest, type ResponsesRequest, responsesRequestSchema } from '../protocol/responses-request.js'
-import {
-  type ResponseBody,
-  type ResponseHead,
-  responseSchema,
-  responsesErrorBody,
-  wholeResponse,
-} from '../protocol/responses-response.js'
-import { RequestError } from '../request-error.js'
+import { type ResponseBody, type ResponseHead, responseSchema, wholeResponse } from '../protocol/responses-response.js'
+import { RequestError, toRequestError } from '../request-error.js'
 import type { Reply, Route, RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 import { BackgroundRun } from './background-run.js'
@@ -32,7 +27,6 @@ export const responsesRoute: Route<ServerContext> = {
     event: responseEventSchema,
     errors: [404],
   },
-  errorBody: responsesErrorBody,
   handle: answer,
 }
 
@@ -57,13 +51,21 @@ async function answer(route: RouteRequest, context: ServerContext): Promise<Repl
   }
   const id = `resp_${randomBytes(16).toString('hex')}`
   const items = itemsFor(request, store)
-  const messages = await messagesFor(request, items, context)
-  const turn = { ...request.turn, messages, requestId: id }
-  const asked: Asked = { request, items, turn, head: headOf(id, request, context), context }
+  try {
+    const messages = await messagesFor(request, items, context)
+    const turn = { ...request.turn, messages, requestId: id }
+    return await answerTurn({ request, items, turn, head: headOf(id, request, context), context }, route)
+  } catch (error) {
+    throw respelled(toRequestError(error), { format: request.hasFormat })
+  }
+}
+
+async function answerTurn(asked: Asked, route: RouteRequest): Promise<Reply> {
+  const { request, turn, head, context } = asked
   if (request.background) return answerInBackground(asked, route)
   if (request.stream) return answerStreamed(asked, route)
   const { result } = await runChatTurn({ ...turn, stream: false }, route, context)
-  const body = wholeResponse(asked.head, result, secondsOf(context.clock))
+  const body = wholeResponse(head, result, secondsOf(context.clock))
   keep(asked, body)
   return { kind: 'json', body }
 }
