@@ -5,7 +5,6 @@ import test from 'ava'
 import {
   ChatTemplateError,
   EngineClosedError,
-  EngineError,
   InternalError,
   InvalidArgumentError,
   ModelError,
@@ -56,6 +55,17 @@ const rows: readonly (readonly [unknown, number, string, string | number, string
     null,
     /another copy/,
   ],
+  ...['INVALID', 'UNSUPPORTED', 'TOO_COMPLEX', 'STUCK'].map(
+    kind =>
+      [
+        Object.assign(new Error('pattern (at /properties/a/items)'), { code: `ERR_GRAMMAR_${kind}`, details: {} }),
+        400,
+        'BadRequestError',
+        400,
+        null,
+        /^pattern \(at \/properties\/a\/items\)$/,
+      ] as const,
+  ),
   [
     RequestError.modelNotFound('m'),
     404,
@@ -68,7 +78,7 @@ const rows: readonly (readonly [unknown, number, string, string | number, string
 ]
 
 for (const [error, status, type, code, param, message] of rows) {
-  test(`${error instanceof EngineError ? `${error.code}: ` : ''}${String(error)}`, t => {
+  test(`${error instanceof Error && 'code' in error ? `${error.code}: ` : ''}${String(error)}`, t => {
     const told = toRequestError(error)
     t.is(told.status, status)
     t.like(told.body.error, { type, code, param })

@@ -116,6 +116,10 @@ const clientErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_TOKENIZER',
   'ERR_CHAT_TEMPLATE',
   'ERR_NOT_SUPPORTED',
+  'ERR_GRAMMAR_INVALID',
+  'ERR_GRAMMAR_UNSUPPORTED',
+  'ERR_GRAMMAR_TOO_COMPLEX',
+  'ERR_GRAMMAR_STUCK',
 ])
 
 /** What of the server's own failures a client is told; the log has the rest. */
@@ -140,7 +144,8 @@ export function toRequestError(error: unknown): RequestError {
   const parameter = parameterOf(error)
   const param = parameter === undefined ? undefined : wireName(parameter)
   const spelled = parameter === undefined ? error.message : respell(error.message, parameter, wireName(parameter))
-  const message = withoutPaths(spelled)
+  // What a grammar's error points at is a place in the request's schema, such as /properties/a/items.
+  const message = error.code.startsWith('ERR_GRAMMAR_') ? spelled : withoutPaths(spelled)
   return new RequestError(400, message, {
     cause: error,
     ...(param !== undefined && { param }),
