@@ -4,6 +4,7 @@ import { createQuire } from '@quire-llm/ai-sdk'
 import * as ai6 from 'ai'
 import * as ai7 from 'ai-7'
 import test from 'ava'
+import { Engine } from 'quire-llm'
 import { withEmbeddings } from '../tools/embedding-stub.js'
 import { ScriptedModel } from '../tools/scripted-model.js'
 
@@ -49,3 +50,20 @@ for (const [title, { one, many }] of Object.entries(embedders)) {
     t.like(await aborted, { name: 'AbortError' })
   })
 }
+
+test.serial('the bundled model embeds', async t => {
+  const bundled = await Engine.create({ threads: 1 })
+  const values = ['A cat sat.', 'A dog ran.']
+  const { embeddings, usage } = await ai6.embedMany({
+    model: createQuire({ engine: bundled }).embeddingModel(),
+    values,
+  })
+  const outputs = await bundled.embed(values)
+  t.deepEqual(
+    embeddings,
+    outputs.map(({ embedding }) => Array.from(embedding)),
+  )
+  t.is(embeddings[0]?.length, 256)
+  t.true(usage.tokens > 4)
+  await bundled.close()
+})

@@ -36,8 +36,8 @@ export interface FakeOptions {
   readonly onOpen?: (numBefore: number) => void | Promise<void>
   /** Called before a step is computed: wait, or throw. */
   readonly onStep?: (batch: InputBatch) => void | Promise<void>
-  /** Replaces the logits of a row, `[vocabSize]`, of a sequence. */
-  readonly onLogits?: (row: Float32Array, sequenceId: number) => void
+  /** Replaces the logits of a row, `[vocabSize]`, of a sequence, which has these ids so far. */
+  readonly onLogits?: (row: Float32Array, sequenceId: number, ids: readonly number[]) => void
   /** Memory of the runner's own for logits. */
   readonly logitsMemory?: Float32Array
   /** Free memory that the framework tells. */
@@ -144,20 +144,25 @@ export class FakeRunner implements ModelRunner {
       const row = logits.subarray(index * this.vocabSize, (index + 1) * this.vocabSize)
       for (let other = 0; other < row.length; other += 1) row[other] = ((other * 7) % 13) / 13
       row[id] = 4
-      this.#options.onLogits?.(row, batch.sequenceIds[batch.logitsRows[index] as number] as number)
+      const sequenceId = batch.sequenceIds[batch.logitsRows[index] as number] as number
+      this.#options.onLogits?.(row, sequenceId, this.#idsOf(batch, index))
     }
     return { kind: 'logits' }
   }
 
   #draw(batch: InputBatch, index: number): number {
+    return nextId(this.#idsOf(batch, index), this.vocabSize)
+  }
+
+  /** The ids up to the place of a row of logits, read back through the block table. */
+  #idsOf(batch: InputBatch, index: number): number[] {
     const row = batch.logitsRows[index] as number
     const numIds = (batch.positions[batch.logitsIndices[index] as number] as number) + 1
     const table = batch.blockTables.subarray(row * batch.blockTableStride, (row + 1) * batch.blockTableStride)
-    const ids = Array.from({ length: numIds }, (_, position) => {
+    return Array.from({ length: numIds }, (_, position) => {
       const block = table[Math.floor(position / batch.blockSize)] as number
       return this.#slots.get(block * batch.blockSize + (position % batch.blockSize)) ?? -1
     })
-    return nextId(ids, this.vocabSize)
   }
 }
 

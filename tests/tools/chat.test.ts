@@ -1,5 +1,6 @@
 // `Chat` of `quire-llm/server`: turns without HTTP on a scripted model, and on the bundled one with its loop in a thread.
 
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import test from 'ava'
 import { Engine, LLM } from 'quire-llm'
 import { Chat, type ChatPart } from 'quire-llm/server'
@@ -71,7 +72,46 @@ test.serial('the bundled model, in a thread and behind an LLM', async t => {
   )
   t.truthy(texts[0])
   t.is(texts[0], texts[1])
-  t.is((await llm.chat(messages, sampling)).outputs[0]?.text, texts[0])
+  t.is((await llm.chat(messages, sampling)).outputs[0]?.text, texts[0] ?? '')
   await engine.close()
   await llm.close()
+})
+
+test.serial('calls that are enforced fit their schemas, whatever the model would say', async t => {
+  const plant = {
+    name: 'plant',
+    parameters: {
+      type: 'object',
+      properties: { tree: { $ref: '#/$defs/Tree' } },
+      required: ['tree'],
+      additionalProperties: false,
+      $defs: {
+        Tree: {
+          type: 'object',
+          properties: { age: { type: 'integer', minimum: 0, maximum: 99 }, twig: { $ref: '#/$defs/Tree' } },
+          required: ['age'],
+          additionalProperties: false,
+        },
+      },
+    },
+  }
+  const valid = new Ajv2020().compile(plant.parameters)
+  const engine = await Engine.create({ threads: 1 })
+  const bundled = new Chat(engine)
+  let finished = 0
+  for (let seed = 0; seed < 6; seed += 1) {
+    for (const toolChoice of ['required', { name: 'plant' }] as const) {
+      const sampling = { seed, temperature: 1, maxTokens: 250 }
+      const input = { messages, tools: [plant, ...tools], toolChoice, parallelToolCalls: false, sampling }
+      const [choice] = (await bundled.complete(input)).choices
+      if (choice?.finish.reason === 'length') continue
+      finished += 1
+      t.is(choice?.toolCalls.length, 1)
+      for (const { name, arguments: text } of choice?.toolCalls ?? []) {
+        t.true(name === 'plant' ? valid(JSON.parse(text)) : text.replace(/\s/g, '') === '{}', text)
+      }
+    }
+  }
+  t.true(finished >= 6, `${finished} of 12 finished`)
+  await engine.close()
 })
