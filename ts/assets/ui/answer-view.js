@@ -3,7 +3,9 @@
 import { element } from './element.js'
 import { TokenAligner } from './token-aligner.js'
 
-const decimal = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+/** Fewer tokens come in too few events to tell a rate. */
+const FEWEST_FOR_RATE = 16
 /** Ends that are worth a word. */
 const END_WORDS = {
   length: 'cut at the token limit',
@@ -57,15 +59,15 @@ export class AnswerView {
   }
 
   /** `actions`: buttons for what can be done with the answer. */
-  end({ reason, numTokens, firstMs, totalMs }, actions) {
+  end({ reason, numTokens, firstMs, lastMs }, actions) {
     this.#aligner.end()
     this.element.removeAttribute('aria-busy')
     const parts = []
-    if (numTokens !== undefined) parts.push(`${numTokens} tokens`)
-    if (numTokens > 1 && totalMs > firstMs) {
-      parts.push(`${decimal.format(((numTokens - 1) * 1000) / (totalMs - firstMs))} tokens/s`)
+    if (numTokens !== undefined) parts.push(`${numTokens} ${numTokens === 1 ? 'token' : 'tokens'}`)
+    if (numTokens >= FEWEST_FOR_RATE && lastMs > firstMs) {
+      parts.push(`${whole.format(((numTokens - 1) * 1000) / (lastMs - firstMs))} tokens/s`)
     }
-    if (firstMs !== undefined) parts.push(`first after ${decimal.format(firstMs)} ms`)
+    if (firstMs !== undefined) parts.push(`first after ${whole.format(firstMs)} ms`)
     if (END_WORDS[reason] !== undefined) parts.push(END_WORDS[reason])
     this.#foot.replaceChildren(element('span', { className: 'facts', text: parts.join(' · ') }), ...actions)
   }

@@ -87,8 +87,8 @@ export class Conversation {
     }
     if (failure !== undefined) view.fail(wordsOf(failure))
     const { start, first, last } = timing
-    const times = first === undefined ? {} : { firstMs: first - start, totalMs: last - start }
-    view.end({ ...result, ...times }, this.#actions(turn))
+    const times = first === undefined ? {} : { firstMs: first - start, lastMs: last - start }
+    view.end({ ...result, ...times }, this.#actions(turn, failure === undefined ? 'Regenerate' : 'Try again'))
     // A cleared conversation may have begun anew meanwhile.
     if (this.#running !== controller) return
     this.#running = undefined
@@ -98,7 +98,7 @@ export class Conversation {
 
   #take({ choices, usage }, turn, timing, result) {
     if (usage != null) result.numTokens = usage.completion_tokens
-    const [choice] = choices
+    const choice = choices.find(({ index }) => index === 0)
     if (choice === undefined) return
     const { delta } = choice
     if (delta.role === undefined) {
@@ -111,7 +111,7 @@ export class Conversation {
     this.#parts.onGrow()
   }
 
-  #actions(turn) {
+  #actions(turn, again) {
     const actions = []
     if (turn.answer !== '') {
       // Pages without https have no clipboard.
@@ -119,7 +119,7 @@ export class Conversation {
         actions.push(action('Copy', 'copy', () => navigator.clipboard.writeText(turn.answer)))
       }
     }
-    if (turn === this.#turns.at(-1)) actions.push(action('Regenerate', 'regenerate', () => this.regenerate()))
+    if (turn === this.#turns.at(-1)) actions.push(action(again, 'regenerate', () => this.regenerate()))
     return actions
   }
 }

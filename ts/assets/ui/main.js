@@ -139,7 +139,11 @@ byId('suggestions').addEventListener('click', event => {
   send()
   message.focus()
 })
-byId('settings-toggle').addEventListener('click', () => openSettings(settings.hidden))
+byId('settings-toggle').addEventListener('click', () => {
+  openSettings(settings.hidden)
+  // On a narrow screen it lies over the rest.
+  if (!settings.hidden && !isWide.matches) byId('settings-close').focus()
+})
 byId('settings-close').addEventListener('click', closeSettings)
 isWide.addEventListener('change', () => openSettings(isWide.matches))
 byId('probabilities').addEventListener('change', () => {
@@ -155,6 +159,7 @@ byId('forget-key').addEventListener('click', () => {
   api.key = ''
   showState()
   loadModels()
+  message.focus()
 })
 
 openSettings(isWide.matches)

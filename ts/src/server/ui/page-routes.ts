@@ -33,7 +33,7 @@ const pageRoute: Route<ServerContext> = {
 const pageFileRoute: Route<ServerContext> = {
   method: 'GET',
   path: '/ui/:file',
-  description: { summary: 'A file of the chat page', tag: 'Operations', contentType: 'text/plain' },
+  description: { summary: 'A file of the chat page', tag: 'Operations', contentType: '*/*' },
   handle: async ({ headers, params }) => {
     const name = params.file as string
     if (!FILES.has(name)) throw new RequestError(404, `The chat page has no file ${JSON.stringify(name)}.`)
