@@ -11,6 +11,12 @@ export type ErrorCode =
   | 'ERR_MODEL_UNSUPPORTED'
   | 'ERR_TOKENIZER'
   | 'ERR_CHAT_TEMPLATE'
+  | 'ERR_GRAMMAR_INVALID'
+  | 'ERR_GRAMMAR_UNSUPPORTED'
+  | 'ERR_GRAMMAR_TOO_COMPLEX'
+  | 'ERR_GRAMMAR_STUCK'
+  | 'ERR_OBJECT_INCOMPLETE'
+  | 'ERR_OBJECT_INVALID'
   | 'ERR_HUB_NOT_FOUND'
   | 'ERR_HUB_UNAUTHORIZED'
   | 'ERR_HUB_OFFLINE'
@@ -112,6 +118,27 @@ export class TokenizerError extends EngineError {
 export class ChatTemplateError extends EngineError {
   constructor(message: string, options?: EngineErrorOptions) {
     super('ERR_CHAT_TEMPLATE', message, options)
+  }
+}
+
+/**
+ * What an output must be is not valid, uses what is not supported (`details.keyword`, `details.place`), or is too complex; or no
+ * token is left that grammar and sampling parameters both allow (`ERR_GRAMMAR_STUCK`).
+ */
+export class GrammarError extends EngineError {
+  constructor(
+    code: 'ERR_GRAMMAR_INVALID' | 'ERR_GRAMMAR_UNSUPPORTED' | 'ERR_GRAMMAR_TOO_COMPLEX' | 'ERR_GRAMMAR_STUCK',
+    message: string,
+    options?: EngineErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** An output that should be an object was cut off, or the schema's own validation refuses it. `details.text` is the output. */
+export class ObjectError extends EngineError {
+  constructor(code: 'ERR_OBJECT_INCOMPLETE' | 'ERR_OBJECT_INVALID', message: string, options?: EngineErrorOptions) {
+    super(code, message, options)
   }
 }
 
@@ -226,6 +253,11 @@ export function errorFromNative(failure: NativeFailure): EngineError {
       return new ModelError(code, message, options)
     case 'ERR_TOKENIZER':
       return new TokenizerError(message, options)
+    case 'ERR_GRAMMAR_INVALID':
+    case 'ERR_GRAMMAR_UNSUPPORTED':
+    case 'ERR_GRAMMAR_TOO_COMPLEX':
+    case 'ERR_GRAMMAR_STUCK':
+      return new GrammarError(code, message, options)
     case 'ERR_CHAT_TEMPLATE':
       return new ChatTemplateError(message, options)
     case 'ERR_OUT_OF_MEMORY':

@@ -13,17 +13,27 @@ export type {
   ChatMessage,
   CompletionOutput,
   CreateOptions,
+  EmbeddingOutput,
+  EmbedInput,
+  EmbedOptions,
   EngineHealth,
   EngineObserver,
   EngineRequest,
   EngineStats,
   GenerateRequest,
+  InferObject,
+  JsonSchema,
   LoopPlace,
+  ObjectOutput,
+  ObjectSchema,
   PauseMode,
   Prompt,
   RequestMetrics,
   RequestOutput,
   RequestStream,
+  ScoreOptions,
+  ScoreOutput,
+  StandardSchema,
   TokenLogprob,
 } from './engine/index.js'
 export { Engine, likeliestOutputs } from './engine/index.js'
@@ -34,6 +44,6 @@ export { type DTypeLike, type FrameworkAccessor, framework } from './plugin/curr
 export type { Device } from './plugin/device.js'
 export type { DType, DTypeName } from './plugin/dtype.js'
 export type { Framework, Tensor } from './plugin/framework.js'
-export type { ModelInfo } from './plugin/model-runner.js'
+export type { ModelInfo, PoolingInfo, PoolingKind } from './plugin/model-runner.js'
 export { registerPlugin } from './plugin/registry.js'
 export { type FrameworkInUse, type UseFrameworkOptions, useFramework } from './plugin/use-framework.js'

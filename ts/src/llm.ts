@@ -9,17 +9,28 @@ import {
   type ChatMessage,
   type CreateOptions,
   checkMessages,
+  type EmbeddingOutput,
+  type EmbedInput,
+  type EmbedOptions,
   Engine,
   type EngineRequest,
   type EngineStats,
+  type InferObject,
   isSinglePrompt,
   type NormalPrompt,
   normalizePrompt,
+  type ObjectOutput,
+  type ObjectSchema,
   type PreparedPrompt,
   type Prompt,
+  pairsOf,
   preparePrompts,
   type RequestOutput,
   type RequestStream,
+  type ScoreOptions,
+  type ScoreOutput,
+  toJsonSchema,
+  toObject,
   toSamplingParams,
 } from './engine/index.js'
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
@@ -141,6 +152,24 @@ export class LLM {
     return several ? outputs : (outputs[0] as RequestOutput)
   }
 
+  /**
+   * Continues a prompt with JSON that a schema accepts, and gives the value: of a Standard Schema (zod, Valibot, ...) with its
+   * type, of a plain JSON schema as unknown. Without `params` it goes on until the object is complete.
+   * @throws GrammarError for a schema that is not supported, naming the keyword; ObjectError.
+   */
+  async generateObject<Schema extends ObjectSchema>(
+    prompt: Prompt,
+    schema: Schema,
+    params?: Params,
+    options: ChatOptions = {},
+  ): Promise<ObjectOutput<InferObject<Schema>>> {
+    const given = params === undefined ? this.defaultSamplingParams.with({ maxTokens: null }) : toSamplingParams(params)
+    if (given.n > 1) throw new InvalidArgumentError('n', 'One object is generated at a time: n must be 1.', given.n)
+    const structuredOutputs = { ...given.structuredOutputs, json: await toJsonSchema(schema) }
+    const [output] = await this.#run([normalizePrompt(prompt)], given.with({ structuredOutputs }), options)
+    return toObject(output as RequestOutput, schema)
+  }
+
   /** The likeliest continuations of one prompt, or of many at once, by beam search: `beamWidth` outputs each, best first. */
   beamSearch(prompt: Prompt, search: BeamSearchOptions, options?: ChatOptions): Promise<RequestOutput>
   beamSearch(prompts: readonly Prompt[], search: BeamSearchOptions, options?: ChatOptions): Promise<RequestOutput[]>
@@ -172,6 +201,29 @@ export class LLM {
     const [prepared] = await preparePrompts(this.#engine, [normalizePrompt(prompt)], options)
     const [one] = this.#paramsFor(1, params)
     yield* this.#add(prepared as PreparedPrompt, (one as SamplingParams).with({ outputKind: 'delta' }), options)
+  }
+
+  /** The vector of a text or of ids, or of many at once. */
+  embed(input: EmbedInput, options?: EmbedOptions): Promise<EmbeddingOutput>
+  embed(inputs: readonly EmbedInput[], options?: EmbedOptions): Promise<EmbeddingOutput[]>
+  async embed(
+    inputs: EmbedInput | readonly EmbedInput[],
+    options: EmbedOptions = {},
+  ): Promise<EmbeddingOutput | EmbeddingOutput[]> {
+    if (Array.isArray(inputs) && typeof inputs[0] !== 'number') return this.#engine.embed(inputs, options)
+    return (await this.#engine.embed([inputs as EmbedInput], options))[0] as EmbeddingOutput
+  }
+
+  /** How well texts fit each other: one against one, one against many, or each of many against its own. */
+  score(text: string, other: string, options?: ScoreOptions): Promise<ScoreOutput>
+  score(texts: string | readonly string[], others: readonly string[], options?: ScoreOptions): Promise<ScoreOutput[]>
+  async score(
+    texts: string | readonly string[],
+    others: string | readonly string[],
+    options: ScoreOptions = {},
+  ): Promise<ScoreOutput | ScoreOutput[]> {
+    const outputs = await this.#engine.score(pairsOf(texts, others), options)
+    return typeof texts === 'string' && typeof others === 'string' ? (outputs[0] as ScoreOutput) : outputs
   }
 
   /** Token ids of a text. */

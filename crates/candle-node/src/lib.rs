@@ -5,6 +5,7 @@
 #![forbid(clippy::mem_forget)]
 
 mod cpu;
+mod embed;
 // Both doors give failures and arrays alike, so both compile the same two files.
 #[path = "../../node/src/failure.rs"]
 mod failure;

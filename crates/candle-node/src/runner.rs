@@ -10,6 +10,7 @@ use napi_derive::napi;
 use quire_runner::{BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, RunnerOptions};
 use serde_json::json;
 
+use crate::embed::{Embed, NativeEmbedBatch};
 use crate::failure::{Failure, Outcome, outcome};
 use crate::runner_info::{NativeKvCacheSpec, NativeMemoryProfile, NativeModelInfo};
 use crate::step::{Step, Warmup};
@@ -105,6 +106,13 @@ impl Runner {
     #[napi(ts_return_type = "Promise<number | Failure>")]
     pub fn execute(&self, words: Buffer, logits: Buffer, token_ids: Buffer) -> AsyncTask<Step> {
         AsyncTask::new(Step { runner: self.inner.clone(), words, logits, token_ids })
+    }
+
+    /// Makes a vector or a score of each sequence, into the front of `out`, the bytes of a Float32Array. The arrays belong to
+    /// the runner until the promise settles.
+    #[napi(ts_return_type = "Promise<boolean | Failure>")]
+    pub fn embed(&self, batch: NativeEmbedBatch, out: Buffer) -> AsyncTask<Embed> {
+        AsyncTask::new(Embed { runner: self.inner.clone(), batch, out })
     }
 
     /// Frees the model, after the step that is running.

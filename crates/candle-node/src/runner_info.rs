@@ -1,7 +1,7 @@
 //! Facts of a loaded model, its cache and its memory, as plain objects.
 
 use napi_derive::napi;
-use quire_runner::{GenerationConfig, KvCacheSpec, MemoryProfile, ModelInfo};
+use quire_runner::{GenerationConfig, KvCacheSpec, MemoryProfile, ModelInfo, PoolingInfo};
 
 /// Sampling defaults of generation_config.json.
 #[napi(object)]
@@ -12,6 +12,19 @@ pub struct NativeGenerationDefaults {
     pub min_p: Option<f64>,
     pub repetition_penalty: Option<f64>,
     pub max_new_tokens: Option<f64>,
+}
+
+/// See `PoolingInfo` in the plugin contract.
+#[napi(object)]
+pub struct NativePoolingInfo {
+    pub kind: String,
+    pub normalizes: bool,
+    pub embedding_size: f64,
+    pub max_tokens: f64,
+    pub lowercases: bool,
+    pub scores: bool,
+    pub takes_parts: bool,
+    pub dimensions: Vec<f64>,
 }
 
 /// See `ModelInfo` in the plugin contract.
@@ -32,6 +45,8 @@ pub struct NativeModelInfo {
     pub eos_token_ids: Vec<i32>,
     pub sliding_window: Option<f64>,
     pub generation_defaults: NativeGenerationDefaults,
+    pub generates: bool,
+    pub pooling: NativePoolingInfo,
 }
 
 /// The KV cache of every layer: `[2, blocks, numKvHeads, blockSize, headDim]`.
@@ -65,6 +80,21 @@ impl From<&GenerationConfig> for NativeGenerationDefaults {
     }
 }
 
+impl From<&PoolingInfo> for NativePoolingInfo {
+    fn from(pooling: &PoolingInfo) -> Self {
+        Self {
+            kind: pooling.kind.name().to_owned(),
+            normalizes: pooling.normalizes,
+            embedding_size: pooling.embedding_size as f64,
+            max_tokens: pooling.max_tokens as f64,
+            lowercases: pooling.lowercases,
+            scores: pooling.scores,
+            takes_parts: pooling.takes_parts,
+            dimensions: pooling.dimensions.iter().map(|&size| size as f64).collect(),
+        }
+    }
+}
+
 impl From<&ModelInfo> for NativeModelInfo {
     fn from(info: &ModelInfo) -> Self {
         Self {
@@ -83,6 +113,8 @@ impl From<&ModelInfo> for NativeModelInfo {
             eos_token_ids: info.eos_token_ids.clone(),
             sliding_window: info.sliding_window.map(|window| window as f64),
             generation_defaults: (&info.generation).into(),
+            generates: info.generates,
+            pooling: (&info.pooling).into(),
         }
     }
 }

@@ -41,10 +41,21 @@ impl Admitted {
 /// What a device or a sampler drew in one step, row by row.
 #[derive(Clone, Copy, Debug)]
 pub struct SampledTokens<'a> {
-    /// Tokens of each row of the batch: 0 for a row that does not sample, else 1 up to 1 + its drafts.
+    /// Tokens of each row of the batch: 0 for a row that does not sample, else 1 up to 1 + its drafts, and then those
+    /// that were forced.
     pub counts: &'a [i32],
+    /// How many of each row's tokens, at their end, were forced: appended without having been drawn, because nothing else
+    /// could come (a grammar says so). Their KV is computed in the next step. Empty: none of any row.
+    pub num_forced: &'a [i32],
     /// The tokens of all rows, one row after the other.
     pub token_ids: &'a [i32],
+}
+
+impl SampledTokens<'_> {
+    /// Tokens of a row that were forced.
+    fn num_forced_of(&self, row: usize) -> i32 {
+        self.num_forced.get(row).copied().unwrap_or(0)
+    }
 }
 
 /// Schedules sequences over paged KV blocks. See the crate's documentation.

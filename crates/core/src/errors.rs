@@ -149,6 +149,16 @@ pub enum UpdateError {
         /// Most tokens allowed.
         allowed: u32,
     },
+    /// Tokens can be forced upon a sequence only where no later step computes it already.
+    #[error("row {row} (sequence {}) has {given} forced tokens while another step computes it", sequence_id.0)]
+    ForcedTokens {
+        /// Row of the batch.
+        row: usize,
+        /// Its sequence.
+        sequence_id: SequenceId,
+        /// Forced tokens given.
+        given: i32,
+    },
     /// The counts and the tokens do not agree.
     #[error("{given} tokens, the counts add up to {expected}")]
     WrongNumTokens {

@@ -52,4 +52,4 @@ pub use sampling_columns::SamplingColumns;
 pub use scheduler::PauseState;
 pub use scheduler_output::{ScheduledSequence, SchedulerOutput};
 pub use stats::Stats;
-pub use step_output::{FAILED_TOKEN, FinishReason, StepOutput};
+pub use step_output::{COMPLETE_TOKEN, FAILED_TOKEN, FinishReason, StepOutput};

@@ -16,7 +16,12 @@ pub enum FinishReason {
     Error = 4,
     /// Its output began to repeat itself.
     Repetition = 5,
+    /// Nothing could follow its last token, and it has no end-of-sequence token to say so.
+    Complete = 6,
 }
+
+/// Given as the last forced token: nothing can follow. Its sequence ends with [`FinishReason::Complete`].
+pub const COMPLETE_TOKEN: i32 = -2;
 
 /// Given in place of a token: the row's logits were not numbers. Its sequence ends with [`FinishReason::Error`], the others of
 /// the step go on.

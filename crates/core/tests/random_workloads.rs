@@ -196,14 +196,39 @@ impl Run {
         }
     }
 
+    /// Forces some tokens behind those drawn: the ones that would have been drawn, so that the end stays the same.
+    fn force(&self, view: &InputBatchView<'_>, drawn: &mut Sampled) {
+        let mut token_ids = Vec::new();
+        let mut rest = drawn.token_ids.as_slice();
+        for row in 0..view.num_rows() {
+            let (own, others) = rest.split_at(drawn.counts[row] as usize);
+            rest = others;
+            token_ids.extend_from_slice(own);
+            let Some(caller) = self.callers.get(&view.sequence_id(row)).filter(|_| !own.is_empty()) else { continue };
+            let mut history = [caller.history.as_slice(), own].concat();
+            for _ in 0..(self.num_steps as usize + row) % 4 {
+                let next = next_token(&history, self.config.sliding_window);
+                history.push(next);
+                token_ids.push(next);
+                drawn.counts[row] += 1;
+                drawn.num_forced[row] += 1;
+            }
+        }
+        drawn.token_ids = token_ids;
+    }
+
     fn finish_step(&mut self) {
         let words = self.batches.pop_front().expect("a step in flight");
         let view = InputBatchView::new(&words).expect("it was read before");
         let output = if self.failing && self.num_steps.is_multiple_of(7) {
             self.engine.fail_step(view.step_id()).expect("the step is in flight").clone()
         } else {
-            let Sampled { step_id, counts, token_ids } = self.device.execute(&view);
-            let sampled = SampledTokens { counts: &counts, token_ids: &token_ids };
+            let mut drawn = self.device.execute(&view);
+            if self.config.max_steps_in_flight == 1 {
+                self.force(&view, &mut drawn);
+            }
+            let Sampled { step_id, counts, token_ids, num_forced } = drawn;
+            let sampled = SampledTokens { counts: &counts, token_ids: &token_ids, num_forced: &num_forced };
             self.engine.update(step_id, sampled).expect("a result that belongs to the step").clone()
         };
         self.engine.check_invariants().expect("the books balance");

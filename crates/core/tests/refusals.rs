@@ -71,17 +71,17 @@ fn results_that_do_not_belong_to_the_step() {
     let first = engine.add(Request::new(vec![1; 20])).expect("a request").first;
     engine.add(Request::new(vec![1, 2])).expect("a request");
     let mut buffer = InputBatchBuffer::new();
-    let none = SampledTokens { counts: &[], token_ids: &[] };
+    let none = SampledTokens { counts: &[], token_ids: &[], num_forced: &[] };
     assert_eq!(engine.update(1, none).err(), Some(UpdateError::WrongStep { given: 1, expected: None }));
     assert!(engine.schedule(&mut buffer)); // 16 of 20 tokens: nothing is sampled
     let refused = |engine: &mut EngineCore, step, counts: &[i32], token_ids: &[i32]| {
-        engine.update(step, SampledTokens { counts, token_ids }).cloned().expect_err("refused")
+        engine.update(step, SampledTokens { counts, token_ids, num_forced: &[] }).cloned().expect_err("refused")
     };
     assert_eq!(refused(&mut engine, 2, &[0], &[]), UpdateError::WrongStep { given: 2, expected: Some(1) });
     assert_eq!(refused(&mut engine, 1, &[], &[]), UpdateError::WrongNumRows { given: 0, expected: 1 });
     let too_many = UpdateError::WrongTokenCount { row: 0, sequence_id: first, given: 1, allowed: 0 };
     assert_eq!(refused(&mut engine, 1, &[1], &[5]), too_many);
-    let nothing = SampledTokens { counts: &[0], token_ids: &[] };
+    let nothing = SampledTokens { counts: &[0], token_ids: &[], num_forced: &[] };
     assert_eq!(engine.update(1, nothing), Ok(&StepOutput::default()));
     assert!(engine.schedule(&mut buffer));
     let too_few = UpdateError::WrongTokenCount { row: 1, sequence_id: first, given: 0, allowed: 1 };
@@ -90,8 +90,17 @@ fn results_that_do_not_belong_to_the_step() {
         panic!("expected {too_few:?}")
     };
     assert_eq!(refused(&mut engine, 2, &[1, 1], &[5]), UpdateError::WrongNumTokens { given: 1, expected: 2 });
-    let negative = UpdateError::NegativeTokenId { index: 1, token_id: -2 };
-    assert_eq!(refused(&mut engine, 2, &[1, 1], &[5, -2]), negative);
+    let negative = UpdateError::NegativeTokenId { index: 1, token_id: -3 };
+    assert_eq!(refused(&mut engine, 2, &[1, 1], &[5, -3]), negative);
+    let forced = |engine: &mut EngineCore, counts: &[i32], token_ids: &[i32], num_forced: &[i32]| {
+        engine.update(2, SampledTokens { counts, token_ids, num_forced }).cloned().expect_err("refused")
+    };
+    let nothing_drawn = forced(&mut engine, &[1, 1], &[5, 6], &[1, 0]);
+    assert!(matches!(nothing_drawn, UpdateError::WrongTokenCount { row: 0, given: 1, .. }), "{nothing_drawn:?}");
+    let below = forced(&mut engine, &[1, 1], &[5, 6], &[0, -1]);
+    assert!(matches!(below, UpdateError::ForcedTokens { row: 1, given: -1, .. }), "{below:?}");
+    let wrong_rows = UpdateError::WrongNumRows { given: 1, expected: 2 };
+    assert_eq!(forced(&mut engine, &[1, 1], &[5, 6], &[0]), wrong_rows);
     assert_eq!(engine.fail_step(9).cloned(), Err(UpdateError::WrongStep { given: 9, expected: Some(2) }));
     let failed = engine.fail_step(2).expect("in flight");
     assert_eq!(failed.finish_reasons, [Some(FinishReason::Error); 2]);
@@ -109,14 +118,14 @@ fn a_row_whose_logits_are_no_numbers_ends_alone() {
     let sound = engine.add(Request::new(vec![4, 5])).expect("a request").first;
     let mut buffer = InputBatchBuffer::new();
     assert!(engine.schedule(&mut buffer));
-    let output = engine.update(1, SampledTokens { counts: &[1, 1], token_ids: &[FAILED_TOKEN, 7] }).expect("a result");
+    let output = engine.update(1, SampledTokens { counts: &[1, 1], token_ids: &[FAILED_TOKEN, 7], num_forced: &[] }).expect("a result");
     assert_eq!(output.sequences, [broken, sound]);
     assert_eq!(output.num_tokens, [0, 1]);
     assert_eq!(output.token_ids, [7]);
     assert_eq!(output.finish_reasons, [Some(FinishReason::Error), None]);
     engine.check_invariants().expect("invariants hold");
     assert!(engine.schedule(&mut buffer));
-    assert!(engine.update(2, SampledTokens { counts: &[1], token_ids: &[8] }).is_ok());
+    assert!(engine.update(2, SampledTokens { counts: &[1], token_ids: &[8], num_forced: &[] }).is_ok());
     assert!(engine.abort(sound));
     assert!(!engine.has_unfinished());
     assert_eq!(engine.stats().num_free_blocks, 8);

@@ -12,4 +12,4 @@ macro_rules! traces {
     };
 }
 
-traces!(admission, blocks, drafts, failures, in_flight, logits, preemption, prefixes, running, stops, waiting, windows);
+traces!(admission, blocks, drafts, failures, forced, in_flight, logits, preemption, prefixes, running, stops, waiting, windows);

@@ -129,12 +129,13 @@ impl EngineCore {
         outcome(|| fill(&mut words, self.batch.words()))
     }
 
-    /// Takes a step's tokens: `counts[row]` of them for each row, `token_ids` end to end. Gives the length of its output in
+    /// Takes a step's tokens: `counts[row]` of them for each row, `token_ids` end to end; the last `num_forced[row]` of a row
+    /// were not drawn (an empty array: none of any row). Gives the length of its output in
     /// words, which `readOutput` copies.
     #[napi]
-    pub fn update(&mut self, step_id: u32, counts: &[i32], token_ids: &[i32]) -> Outcome<u32> {
+    pub fn update(&mut self, step_id: u32, counts: &[i32], token_ids: &[i32], num_forced: &[i32]) -> Outcome<u32> {
         outcome(|| {
-            let output = self.core.update(step_id, SampledTokens { counts, token_ids })?;
+            let output = self.core.update(step_id, SampledTokens { counts, token_ids, num_forced })?;
             Ok::<_, Failure>(keep(output, &mut self.output))
         })
     }

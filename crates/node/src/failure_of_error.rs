@@ -2,7 +2,7 @@
 
 use quire_core::{AdmissionError, ConfigError, UpdateError};
 use quire_sampler::SamplingError;
-use quire_text::TextError;
+use quire_text::{GrammarError, TextError};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -100,6 +100,13 @@ impl From<TextError> for Failure {
             }
             _ => Self::new("ERR_TOKENIZER", &error, json!({ "reason": error.code() })),
         }
+    }
+}
+
+impl From<GrammarError> for Failure {
+    fn from(error: GrammarError) -> Self {
+        let details = json!({ "keyword": error.keyword(), "place": error.place() });
+        Self::new(error.code(), &error, details)
     }
 }
 

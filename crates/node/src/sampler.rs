@@ -10,6 +10,7 @@ use quire_core::{InputBatchView, SequenceId};
 use quire_sampler::{LogprobColumns, SamplerOptions, SamplerOutput, ThreadPool};
 
 use crate::failure::{Failure, Outcome, outcome};
+use crate::grammar_pool::{GrammarPool, GrammarRows};
 use crate::sampling::NativeSampling;
 use crate::words::{elements, elements_mut, fill};
 
@@ -46,12 +47,16 @@ pub struct SampledSizes {
     pub num_prompt_groups: u32,
     /// Entries of them.
     pub num_prompt_entries: u32,
+    /// Whether a grammar forced tokens.
+    pub has_forced: bool,
 }
 
 struct State {
     sampler: quire_sampler::Sampler,
     pool: ThreadPool,
     output: SamplerOutput,
+    /// `[num_rows]`, or empty: tokens of each row that a grammar forced.
+    num_forced: Vec<i32>,
 }
 
 /// Draws tokens for the sequences that a device cannot draw for by itself.
@@ -79,7 +84,7 @@ impl Sampler {
                 logprobs_mode: options.logprobs_mode.into(),
             })?;
             let pool = ThreadPool::new(options.threads as usize).map_err(Failure::bug)?;
-            let state = Arc::new(Mutex::new(State { sampler, pool, output: SamplerOutput::default() }));
+            let state = Arc::new(Mutex::new(State { sampler, pool, output: SamplerOutput::default(), num_forced: Vec::new() }));
             Ok::<_, Failure>(Self { state, vocab_size: options.vocab_size })
         })
     }
@@ -108,10 +113,19 @@ impl Sampler {
     }
 
     /// Draws for every row of `words` (the bytes of an input batch) that samples. `logits` are the bytes of a Float32Array
-    /// `[numLogits, vocabSize]`; they are changed. Both belong to the sampler until the promise settles.
+    /// `[numLogits, vocabSize]`; they are changed. Both belong to the sampler until the promise settles. With `grammars`, whose
+    /// `prepare` has been called with the same words and has settled, its masks are applied, and its sequences take what was
+    /// drawn.
     #[napi(ts_return_type = "Promise<SampledSizes | Failure>")]
-    pub fn sample(&self, words: Buffer, logits: Buffer) -> AsyncTask<SampleStep> {
-        AsyncTask::new(SampleStep { state: self.state.clone(), words, logits })
+    pub fn sample(&self, words: Buffer, logits: Buffer, grammars: Option<&GrammarPool>) -> AsyncTask<SampleStep> {
+        let grammars = grammars.map(GrammarPool::rows);
+        AsyncTask::new(SampleStep { state: self.state.clone(), words, logits, grammars })
+    }
+
+    /// Copies how many tokens of each row the grammars forced in the last step.
+    #[napi]
+    pub fn read_forced(&self, mut num_forced: BufferSlice<'_>) -> Outcome<u32> {
+        self.with(|state| fill(&mut num_forced, &state.num_forced))
     }
 
     /// Copies the tokens of the last step: how many for each row, and their ids end to end (-1: the row's logits were not
@@ -165,6 +179,7 @@ pub struct SampleStep {
     state: Arc<Mutex<State>>,
     words: Buffer,
     logits: Buffer,
+    grammars: Option<Arc<GrammarRows>>,
 }
 
 impl Task for SampleStep {
@@ -173,14 +188,21 @@ impl Task for SampleStep {
 
     fn compute(&mut self) -> Result<Self::Output> {
         Ok(outcome(|| {
-            let State { sampler, pool, output } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let State { sampler, pool, output, num_forced } = &mut *state;
             let batch = InputBatchView::new(elements(&self.words)?).map_err(Failure::bug)?;
-            sampler.sample(pool, &batch, elements_mut(&mut self.logits)?, None, output)?;
+            let logits = elements_mut(&mut self.logits)?;
+            num_forced.clear();
+            match &self.grammars {
+                Some(grammars) => grammars.sample(sampler, pool, &batch, logits, output, num_forced)?,
+                None => sampler.sample(pool, &batch, logits, None, output)?,
+            }
             Ok::<_, Failure>(SampledSizes {
                 num_tokens: output.token_ids.len() as u32,
                 num_entries: output.logprobs.token_ids.len() as u32,
                 num_prompt_groups: output.prompt_logprobs.rows.len() as u32,
                 num_prompt_entries: output.prompt_logprobs.columns.token_ids.len() as u32,
+                has_forced: !num_forced.is_empty(),
             })
         }))
     }

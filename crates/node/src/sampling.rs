@@ -33,6 +33,8 @@ pub struct NativeSampling {
     pub allowed_token_ids: Option<Vec<i32>>,
     /// Token ids of each word.
     pub bad_words: Vec<Vec<i32>>,
+    /// A grammar masks every row of the request's sequences.
+    pub has_grammar: bool,
 }
 
 impl NativeSampling {
@@ -66,6 +68,7 @@ impl NativeSampling {
                 .collect(),
             allowed_token_ids: self.allowed_token_ids.clone(),
             bad_words: self.bad_words.clone(),
+            has_grammar: self.has_grammar,
         }
     }
 }

@@ -36,6 +36,6 @@ pub use error::SamplingError;
 pub use logprobs::LogprobColumns;
 pub use row_sampling::RowSampling;
 pub use sampler::{LogprobsMode, Sampler, SamplerOptions};
-pub use sampler_output::{FAILED_TOKEN, PromptLogprobs, RowFailure, SamplerOutput};
+pub use sampler_output::{FAILED_TOKEN, PromptLogprobs, RowChange, RowFailure, SamplerOutput};
 pub use sampling_params::SamplingParams;
 pub use token_masks::TokenMasks;

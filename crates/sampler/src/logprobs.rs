@@ -56,6 +56,15 @@ impl LogprobColumns {
         self.offsets.push(self.token_ids.len() as u32);
     }
 
+    /// Appends one group of `other`.
+    pub(crate) fn copy_group(&mut self, other: &Self, group: usize) {
+        let entries = other.offsets[group] as usize..other.offsets[group + 1] as usize;
+        self.token_ids.extend_from_slice(&other.token_ids[entries.clone()]);
+        self.logprobs.extend_from_slice(&other.logprobs[entries.clone()]);
+        self.ranks.extend_from_slice(&other.ranks[entries]);
+        self.end_group();
+    }
+
     /// Appends the groups of `other`.
     pub(crate) fn extend(&mut self, other: &Self) {
         let base = self.token_ids.len() as u32;

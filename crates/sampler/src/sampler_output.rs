@@ -41,7 +41,43 @@ pub struct RowFailure {
     pub error: SamplingError,
 }
 
+/// What becomes of one row's tokens after they were drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// Tokens that follow without being drawn; they have no logprobs.
+    Append(Vec<i32>),
+    /// The row has failed: what it drew goes.
+    Fail,
+}
+
 impl SamplerOutput {
+    /// Changes rows of the batch, each at most once and in ascending order.
+    pub fn change_rows(&mut self, changes: &[(usize, RowChange)]) {
+        let (mut token_ids, mut logprobs) = (Vec::with_capacity(self.token_ids.len()), LogprobColumns::default());
+        let mut changes = changes.iter().peekable();
+        let mut start = 0;
+        for (row, count) in self.counts.iter_mut().enumerate() {
+            let drawn = start..start + *count as usize;
+            start = drawn.end;
+            let change = changes.next_if(|(changed, _)| *changed == row).map(|(_, change)| change);
+            if change == Some(&RowChange::Fail) {
+                token_ids.push(FAILED_TOKEN);
+                logprobs.end_group();
+                *count = 1;
+                continue;
+            }
+            token_ids.extend_from_slice(&self.token_ids[drawn.clone()]);
+            drawn.for_each(|group| logprobs.copy_group(&self.logprobs, group));
+            if let Some(RowChange::Append(appended)) = change {
+                token_ids.extend_from_slice(appended);
+                appended.iter().for_each(|_| logprobs.end_group());
+                *count += appended.len() as i32;
+            }
+        }
+        self.token_ids = token_ids;
+        self.logprobs = logprobs;
+    }
+
     /// Forgets the step, keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();

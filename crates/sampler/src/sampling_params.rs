@@ -46,6 +46,8 @@ pub struct SamplingParams {
     pub allowed_token_ids: Option<Vec<i32>>,
     /// Token sequences that must not be completed, no one of them empty.
     pub bad_words: Vec<Vec<i32>>,
+    /// A grammar says at each step which ids may come: its masks are handed to [`crate::Sampler::sample`].
+    pub has_grammar: bool,
 }
 
 impl Default for SamplingParams {
@@ -69,6 +71,7 @@ impl Default for SamplingParams {
             logit_bias: Vec::new(),
             allowed_token_ids: None,
             bad_words: Vec::new(),
+            has_grammar: false,
         }
     }
 }
@@ -171,7 +174,7 @@ impl SamplingParams {
 
     /// Whether the request needs the stateful [`crate::Sampler`]; if not, its columns say all.
     pub fn needs_host(&self) -> bool {
-        self.changes_logits() || self.wants_logprobs() || self.prompt_logprobs.is_some()
+        self.changes_logits() || self.wants_logprobs() || self.prompt_logprobs.is_some() || self.has_grammar
     }
 
     /// Whether the temperature asks for the greatest logit.

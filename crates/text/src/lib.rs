@@ -11,6 +11,7 @@ mod error;
 mod grammar;
 mod llama_spaces;
 mod piece_table;
+mod pooled_input;
 mod special_tokens;
 mod stop_matcher;
 mod template;
@@ -28,6 +29,7 @@ pub use error::TextError;
 pub use grammar::{
     CompiledGrammar, GrammarCompiler, GrammarError, GrammarKind, GrammarMatcher, GrammarSource, JsonOptions,
 };
+pub use pooled_input::{InputLimit, PooledInput, PooledText};
 pub use special_tokens::SpecialTokens;
 pub use template_source::TemplateSources;
 pub use tokenizer::Tokenizer;

@@ -202,6 +202,24 @@ impl Tokenizer {
         TextStream::new(self, skip_special_tokens)
     }
 
+    /// The library's own tokenizer.
+    pub(crate) fn hf(&self) -> &HfTokenizer {
+        &self.inner.hf
+    }
+
+    /// What a text goes through before it is encoded.
+    pub(crate) fn spaces(&self) -> Spaces {
+        self.inner.spaces
+    }
+
+    /// Special tokens before and after a text, where they are not the post-processor's.
+    pub(crate) fn frame_ids(&self) -> Option<(Option<i32>, Option<i32>)> {
+        match self.inner.frame {
+            Frame::PostProcessor => None,
+            Frame::Flags { before, after } => Some((before, after)),
+        }
+    }
+
     pub(crate) fn plan(&self) -> &DecoderPlan {
         &self.inner.plan
     }

@@ -3,6 +3,7 @@
 import {
   type BatchLimits,
   type DTypeName,
+  type EmbedBatch,
   EngineClosedError,
   type InputBatch,
   InvalidArgumentError,
@@ -12,6 +13,7 @@ import {
   type ModelOutput,
   type ModelRunner,
   type ModelSource,
+  type PoolingInfo,
   type RunnerCapabilities,
   type Target,
   type Tensor,
@@ -19,6 +21,8 @@ import {
 import type { Runner } from '../native/native.js'
 import { nativeOf } from './host-tensor.js'
 import { bytesOf, type Native, unwrap } from './native.js'
+
+const noTypes = new Int32Array(0)
 
 export interface CandleRunnerOptions {
   readonly capabilities: RunnerCapabilities
@@ -63,7 +67,12 @@ export class CandleRunner implements ModelRunner {
     const options = { dtype: this.#target.dtype, threads, ...(kernels !== undefined && { kernels }) }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())
-    return { ...info, dtype: info.dtype as DTypeName, slidingWindow: info.slidingWindow ?? null }
+    return {
+      ...info,
+      dtype: info.dtype as DTypeName,
+      slidingWindow: info.slidingWindow ?? null,
+      pooling: info.pooling as PoolingInfo,
+    }
   }
 
   kvCacheSpec(): KvCacheSpec {
@@ -99,6 +108,17 @@ export class CandleRunner implements ModelRunner {
     if (numTokens < 0) return { kind: 'logits' }
     const counts = Int32Array.from(batch.sampleIndex, index => (index < 0 ? 0 : 1))
     return { kind: 'tokens', counts, tokenIds: this.#tokenIds.subarray(0, numTokens) }
+  }
+
+  async embed({ tokenIds, tokenTypes, startLoc, output, part }: EmbedBatch, out: Float32Array): Promise<void> {
+    const batch = {
+      tokenIds: bytesOf(tokenIds),
+      tokenTypes: bytesOf(tokenTypes ?? noTypes),
+      startLoc: bytesOf(startLoc),
+      output,
+      ...part,
+    }
+    unwrap(await this.#loaded().embed(batch, bytesOf(out)))
   }
 
   async close(): Promise<void> {

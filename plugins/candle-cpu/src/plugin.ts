@@ -65,6 +65,7 @@ function capabilitiesOf({ architectures }: CpuFacts): RunnerCapabilities {
     quantizations: [],
     blockSizes: 'any',
     deviceSampling: true,
+    pooling: true,
   }
 }
 

@@ -19,7 +19,7 @@ export interface StepOutput {
   readonly sequences: Int32Array
   /** New tokens of each. */
   readonly numTokens: Int32Array
-  /** 0 goes on, 1 stop, 2 length, 3 abort, 4 error, 5 repetition. */
+  /** 0 goes on, 1 stop, 2 length, 3 abort, 4 error, 5 repetition, 6 complete: nothing can follow. */
   readonly finishReasons: Int32Array
   /** The stop token that ended it, -1 = none. */
   readonly stopTokenIds: Int32Array
@@ -30,6 +30,7 @@ export interface StepOutput {
 }
 
 const OUTPUT_HEADER_WORDS = 2
+const noWords = new Int32Array(0)
 
 /** Words allocated here and filled by Rust through their bytes. */
 class Words {
@@ -73,9 +74,12 @@ export class Core {
     return new InputBatch(this.#batch.words)
   }
 
-  /** Takes a step's tokens: `counts[row]` for each row, `tokenIds` end to end. The output lives until the next call. */
-  update(stepId: number, counts: Int32Array, tokenIds: Int32Array): StepOutput {
-    return this.#read(unwrap(this.#native.update(stepId, counts, tokenIds)))
+  /**
+   * Takes a step's tokens: `counts[row]` for each row, `tokenIds` end to end; the last `numForced[row]` of a row were not
+   * drawn. The output lives until the next call.
+   */
+  update(stepId: number, counts: Int32Array, tokenIds: Int32Array, numForced: Int32Array = noWords): StepOutput {
+    return this.#read(unwrap(this.#native.update(stepId, counts, tokenIds, numForced)))
   }
 
   /** Ends the sequences of a step that failed. */

@@ -2,6 +2,7 @@
 
 import type { CoreRequest, NativeSamplerOptions, Sampler } from '../../native/native.js'
 import type { InputBatch } from '../plugin/input-batch.js'
+import type { Grammars } from './grammars.js'
 import type { Native } from './native.js'
 import { bytesOf, unwrap } from './outcome.js'
 
@@ -19,8 +20,10 @@ export interface LogprobGroups {
 export interface SampledStep {
   /** `[numRows]` */
   readonly counts: Int32Array
-  /** End to end; -1 for a row whose logits were not numbers. */
+  /** End to end; -1 for a row whose logits were not numbers, or whose grammar failed. */
   readonly tokenIds: Int32Array
+  /** `[numRows]`: how many of a row's tokens, at its end, a grammar forced. */
+  readonly numForced?: Int32Array
   /** One group per entry of `tokenIds`, if a row asked. */
   readonly logprobs?: LogprobGroups
   /** Groups of prompt ids, with the batch row and the prompt index of each. */
@@ -48,16 +51,22 @@ export class HostSampler {
     unwrap(this.#native.remove(sequenceId))
   }
 
-  /** Draws for every row that samples. `logits` is changed, and belongs to the sampler until the promise settles. */
-  async sample(batch: InputBatch, logits: Float32Array): Promise<SampledStep> {
+  /**
+   * Draws for every row that samples. `logits` is changed, and belongs to the sampler until the promise settles. `grammars`:
+   * those that have prepared the masks of this batch.
+   */
+  async sample(batch: InputBatch, logits: Float32Array, grammars?: Grammars): Promise<SampledStep> {
     const used = logits.subarray(0, batch.numLogits * this.#native.vocabSize())
-    const sizes = unwrap(await this.#native.sample(bytesOf(batch.words), bytesOf(used)))
+    const sizes = unwrap(await this.#native.sample(bytesOf(batch.words), bytesOf(used), grammars?.native))
     const counts = new Int32Array(batch.numRows)
     const tokenIds = new Int32Array(sizes.numTokens)
     unwrap(this.#native.readTokens(bytesOf(counts), bytesOf(tokenIds)))
+    const numForced = sizes.hasForced ? new Int32Array(batch.numRows) : undefined
+    if (numForced !== undefined) unwrap(this.#native.readForced(bytesOf(numForced)))
     return {
       counts,
       tokenIds,
+      ...(numForced !== undefined && { numForced }),
       ...(sizes.numEntries > 0 && { logprobs: this.#groups(false, sizes.numTokens, sizes.numEntries) }),
       ...(sizes.numPromptGroups > 0 && {
         promptLogprobs: this.#promptLogprobs(sizes.numPromptGroups, sizes.numPromptEntries),

@@ -2,7 +2,15 @@
 
 export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStats, type StepOutput } from './core.js'
 export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
+export {
+  type FollowOptions,
+  type Grammar,
+  type GrammarFailure,
+  type GrammarSource,
+  Grammars,
+  type GrammarsOptions,
+} from './grammars.js'
 export { HostSampler, type HostSamplerOptions, type LogprobGroups, type SampledStep } from './host-sampler.js'
 export { loadNative, type Native } from './native.js'
 export { shareMemory } from './shared-memory.js'
-export { type RenderOptions, Text } from './text.js'
+export { type PooledInput, type PooledLimit, type RenderOptions, Text } from './text.js'

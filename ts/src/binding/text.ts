@@ -22,6 +22,18 @@ export interface RenderOptions {
   readonly documents?: readonly unknown[]
 }
 
+/** Most tokens of an input, special tokens included; `fromLeft` drops the first tokens, else the tokenizer's side. */
+export interface PooledLimit {
+  readonly maxTokens: number
+  readonly fromLeft?: boolean
+}
+
+/** Ids, and which text of a pair each belongs to. */
+export interface PooledInput {
+  readonly tokenIds: Int32Array
+  readonly tokenTypes: Int32Array
+}
+
 export class Text {
   readonly tokenizer: Tokenizer
   readonly #native: Native
@@ -52,6 +64,24 @@ export class Text {
     const { offsets, tokenIds } = unwrap(await this.tokenizer.encode([...texts], addSpecialTokens))
     const ids = Int32Array.from(tokenIds)
     return texts.map((_, index) => ids.subarray(offsets[index], offsets[index + 1]))
+  }
+
+  /**
+   * Texts, or texts and what is set against each, as encoders take them: with special tokens, cut to the limit within them.
+   * @throws TokenizerError.
+   */
+  async encodePooled(
+    texts: readonly string[],
+    pairs: readonly string[],
+    limit: PooledLimit | undefined,
+  ): Promise<PooledInput[]> {
+    const encoded = unwrap(await this.tokenizer.encodePooled([...texts], [...pairs], limit))
+    const { offsets } = encoded
+    const [ids, types] = [Int32Array.from(encoded.tokenIds), Int32Array.from(encoded.tokenTypes)]
+    return texts.map((_, index) => ({
+      tokenIds: ids.subarray(offsets[index], offsets[index + 1]),
+      tokenTypes: types.subarray(offsets[index], offsets[index + 1]),
+    }))
   }
 
   /** @throws TokenizerError. */

@@ -102,6 +102,8 @@ const endpointRows: readonly ServeRow[] = [
   flag('enable-prompt-tokens-details', 'promptTokensDetails', 'report cached prompt tokens in usage'),
   flag('enable-force-include-usage', 'forceIncludeUsage', 'send usage in every stream'),
   own('override-generation-config', 'text', 'JSON', 'max_new_tokens: cap on the tokens of a completion'),
+  count('max-stored-responses', 'maxStoredResponses', 'responses that /v1/responses keeps; 0: none (default: 10000)'),
+  count('max-stored-responses-bytes', 'maxStoredResponsesBytes', 'bytes of all of them (default: 64M)'),
   flag('dev', 'dev', 'endpoints for development: /server_info, /pause, ...'),
   off('no-ui', 'ui', 'no chat page at /'),
   off('no-docs', 'docs', 'neither /docs nor /openapi.json'),

@@ -48,6 +48,12 @@ export function checkParams(params: SamplingParams, limits: AdmissionLimits): vo
   if (params.logprobTokenIds === undefined) checkLogprobs('logprobs', params.logprobs, limits)
   checkLogprobs('promptLogprobs', params.promptLogprobs, limits)
   if (limits.hasTokenizer) return
+  if (params.structuredOutputs !== undefined) {
+    throw new InvalidArgumentError(
+      'structuredOutputs',
+      'structuredOutputs needs a tokenizer, and this engine was made without one.',
+    )
+  }
   for (const field of ['stop', 'badWords'] as const) {
     if (params[field].length > 0) {
       throw new InvalidArgumentError(

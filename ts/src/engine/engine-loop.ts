@@ -1,10 +1,22 @@
 // The one loop: schedule, execute, sample, update. It knows ids and typed arrays; no text, no promise per request.
 // It runs while there is work and sleeps else. Only this file calls `schedule`.
 
-import type { Admission, Core, CoreRequest, HostSampler, SampledStep, StepOutput } from '../binding/index.js'
-import type { WorkerError } from '../errors.js'
+import type {
+  Admission,
+  Core,
+  CoreRequest,
+  FollowOptions,
+  Grammar,
+  Grammars,
+  HostSampler,
+  SampledStep,
+  StepOutput,
+} from '../binding/index.js'
+import { EngineClosedError, NotSupportedError, type WorkerError } from '../errors.js'
 import type { Executor } from '../executor/index.js'
 import type { InputBatch } from '../plugin/input-batch.js'
+import { EmbedPace } from './embed-pace.js'
+import { type EmbedJob, EmbedQueue } from './embed-queue.js'
 
 /** What the loop tells: called between steps, on the loop's thread. Arrays are valid during the call only. */
 export interface LoopListener {
@@ -22,6 +34,13 @@ export interface LoopListener {
   broke(cause: unknown): void
 }
 
+/** A compiled grammar that a request's sequences follow, and who knows it. */
+export interface Constraint {
+  readonly grammars: Grammars
+  readonly grammar: Grammar
+  readonly follow: FollowOptions
+}
+
 /** A step may be over before the event loop has turned; at most so long it is kept from turning. */
 const LONGEST_HOLD_MS = 2
 
@@ -36,8 +55,13 @@ export class EngineLoop {
   readonly #hostSampled = new Set<number>()
   /** Known to the host sampler and over, but in the step in flight, perhaps. */
   readonly #leaving: number[] = []
+  /** What waits to be embedded; undefined: the runner cannot. */
+  readonly #embeds: EmbedQueue | undefined
+  readonly #embedPace: EmbedPace
   /** Sequences of the core. */
   readonly #live = new Set<number>()
+  /** Known once a request has asked for a grammar. */
+  #grammars: Grammars | undefined
   #inFlight = false
   #logits = new Float32Array(0)
   #running: Promise<void> | undefined
@@ -50,10 +74,13 @@ export class EngineLoop {
     this.#sampler = sampler
     this.#executor = executor
     this.#listener = listener
+    const { pooling } = executor.modelInfo
+    this.#embeds = executor.embeds && pooling !== undefined ? new EmbedQueue(pooling) : undefined
+    this.#embedPace = new EmbedPace(executor.limits.maxNumBatchedTokens)
   }
 
   /** Takes a request; requests that come in one tick begin in one step. @throws PromptError, InvalidArgumentError. */
-  add(request: CoreRequest, hostSampling: boolean): Admission {
+  add(request: CoreRequest, hostSampling: boolean, constraint?: Constraint): Admission {
     const admission = this.#core.add(request)
     const { first, count } = admission
     if (hostSampling) {
@@ -64,6 +91,10 @@ export class EngineLoop {
         throw error
       }
       for (let id = first; id < first + count; id += 1) this.#hostSampled.add(id)
+    }
+    if (constraint !== undefined) {
+      this.#grammars = constraint.grammars
+      this.#grammars.add(first, count, constraint.grammar, constraint.follow)
     }
     for (let id = first; id < first + count; id += 1) this.#live.add(id)
     this.#wake()
@@ -76,6 +107,15 @@ export class EngineLoop {
     this.#forget(sequenceId)
   }
 
+  /** Vectors or scores of sequences, computed between steps. @throws NotSupportedError; what the runner throws. */
+  async embed(job: EmbedJob, signal: AbortSignal | undefined): Promise<Float32Array> {
+    if (this.#embeds === undefined) throw new NotSupportedError('The framework that runs this model does not embed.')
+    if (this.#stopped) throw new EngineClosedError()
+    const results = this.#embeds.add(job, signal)
+    this.#wake()
+    return results
+  }
+
   /** No step begins until `resume`; resolves when none is in flight. */
   async pause(): Promise<void> {
     this.#paused = true
@@ -84,7 +124,7 @@ export class EngineLoop {
 
   resume(): void {
     this.#paused = false
-    if (this.#core.hasUnfinished()) this.#wake()
+    if (this.#hasWork()) this.#wake()
   }
 
   /** Resolves when nothing is left to run. */
@@ -95,6 +135,7 @@ export class EngineLoop {
   /** Ends the loop after the step in flight. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#embeds?.failAll(new EngineClosedError())
     await this.#running
   }
 
@@ -102,18 +143,19 @@ export class EngineLoop {
     if (this.#stopped || this.#paused) return
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
-      if (!this.#stopped && this.#core.hasUnfinished()) this.#wake()
+      if (!this.#stopped && this.#hasWork()) this.#wake()
     })
   }
 
   async #run(): Promise<void> {
     try {
       await this.#turn()
-      while (!this.#stopped && !this.#paused && (await this.#step())) {
+      while (!this.#stopped && !this.#paused && (await this.#round())) {
         if (performance.now() - this.#lastTurn > LONGEST_HOLD_MS) await this.#turn()
       }
     } catch (cause) {
       this.#stopped = true
+      this.#embeds?.failAll(cause)
       this.#listener.broke(cause)
     }
   }
@@ -122,6 +164,33 @@ export class EngineLoop {
   async #turn(): Promise<void> {
     await new Promise<void>(resolve => setImmediate(resolve))
     this.#lastTurn = performance.now()
+  }
+
+  #hasWork(): boolean {
+    return this.#core.hasUnfinished() || this.#embeds?.isEmpty === false
+  }
+
+  /** A step, and between two of them a call of `embed`. False if there was nothing to run. */
+  async #round(): Promise<boolean> {
+    const stepped = await this.#step()
+    const embedded = await this.#embed(stepped)
+    return stepped || embedded
+  }
+
+  async #embed(stepsRun: boolean): Promise<boolean> {
+    if (this.#embeds === undefined || this.#stopped) return false
+    const call = this.#embeds.next(this.#embedPace.budgetTokens(stepsRun))
+    if (call === undefined) return false
+    const began = performance.now()
+    try {
+      const out = new Float32Array(call.outLength)
+      await this.#executor.embed(call.batch, out)
+      this.#embeds.done(call, out)
+      this.#embedPace.took(call.numTokens, performance.now() - began)
+    } catch (cause) {
+      this.#embeds.failed(call, cause)
+    }
+    return true
   }
 
   /** One step. False if there was nothing to run. */
@@ -135,7 +204,7 @@ export class EngineLoop {
     try {
       const drawn = await this.#execute(batch)
       if (drawn.byHost) sampled = drawn
-      output = this.#core.update(batch.stepId, drawn.counts, drawn.tokenIds)
+      output = this.#core.update(batch.stepId, drawn.counts, drawn.tokenIds, drawn.numForced)
     } catch (cause) {
       const ended = this.#core.failStep(batch.stepId)
       const lost = this.#executor.restarts ? this.#executor.lost : undefined
@@ -145,6 +214,8 @@ export class EngineLoop {
       if (lost !== undefined) await this.#restart()
       return true
     }
+    // Before the step is told: what ends with an error is not heard of as a failure of the model.
+    for (const { sequenceId, error } of this.#grammars?.takeFailures() ?? []) this.#listener.failed([sequenceId], error)
     this.#listener.stepped(batch, output, sampled)
     this.#settle(output)
     return true
@@ -164,10 +235,13 @@ export class EngineLoop {
   /** Runs the batch on the device; draws on the host what the device did not. */
   async #execute(batch: InputBatch): Promise<SampledStep & { readonly byHost: boolean }> {
     const logits = this.#logitsFor(batch)
-    const output = await this.#executor.execute(batch, logits)
+    const grammars = this.#grammars?.hold(batch) ? this.#grammars : undefined
+    // The last token of every sequence is known: the masks of this step are made while the device runs it.
+    const masks = grammars?.prepare(batch)
+    const output = await this.#executor.execute(batch, logits).finally(() => masks)
     if (output.kind === 'tokens') return { ...output, byHost: false }
     if (batch.numLogits === 0) return { counts: new Int32Array(batch.numRows), tokenIds: noTokens, byHost: false }
-    return { ...(await this.#sampler.sample(batch, logits)), byHost: true }
+    return { ...(await this.#sampler.sample(batch, logits, grammars)), byHost: true }
   }
 
   /** Room for the step's logits: one buffer, made longer when a step needs it. */
@@ -189,13 +263,18 @@ export class EngineLoop {
     for (const [index, id] of sequences.entries()) {
       if (finishReasons[index] !== 0) this.#forget(id)
     }
-    for (const id of this.#leaving.splice(0)) this.#sampler.remove(id)
+    for (const id of this.#leaving.splice(0)) this.#drop(id)
+  }
+
+  #drop(sequenceId: number): void {
+    this.#sampler.remove(sequenceId)
+    this.#grammars?.remove(sequenceId)
   }
 
   #forget(sequenceId: number): void {
     this.#live.delete(sequenceId)
     if (!this.#hostSampled.delete(sequenceId)) return
     if (this.#inFlight) this.#leaving.push(sequenceId)
-    else this.#sampler.remove(sequenceId)
+    else this.#drop(sequenceId)
   }
 }

@@ -3,6 +3,7 @@
 import type { CoreRequest, RenderOptions } from '../binding/index.js'
 import { check } from '../config/check.js'
 import { type SamplingOptions, SamplingParams } from '../config/index.js'
+import { type GrammarRequest, toGrammarRequest } from './grammar-request.js'
 import type { Prompt } from './prompt.js'
 
 export interface EngineRequest {
@@ -31,6 +32,11 @@ export interface GenerateRequest {
   readonly chat?: RenderOptions
 }
 
+/** What the loop gets of a request. */
+export interface LoopRequest extends CoreRequest {
+  readonly grammar?: GrammarRequest
+}
+
 /** What the engine adds to a request. */
 export interface RequestContext {
   readonly promptTokenIds: Int32Array
@@ -49,10 +55,11 @@ export function toSamplingParams(params: SamplingParams | SamplingOptions): Samp
   return params instanceof SamplingParams ? params : new SamplingParams(check.object('params', params))
 }
 
-/** The request as the core takes it. */
-export function toCoreRequest(request: EngineRequest, context: RequestContext): CoreRequest {
+/** The request as the loop takes it. */
+export function toLoopRequest(request: EngineRequest, context: RequestContext): LoopRequest {
   const { params, priority = 0, cacheSalt } = request
   const [eosTokenId, ...furtherEos] = context.eosTokenIds
+  const grammar = toGrammarRequest(params, context.eosTokenIds)
   return {
     promptTokenIds: context.promptTokenIds,
     ...(eosTokenId !== undefined && { eosTokenId }),
@@ -64,6 +71,7 @@ export function toCoreRequest(request: EngineRequest, context: RequestContext): 
     skipReadingPrefixCache: params.skipReadingPrefixCache,
     ...(params.repetitionDetection !== undefined && { repetitionDetection: params.repetitionDetection }),
     sampling: toSampling(params, context),
+    ...(grammar !== undefined && { grammar }),
   }
 }
 
@@ -84,6 +92,7 @@ function toSampling(params: SamplingParams, { eosTokenIds, seed, badWords }: Req
     logitBiasIds: [...params.logitBias.keys()],
     logitBiases: [...params.logitBias.values()],
     badWords,
+    hasGrammar: params.structuredOutputs !== undefined,
     ...(maxTokens !== undefined && { maxTokens }),
     ...(logprobs !== undefined && { logprobs }),
     ...(promptLogprobs !== undefined && { promptLogprobs }),

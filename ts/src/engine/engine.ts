@@ -2,15 +2,7 @@
 // of its own; nothing here runs a step.
 
 import { randomUUID } from 'node:crypto'
-import {
-  type CoreRequest,
-  type CoreStats,
-  Detokenizers,
-  loadNative,
-  type Native,
-  type RenderOptions,
-  Text,
-} from '../binding/index.js'
+import { type CoreStats, Detokenizers, loadNative, type Native, type RenderOptions, Text } from '../binding/index.js'
 import { check } from '../config/check.js'
 import type { EngineConfig, EngineOptions, SamplingParams } from '../config/index.js'
 import {
@@ -18,6 +10,7 @@ import {
   InternalError,
   InvalidArgumentError,
   isWorkerError,
+  NotSupportedError,
   RequestAbortedError,
   TokenizerError,
   WorkerError,
@@ -29,7 +22,15 @@ import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
 import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
-import { type EngineRequest, type GenerateRequest, toCoreRequest, toSamplingParams } from './engine-request.js'
+import type { EmbeddingOutput, EmbedInput, EmbedOptions, ScoreOptions, ScoreOutput } from './embedding.js'
+import { EmbeddingCalls } from './embedding-calls.js'
+import {
+  type EngineRequest,
+  type GenerateRequest,
+  type LoopRequest,
+  toLoopRequest,
+  toSamplingParams,
+} from './engine-request.js'
 import { LoopHost } from './loop-host.js'
 import type { LoopEvents, LoopPort } from './loop-port.js'
 import { LoopThread } from './loop-thread.js'
@@ -87,12 +88,13 @@ export class Engine {
   readonly #seeds: SeedSource
   readonly #states = new Map<string, RequestState>()
   /** What the core was given, in order of arrival: to be given again if the worker is lost before the first token. */
-  readonly #admitted = new Map<RequestState, CoreRequest>()
+  readonly #admitted = new Map<RequestState, LoopRequest>()
   /** Run a second time after a worker was lost; there is no third. */
   readonly #rerun = new Set<RequestState>()
   /** What undoes a request's listener on its signal. */
   readonly #signalOff = new Map<RequestState, () => void>()
   readonly #observers = new Set<EngineObserver>()
+  readonly #embeddings: EmbeddingCalls
   /** Requests that came during a pause which waits for others, in order; undefined = none is held back. */
   #held: (() => void)[] | undefined
   #paused = false
@@ -109,6 +111,13 @@ export class Engine {
     this.schedulingPolicy = config.scheduler.policy
     this.#text = text
     this.#loop = loop
+    this.#embeddings = new EmbeddingCalls({
+      modelInfo,
+      maxModelLen: limits.maxModelLen,
+      text,
+      run: (job, signal) => loop.embed(job, signal),
+      onChange: () => this.#hold(),
+    })
     this.#seeds = new SeedSource(config.model.seed)
     this.#limits = {
       vocabSize: modelInfo.vocabSize,
@@ -232,6 +241,11 @@ export class Engine {
   add(request: EngineRequest): RequestStream {
     const { requestId, params, signal } = request
     this.#throwIfOver()
+    if (this.modelInfo.generates === false) {
+      const { architecture, pooling } = this.modelInfo
+      const call = pooling?.scores ? 'score' : 'embed'
+      throw new NotSupportedError(`${architecture} generates no text: it is a model for \`${call}\`.`)
+    }
     if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
     if (this.#states.has(requestId)) {
       throw new InvalidArgumentError('requestId', 'A request with this id runs already.', requestId)
@@ -278,6 +292,24 @@ export class Engine {
     })
   }
 
+  /**
+   * A vector for each input, in their order. Inputs of all calls share the runner's calls, between steps of generations.
+   * @throws PromptError, InvalidArgumentError, NotSupportedError, TokenizerError, RequestAbortedError, EngineClosedError.
+   */
+  async embed(inputs: readonly EmbedInput[], options: EmbedOptions = {}): Promise<EmbeddingOutput[]> {
+    this.#throwIfOver()
+    return this.#embeddings.embed(inputs, options)
+  }
+
+  /**
+   * How well each pair of texts fits, in their order: by a cross-encoder, else by the cosine of both vectors.
+   * @throws as `embed`.
+   */
+  async score(pairs: readonly (readonly [string, string])[], options: ScoreOptions = {}): Promise<ScoreOutput[]> {
+    this.#throwIfOver()
+    return this.#embeddings.score(pairs, options)
+  }
+
   /** Ends a request; its consumer gets `ERR_ABORTED`. Nothing happens if there is none of this id. */
   abort(requestId: string): void {
     const state = this.#states.get(requestId)
@@ -287,11 +319,12 @@ export class Engine {
   /** Ends every request. */
   abortAll(): void {
     for (const state of [...this.#states.values()]) this.#end(state, new RequestAbortedError())
+    this.#embeddings.abortAll(new RequestAbortedError())
   }
 
   /** Requests that have not ended. */
   get numRequests(): number {
-    return this.#states.size
+    return this.#states.size + this.#embeddings.size
   }
 
   stats(): EngineStats {
@@ -352,6 +385,7 @@ export class Engine {
       await this.#loop.idle()
     }
     for (const state of [...this.#states.values()]) this.#end(state, new EngineClosedError())
+    this.#embeddings.abortAll(new EngineClosedError())
     deselectFramework(this)
     await this.#loop.close()
   }
@@ -363,19 +397,19 @@ export class Engine {
   #admit(request: EngineRequest, state: RequestState): void {
     const { params, promptTokenIds } = state.request
     this.#arrivals += 1
-    const coreRequest = toCoreRequest(request, {
+    const loopRequest = toLoopRequest(request, {
       promptTokenIds,
       eosTokenIds: this.modelInfo.eosTokenIds,
       seed: this.#seeds.next(),
       arrival: this.#arrivals,
       badWords: this.#text?.badWordIds(params.badWords) ?? [],
     })
-    this.#admitted.set(state, coreRequest)
-    if (this.#held === undefined) this.#enter(state, coreRequest)
-    else this.#held.push(() => !state.ended && this.#enter(state, coreRequest))
+    this.#admitted.set(state, loopRequest)
+    if (this.#held === undefined) this.#enter(state, loopRequest)
+    else this.#held.push(() => !state.ended && this.#enter(state, loopRequest))
   }
 
-  #enter(state: RequestState, request: CoreRequest): void {
+  #enter(state: RequestState, request: LoopRequest): void {
     this.#loop.add(request, {
       taken: first => this.#follow(state, first),
       refused: error => this.#end(state, error),
@@ -422,7 +456,7 @@ export class Engine {
 
   /** A process does not end while somebody waits for its engine. */
   #hold(): void {
-    if (this.#loop instanceof LoopThread) this.#loop.hold(this.#states.size > 0)
+    if (this.#loop instanceof LoopThread) this.#loop.hold(this.numRequests > 0)
   }
 
   /** The worker is lost with all that was computed: who has no token yet leaves the core until there is another worker. */

@@ -2,6 +2,14 @@
 
 export type { CacheInfo } from '../executor/index.js'
 export { type BeamSearchEngine, type BeamSearchOptions, type BeamSearchRequest, beamSearch } from './beam-search.js'
+export type {
+  EmbeddingOutput,
+  EmbedInput,
+  EmbedOptions,
+  ScoreOptions,
+  ScoreOutput,
+} from './embedding.js'
+export { pairsOf } from './embedding.js'
 export {
   type CreateOptions,
   Engine,
@@ -13,6 +21,7 @@ export {
 } from './engine.js'
 export { type EngineRequest, type GenerateRequest, toSamplingParams } from './engine-request.js'
 export { likeliestOutputs } from './likeliest-outputs.js'
+export { type ObjectOutput, toObject } from './object-output.js'
 export {
   type ChatMessage,
   checkMessages,
@@ -32,3 +41,10 @@ export type {
   TokenLogprob,
 } from './request-output.js'
 export type { RequestStream } from './request-stream.js'
+export {
+  type InferObject,
+  type JsonSchema,
+  type ObjectSchema,
+  type StandardSchema,
+  toJsonSchema,
+} from './standard-schema.js'

@@ -3,17 +3,23 @@
 
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { Core, type CoreRequest, type CoreStats, HostSampler, loadNative, type Native } from '../binding/index.js'
+import { Core, type CoreStats, Grammars, HostSampler, loadNative, type Native } from '../binding/index.js'
 import type { EngineConfig } from '../config/index.js'
-import { InternalError } from '../errors.js'
+import { EngineClosedError, GrammarError, InternalError } from '../errors.js'
 import { Executor, type OpenRank } from '../executor/index.js'
 import type { Framework } from '../plugin/framework.js'
-import { EngineLoop } from './engine-loop.js'
+import type { EmbedJob } from './embed-queue.js'
+import { type Constraint, EngineLoop } from './engine-loop.js'
+import type { LoopRequest } from './engine-request.js'
+import type { GrammarRequest } from './grammar-request.js'
 import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
 import { newsOf } from './step-news.js'
 
 /** Host-side threads for sampling: more do not pay, the device has the rest. */
 const SAMPLER_THREADS = 4
+
+/** The null block and one more. */
+const FEWEST_BLOCKS = 2
 
 export class LoopHost implements LoopPort {
   readonly facts: LoopFacts
@@ -23,6 +29,14 @@ export class LoopHost implements LoopPort {
   readonly #loop: EngineLoop
   /** Sequences that no step had yet. */
   readonly #unscheduled = new Set<number>()
+  readonly #makeGrammars: () => Promise<Grammars>
+  /** Made when the first request asks for one. */
+  #grammars: Promise<Grammars> | undefined
+  /** Requests whose grammar is being compiled. */
+  #numCompiling = 0
+  /** Who waits until nothing is compiled. */
+  readonly #idlers: (() => void)[] = []
+  #closed = false
 
   private constructor(config: EngineConfig, native: Native, executor: Executor, events: LoopEvents) {
     const { modelInfo, cacheInfo, limits } = executor
@@ -31,7 +45,8 @@ export class LoopHost implements LoopPort {
     this.#executor = executor
     this.#core = new Core(native, {
       ...limits,
-      numBlocks: cacheInfo.numBlocks,
+      // A model that does not generate has no cache, and no request of it comes so far.
+      numBlocks: Math.max(cacheInfo.numBlocks, FEWEST_BLOCKS),
       enablePrefixCaching: config.cache.enablePrefixCaching,
       enableChunkedPrefill: config.scheduler.enableChunkedPrefill,
       longPrefillTokenThreshold: config.scheduler.longPrefillTokenThreshold,
@@ -39,12 +54,21 @@ export class LoopHost implements LoopPort {
       hashSecret: randomBytes(16),
       ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
     })
+    const threads = config.device.threads ?? Math.min(SAMPLER_THREADS, availableParallelism())
     const sampler = new HostSampler(native, {
       vocabSize: modelInfo.vocabSize,
       maxLogprobs: config.model.maxLogprobs,
       logprobsMode: config.model.logprobsMode,
-      threads: config.device.threads ?? Math.min(SAMPLER_THREADS, availableParallelism()),
+      threads,
     })
+    this.#makeGrammars = async () => {
+      const { tokenizerPath } = config.model
+      if (tokenizerPath === undefined) {
+        throw new GrammarError('ERR_GRAMMAR_UNSUPPORTED', 'Structured outputs need a tokenizer; this engine has none.')
+      }
+      const { vocabSize, eosTokenIds } = modelInfo
+      return Grammars.create(native, { tokenizerPath, vocabSize, eosTokenIds, threads })
+    }
     this.#loop = new EngineLoop(this.#core, sampler, executor, {
       scheduled: sequenceIds => this.#scheduled(sequenceIds, events),
       stepped: (batch, output, sampled) => events.stepped(newsOf(batch, output, sampled, nowMs())),
@@ -97,10 +121,15 @@ export class LoopHost implements LoopPort {
     return this.#executor.framework
   }
 
-  add(request: CoreRequest, answer: AdmissionAnswer): void {
+  add({ grammar, ...request }: LoopRequest, answer: AdmissionAnswer): void {
+    if (grammar === undefined) this.#admit(request, undefined, answer)
+    else this.#admitWithGrammar(request, grammar, answer)
+  }
+
+  #admit(request: LoopRequest, constraint: Constraint | undefined, answer: AdmissionAnswer): void {
     let first: number
     try {
-      const admission = this.#loop.add(request, this.#native.needsHostSampling(request.sampling))
+      const admission = this.#loop.add(request, this.#native.needsHostSampling(request.sampling), constraint)
       first = admission.first
       for (let id = first; id < first + admission.count; id += 1) this.#unscheduled.add(id)
     } catch (error) {
@@ -110,11 +139,36 @@ export class LoopHost implements LoopPort {
     answer.taken(first)
   }
 
+  /** The request enters when its grammar is compiled; others go on meanwhile. */
+  async #admitWithGrammar(
+    request: LoopRequest,
+    { source, follow }: GrammarRequest,
+    answer: AdmissionAnswer,
+  ): Promise<void> {
+    this.#numCompiling += 1
+    try {
+      this.#grammars ??= this.#makeGrammars()
+      const grammars = await this.#grammars
+      const grammar = await grammars.compile(source)
+      if (this.#closed) throw new EngineClosedError()
+      this.#admit(request, { grammars, grammar, follow }, answer)
+    } catch (error) {
+      answer.refused(error instanceof Error ? error : new InternalError(String(error)))
+    } finally {
+      this.#numCompiling -= 1
+      if (this.#numCompiling === 0) for (const resolve of this.#idlers.splice(0)) resolve()
+    }
+  }
+
   abort(sequenceIds: readonly number[]): void {
     for (const id of sequenceIds) {
       this.#unscheduled.delete(id)
       this.#loop.abort(id)
     }
+  }
+
+  embed(job: EmbedJob, signal: AbortSignal): Promise<Float32Array> {
+    return this.#loop.embed(job, signal)
   }
 
   stats(): CoreStats {
@@ -133,11 +187,13 @@ export class LoopHost implements LoopPort {
     this.#loop.resume()
   }
 
-  idle(): Promise<void> {
-    return this.#loop.idle()
+  async idle(): Promise<void> {
+    while (this.#numCompiling > 0) await new Promise<void>(resolve => this.#idlers.push(resolve))
+    await this.#loop.idle()
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await this.#loop.stop()
     await this.#executor.close()
   }

@@ -1,9 +1,11 @@
 // What crosses between the thread of the requests and the thread of the loop: one message a step in each direction, its
 // numbers in one array.
 
-import type { CoreRequest, CoreStats, StepOutput } from '../binding/index.js'
+import type { CoreStats, StepOutput } from '../binding/index.js'
 import type { EngineConfig } from '../config/index.js'
 import type { Device } from '../plugin/device.js'
+import type { EmbedJob } from './embed-queue.js'
+import type { LoopRequest } from './engine-request.js'
 import type { LoopFacts } from './loop-port.js'
 import type { PortableError } from './portable-error.js'
 import type { PromptLogprobs, StepNews, TokenLogprobs } from './step-news.js'
@@ -21,15 +23,18 @@ export interface LoopThreadData {
 /** Calls that have an answer of their own. */
 export interface LoopCalls {
   resetPrefixCache: { readonly argument: undefined; readonly result: boolean }
+  embed: { readonly argument: EmbedJob; readonly result: Float32Array }
   pause: { readonly argument: undefined; readonly result: undefined }
   idle: { readonly argument: undefined; readonly result: undefined }
   close: { readonly argument: undefined; readonly result: undefined }
 }
 
 export type LoopCommand =
-  | { readonly kind: 'add'; readonly ticket: number; readonly request: CoreRequest }
+  | { readonly kind: 'add'; readonly ticket: number; readonly request: LoopRequest }
   | { readonly kind: 'abort'; readonly sequenceIds: readonly number[] }
   | { readonly kind: 'resume' }
+  /** A call is not waited for any more. */
+  | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'call'; readonly id: number; readonly name: keyof LoopCalls; readonly argument: unknown }
 
 export type LoopEvent =

@@ -1,11 +1,13 @@
 // The seam between requests and the loop that runs them. Behind it the loop is in this thread (`LoopHost`) or in one of its
 // own (`LoopThread`); who stands before it cannot tell which, but that answers come at once or later.
 
-import type { CoreRequest, CoreStats } from '../binding/index.js'
+import type { CoreStats } from '../binding/index.js'
 import type { WorkerError } from '../errors.js'
 import type { CacheInfo } from '../executor/index.js'
 import type { Framework } from '../plugin/framework.js'
 import type { BatchLimits, ModelInfo } from '../plugin/model-runner.js'
+import type { EmbedJob } from './embed-queue.js'
+import type { LoopRequest } from './engine-request.js'
 import type { StepNews } from './step-news.js'
 
 /** What is known once the model is up. */
@@ -43,9 +45,11 @@ export interface LoopPort {
   /** The adapter of rank 0. @throws NotSupportedError if it lives in another thread. */
   readonly framework: Framework
   /** Requests of one tick begin in one step. */
-  add(request: CoreRequest, answer: AdmissionAnswer): void
+  add(request: LoopRequest, answer: AdmissionAnswer): void
   /** Ends sequences in whatever state they are; they are heard of no more. Unknown ids are passed over. */
   abort(sequenceIds: readonly number[]): void
+  /** Vectors or scores of sequences, end to end. @throws NotSupportedError, RequestAbortedError, what the runner throws. */
+  embed(job: EmbedJob, signal: AbortSignal): Promise<Float32Array>
   /** As of the last step, abort or admission. */
   stats(): CoreStats
   /** False, and nothing changed, while sequences hold blocks. */

@@ -3,6 +3,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { InternalError } from '../errors.js'
 import { selectPlugin } from '../plugin/selection.js'
+import type { EmbedJob } from './embed-queue.js'
 import { LoopHost } from './loop-host.js'
 import type { LoopCalls, LoopCommand, LoopEvent, LoopReport, LoopThreadData } from './loop-messages.js'
 import { packStep } from './loop-messages.js'
@@ -45,11 +46,14 @@ function eventsTo(outbox: Outbox): LoopEvents {
   }
 }
 
-type Calls = { readonly [Name in keyof LoopCalls]: (argument: unknown) => Promise<LoopCalls[Name]['result']> }
+type Calls = {
+  readonly [Name in keyof LoopCalls]: (argument: unknown, signal: AbortSignal) => Promise<LoopCalls[Name]['result']>
+}
 
 function callsOf(host: LoopHost): Calls {
   return {
     resetPrefixCache: () => host.resetPrefixCache(),
+    embed: (argument, signal) => host.embed(argument as EmbedJob, signal),
     pause: async () => {
       await host.pause()
       return undefined
@@ -65,7 +69,10 @@ function callsOf(host: LoopHost): Calls {
   }
 }
 
-function obey(command: LoopCommand, host: LoopHost, calls: Calls, outbox: Outbox): void {
+/** By the ids of calls that have no answer yet. */
+type Cancels = Map<number, AbortController>
+
+function obey(command: LoopCommand, host: LoopHost, calls: Calls, cancels: Cancels, outbox: Outbox): void {
   switch (command.kind) {
     case 'add': {
       const { ticket, request } = command
@@ -84,11 +91,18 @@ function obey(command: LoopCommand, host: LoopHost, calls: Calls, outbox: Outbox
       return
     case 'call': {
       const { id, name, argument } = command
-      calls[name](argument).then(
-        value => outbox.push({ kind: 'result', id, value }),
-        (error: unknown) => outbox.push({ kind: 'threw', id, error: toPortable(error) }),
-      )
+      const controller = new AbortController()
+      cancels.set(id, controller)
+      calls[name](argument, controller.signal)
+        .then(
+          value => outbox.push({ kind: 'result', id, value }),
+          (error: unknown) => outbox.push({ kind: 'threw', id, error: toPortable(error) }),
+        )
+        .finally(() => cancels.delete(id))
+      return
     }
+    case 'cancel':
+      cancels.get(command.id)?.abort()
   }
 }
 
@@ -107,8 +121,9 @@ async function run(port: MessagePort, data: LoopThreadData): Promise<void> {
   )
   outbox.host = host
   const calls = callsOf(host)
+  const cancels: Cancels = new Map()
   port.on('message', (commands: readonly LoopCommand[]) => {
-    for (const command of commands) obey(command, host, calls, outbox)
+    for (const command of commands) obey(command, host, calls, cancels, outbox)
   })
   outbox.push({ kind: 'ready', facts: host.facts })
 }

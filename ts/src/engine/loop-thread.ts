@@ -2,9 +2,11 @@
 
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { CoreRequest, CoreStats } from '../binding/index.js'
+import type { CoreStats } from '../binding/index.js'
 import { InternalError, NotSupportedError, WorkerError } from '../errors.js'
 import type { Framework } from '../plugin/framework.js'
+import type { EmbedJob } from './embed-queue.js'
+import type { LoopRequest } from './engine-request.js'
 import {
   type LoopCalls,
   type LoopCommand,
@@ -78,7 +80,7 @@ export class LoopThread implements LoopPort {
     else this.#worker.unref()
   }
 
-  add(request: CoreRequest, answer: AdmissionAnswer): void {
+  add(request: LoopRequest, answer: AdmissionAnswer): void {
     if (this.#gone !== undefined) {
       answer.refused(this.#gone)
       return
@@ -90,6 +92,10 @@ export class LoopThread implements LoopPort {
 
   abort(sequenceIds: readonly number[]): void {
     this.#send({ kind: 'abort', sequenceIds })
+  }
+
+  embed(job: EmbedJob, signal: AbortSignal): Promise<Float32Array> {
+    return this.#call('embed', job, signal)
   }
 
   stats(): CoreStats {
@@ -130,6 +136,7 @@ export class LoopThread implements LoopPort {
   async #call<Name extends keyof LoopCalls>(
     name: Name,
     argument: LoopCalls[Name]['argument'],
+    signal?: AbortSignal,
   ): Promise<LoopCalls[Name]['result']> {
     if (this.#gone !== undefined) throw this.#gone
     this.#lastNumber += 1
@@ -139,7 +146,13 @@ export class LoopThread implements LoopPort {
       this.#calls.set(id, { resolve, reject })
     })
     this.#send({ kind: 'call', id, name, argument })
-    return (await result) as LoopCalls[Name]['result']
+    const cancel = () => this.#send({ kind: 'cancel', id })
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return (await result) as LoopCalls[Name]['result']
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
   }
 
   /** Commands of one tick are one message. */

@@ -2,7 +2,7 @@
 // core what a stop string ended; it schedules nothing.
 
 import type { Detokenizers, StepOutput, Text } from '../binding/index.js'
-import { isWorkerError, RunnerError, WorkerError } from '../errors.js'
+import { GrammarError, isWorkerError, RunnerError, WorkerError } from '../errors.js'
 import type { Continuation } from './continuation.js'
 import { type DecodeToken, logprobOf } from './logprob-assembly.js'
 import type { FinishReason, TokenLogprob } from './request-output.js'
@@ -12,7 +12,15 @@ import type { PromptLogprobs, StepNews, TokenLogprobs } from './step-news.js'
 /** Ids before a token that its text may need. */
 const CONTEXT_IDS = 4
 
-const finishReasonOf: readonly (FinishReason | null)[] = [null, 'stop', 'length', 'abort', 'error', 'repetition']
+const finishReasonOf: readonly (FinishReason | null)[] = [
+  null,
+  'stop',
+  'length',
+  'abort',
+  'error',
+  'repetition',
+  'stop',
+]
 
 /** Where a sequence belongs. */
 interface Place {
@@ -104,6 +112,10 @@ export class OutputProcessor {
       const state = this.#places.get(id)?.state
       if (state !== undefined) states.add(state)
       this.#forget(id)
+    }
+    if (cause instanceof GrammarError) {
+      for (const state of states) this.#fail(state, cause)
+      return
     }
     const reason = cause instanceof Error ? cause.message : String(cause)
     const Failure = isWorkerError(cause) ? WorkerError : RunnerError

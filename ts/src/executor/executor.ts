@@ -4,7 +4,7 @@ import type { CacheConfig, SchedulerConfig } from '../config/index.js'
 import { InvalidArgumentError, type WorkerError } from '../errors.js'
 import type { Framework } from '../plugin/framework.js'
 import type { InputBatch } from '../plugin/input-batch.js'
-import type { BatchLimits, ModelInfo, ModelOutput, Target } from '../plugin/model-runner.js'
+import type { BatchLimits, EmbedBatch, ModelInfo, ModelOutput, Target } from '../plugin/model-runner.js'
 import { chooseNumBlocks } from './cache-size.js'
 import type { Worker } from './worker.js'
 import { type OpenRank, Workers } from './workers.js'
@@ -107,6 +107,16 @@ export class Executor {
     return this.#workers.execute(batch, logits)
   }
 
+  /** Whether sequences can be embedded. */
+  get embeds(): boolean {
+    return this.#workers.embeds
+  }
+
+  /** Makes vectors or scores of sequences; never while a step runs. Both arrays are the runner's until the promise settles. */
+  embed(batch: EmbedBatch, out: Float32Array): Promise<void> {
+    return this.#workers.embed(batch, out)
+  }
+
   /** New workers with an empty cache of the same size, in place of lost ones. @throws as `create` does. */
   async restart(): Promise<void> {
     await this.#workers.close()
@@ -150,7 +160,7 @@ async function bringUp(
       maxLogitsRows: scheduler.maxNumSeqs + PROMPT_LOGPROB_ROWS,
       blockSize: cache.blockSize,
     }
-    const numBlocks = await agreeOnBlocks(workers, cache, limits)
+    const numBlocks = modelInfo.generates === false ? 0 : await agreeOnBlocks(workers, cache, limits)
     const onWarmup = (share: number) => onProgress(WEIGHTS_SHARE + share * (1 - WEIGHTS_SHARE))
     await workers.all((worker, rank) => worker.initializeCache(numBlocks, rank === 0 ? onWarmup : () => {}))
     onProgress(1)
@@ -184,7 +194,8 @@ async function agreeOnBlocks(workers: Workers, cache: CacheConfig, limits: Batch
 
 function cacheInfoOf(workers: Workers, numBlocks: number, maxModelLen: number): CacheInfo {
   const { blockSize } = workers.first.kvCacheSpec()
-  const numTokens = (numBlocks - 1) * blockSize
+  // A model that does not generate has no cache.
+  const numTokens = Math.max(0, numBlocks - 1) * blockSize
   const bytesPerBlock = workers.ranks.reduce((sum, worker) => sum + bytesPerBlockOf(worker), 0)
   return { numBlocks, blockSize, numTokens, maxConcurrency: numTokens / maxModelLen, bytes: numBlocks * bytesPerBlock }
 }
@@ -193,7 +204,8 @@ function bytesPerBlockOf(worker: Worker): number {
   return worker.kvCacheSpec().layers.reduce((sum, layer) => sum + layer.bytesPerBlock, 0)
 }
 
-function chooseMaxModelLen(asked: number | undefined, { maxPositionEmbeddings }: ModelInfo): number {
+function chooseMaxModelLen(asked: number | undefined, modelInfo: ModelInfo): number {
+  const { maxPositionEmbeddings, generates = true, pooling } = modelInfo
   if (asked !== undefined && asked > maxPositionEmbeddings) {
     throw new InvalidArgumentError(
       'maxModelLen',
@@ -201,7 +213,7 @@ function chooseMaxModelLen(asked: number | undefined, { maxPositionEmbeddings }:
       asked,
     )
   }
-  return asked ?? maxPositionEmbeddings
+  return asked ?? (generates ? maxPositionEmbeddings : (pooling?.maxTokens ?? maxPositionEmbeddings))
 }
 
 /** Without chunked prefill, a step must hold the longest prompt. */

@@ -1,12 +1,14 @@
 // One rank: it holds one runner and its framework, in this process or before another. It loads, measures, allocates and
 // executes; it schedules nothing.
 
+import { NotSupportedError } from '../errors.js'
 import type { Device, MemoryInfo } from '../plugin/device.js'
 import type { Framework, Tensor } from '../plugin/framework.js'
 import type { OpenedFramework, RankGroup } from '../plugin/framework-plugin.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type {
   BatchLimits,
+  EmbedBatch,
   KvCacheSpec,
   MemoryProfile,
   ModelInfo,
@@ -98,6 +100,17 @@ export class Worker {
 
   execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
     return this.#runner.execute(batch, logits)
+  }
+
+  /** Whether the runner makes vectors of sequences. */
+  get embeds(): boolean {
+    return this.#runner.embed !== undefined
+  }
+
+  async embed(batch: EmbedBatch, out: Float32Array): Promise<void> {
+    if (this.#runner.embed === undefined)
+      throw new NotSupportedError('The framework that runs this model does not embed.')
+    await this.#runner.embed(batch, out)
   }
 
   async close(): Promise<void> {

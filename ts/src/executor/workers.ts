@@ -4,7 +4,7 @@
 import { isWorkerError, WorkerError } from '../errors.js'
 import type { RankGroup } from '../plugin/framework-plugin.js'
 import type { InputBatch } from '../plugin/input-batch.js'
-import type { ModelOutput, Target } from '../plugin/model-runner.js'
+import type { EmbedBatch, ModelOutput, Target } from '../plugin/model-runner.js'
 import { freeRendezvous } from './rendezvous.js'
 import { type OpenedPlugin, Worker } from './worker.js'
 
@@ -67,6 +67,17 @@ export class Workers {
       this.all((worker, rank) => worker.execute(batch, rank === 0 ? logits : noLogits)),
     )
     return output as ModelOutput
+  }
+
+  /** Whether sequences can be embedded: no plugin does it over several ranks. */
+  get embeds(): boolean {
+    return this.ranks.length === 1 && this.first.embeds
+  }
+
+  /** @throws WorkerError if the rank is lost, then and ever after; else what the runner throws. */
+  async embed(batch: EmbedBatch, out: Float32Array): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost
+    await this.#watch(this.first.embed(batch, out))
   }
 
   async close(): Promise<void> {

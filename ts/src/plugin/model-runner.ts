@@ -16,6 +16,8 @@ export interface RunnerCapabilities {
   readonly blockSizes: readonly number[] | 'any'
   /** True if `execute` samples rows that need the sampling columns alone (no flag `hostSampling`). */
   readonly deviceSampling: boolean
+  /** True if the runner has `embed`. Absent = false. */
+  readonly pooling?: boolean
 }
 
 /** Where a model is: a directory in Hugging Face's layout. */
@@ -31,6 +33,29 @@ export interface GenerationDefaults {
   readonly minP?: number
   readonly repetitionPenalty?: number
   readonly maxNewTokens?: number
+}
+
+/** How the hidden states of a sequence become one vector. `last` is the last token's, `cls` the first one's. */
+export type PoolingKind = 'cls' | 'last' | 'mean' | 'max' | 'meanSqrtLen' | 'weightedMean'
+
+/** How a model makes vectors or scores of sequences. */
+export interface PoolingInfo {
+  /** What the checkpoint asks for, else what suits its architecture. */
+  readonly kind: PoolingKind
+  /** Whether vectors are normalised where nobody says otherwise. */
+  readonly normalizes: boolean
+  /** Numbers of a vector. */
+  readonly embeddingSize: number
+  /** Most tokens of a sequence. */
+  readonly maxTokens: number
+  /** Whether texts are lowercased before they are tokenized. */
+  readonly lowercases: boolean
+  /** True for a classifier with one output: it gives scores, no vectors. */
+  readonly scores: boolean
+  /** Whether a sequence may come in parts, as decoders allow. Also decides what happens to texts that are too long. */
+  readonly takesParts: boolean
+  /** Shorter vectors that the model was trained for; empty if the checkpoint names none. */
+  readonly dimensions: readonly number[]
 }
 
 /** What the engine must know of a loaded model. */
@@ -53,6 +78,10 @@ export interface ModelInfo {
   /** Window in tokens if every layer slides, else null. */
   readonly slidingWindow: number | null
   readonly generationDefaults: GenerationDefaults
+  /** False for a model without logits: it has no KV cache (`kvCacheSpec().layers` is empty) and no steps. Absent = true. */
+  readonly generates?: boolean
+  /** Absent: the runner has no `embed`. */
+  readonly pooling?: PoolingInfo
 }
 
 /** The KV cache of one layer, as the runner wants it. */
@@ -96,6 +125,18 @@ export type ModelOutput =
   | { readonly kind: 'logits' }
   | { readonly kind: 'tokens'; readonly counts: Int32Array; readonly tokenIds: Int32Array }
 
+/** Sequences to be made into vectors or scores, end to end without padding. */
+export interface EmbedBatch {
+  readonly tokenIds: Int32Array
+  /** Types of the tokens; absent = all 0. */
+  readonly tokenTypes?: Int32Array
+  /** Where each sequence begins, and the end of the last: `[sequences + 1]`. */
+  readonly startLoc: Int32Array
+  readonly output: PoolingKind | 'score'
+  /** This is a part of one sequence, which comes in order in several calls; the vector comes with the last. */
+  readonly part?: { readonly numComputed: number; readonly numTokens: number }
+}
+
 /** Where and how to run. */
 export interface Target {
   readonly device: Device
@@ -132,5 +173,12 @@ export interface ModelRunner {
    * @throws any error: the engine fails the requests of this step with it as the cause and goes on.
    */
   execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput>
+  /**
+   * Makes a vector or a score of each sequence; never while `execute` runs, and without a trace in the KV cache. What a
+   * sequence gives depends on nothing but the sequence. The arrays belong to the runner until the promise settles.
+   * @param out `[sequences, embeddingSize]`, not normalised, or `[sequences]` for scores; may be longer.
+   * @throws any error: the engine fails the sequences of this call with it as the cause and goes on.
+   */
+  embed?(batch: EmbedBatch, out: Float32Array): Promise<void>
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@ use super::{EngineCore, SampledTokens};
 use crate::errors::UpdateError;
 use crate::scheduler_output::{ScheduledSequence, SchedulerOutput};
 use crate::sequence::SequenceStatus;
-use crate::step_output::{FAILED_TOKEN, FinishReason};
+use crate::step_output::{COMPLETE_TOKEN, FAILED_TOKEN, FinishReason};
 
 impl EngineCore {
     /// Whether a result belongs to the oldest step in flight.
@@ -20,11 +20,21 @@ impl EngineCore {
             let (given, expected) = (sampled.counts.len(), step.sequences.len());
             return Err(UpdateError::WrongNumRows { given, expected });
         }
+        if !sampled.num_forced.is_empty() && sampled.num_forced.len() != step.sequences.len() {
+            let (given, expected) = (sampled.num_forced.len(), step.sequences.len());
+            return Err(UpdateError::WrongNumRows { given, expected });
+        }
         let mut expected = 0;
         for (row, (scheduled, &given)) in step.sequences.iter().zip(sampled.counts).enumerate() {
             let (least, allowed) = if scheduled.samples { (1, 1 + scheduled.num_draft_tokens) } else { (0, 0) };
-            if given < least || given as u32 > allowed {
-                let sequence_id = scheduled.sequence_id;
+            let sequence_id = scheduled.sequence_id;
+            let num_forced = sampled.num_forced_of(row);
+            // What a later step in flight computes follows a token that would not be the next one any more.
+            if num_forced < 0 || (num_forced > 0 && self.sequences.get(scheduled.slot).num_in_flight > 1) {
+                return Err(UpdateError::ForcedTokens { row, sequence_id, given: num_forced });
+            }
+            let num_drawn = i64::from(given) - i64::from(num_forced);
+            if num_drawn < least || num_drawn > i64::from(allowed) {
                 return Err(UpdateError::WrongTokenCount { row, sequence_id, given, allowed });
             }
             expected += given as usize;
@@ -32,7 +42,8 @@ impl EngineCore {
         if sampled.token_ids.len() != expected {
             return Err(UpdateError::WrongNumTokens { given: sampled.token_ids.len(), expected });
         }
-        if let Some(index) = sampled.token_ids.iter().position(|token_id| *token_id < FAILED_TOKEN) {
+        let is_id = |token_id: &i32| *token_id >= FAILED_TOKEN || *token_id == COMPLETE_TOKEN;
+        if let Some(index) = sampled.token_ids.iter().position(|token_id| !is_id(token_id)) {
             return Err(UpdateError::NegativeTokenId { index, token_id: sampled.token_ids[index] });
         }
         Ok(())
@@ -44,10 +55,10 @@ impl EngineCore {
         self.output.clear();
         let mut token_ids = sampled.token_ids;
         let mut any_ended = false;
-        for (row, &count) in step.sequences.iter().zip(sampled.counts) {
+        for (index, (row, &count)) in step.sequences.iter().zip(sampled.counts).enumerate() {
             let (new_token_ids, rest) = token_ids.split_at(count as usize);
             token_ids = rest;
-            any_ended |= self.take_row(row, step.step_id, new_token_ids);
+            any_ended |= self.take_row(row, step.step_id, new_token_ids, sampled.num_forced_of(index) as u32);
         }
         if any_ended {
             self.drop_ended_from_running();
@@ -55,8 +66,15 @@ impl EngineCore {
         self.spare.push(step);
     }
 
-    /// Takes one row of a result; true if its sequence ended by it.
-    fn take_row(&mut self, row: &ScheduledSequence, step_id: u64, new_token_ids: &[i32]) -> bool {
+    /// Takes one row of a result; true if its sequence ended by it. The last `num_forced` tokens were not drawn: there is no
+    /// KV of what comes before them.
+    fn take_row(
+        &mut self,
+        row: &ScheduledSequence,
+        step_id: u64,
+        new_token_ids: &[i32],
+        num_forced: u32,
+    ) -> bool {
         let sequence = self.sequences.get_mut(row.slot);
         sequence.num_in_flight -= 1;
         if sequence.status == SequenceStatus::Finished {
@@ -64,7 +82,8 @@ impl EngineCore {
             return false;
         }
         if sequence.epoch == row.epoch {
-            let num_rejected = if row.samples { 1 + row.num_draft_tokens - new_token_ids.len() as u32 } else { 0 };
+            let num_drawn = new_token_ids.len() as u32 - num_forced;
+            let num_rejected = if row.samples { 1 + row.num_draft_tokens - num_drawn } else { 0 };
             sequence.num_output_placeholders -= u32::from(row.samples);
             sequence.num_computed_tokens -= num_rejected;
             sequence.num_settled_tokens = row.num_computed_tokens + row.num_tokens - num_rejected;
@@ -81,6 +100,10 @@ impl EngineCore {
             while finish.is_none() && num_taken < new_token_ids.len() {
                 if new_token_ids[num_taken] == FAILED_TOKEN {
                     finish = Some((FinishReason::Error, None));
+                    break;
+                }
+                if new_token_ids[num_taken] == COMPLETE_TOKEN {
+                    finish = Some((FinishReason::Complete, None));
                     break;
                 }
                 finish = sequence.append(new_token_ids[num_taken]);

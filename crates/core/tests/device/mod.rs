@@ -13,6 +13,7 @@ pub(crate) struct Sampled {
     pub(crate) step_id: u32,
     pub(crate) counts: Vec<i32>,
     pub(crate) token_ids: Vec<i32>,
+    pub(crate) num_forced: Vec<i32>,
 }
 
 pub(crate) struct Device {
@@ -23,6 +24,8 @@ pub(crate) struct Device {
     window: Option<u32>,
     /// Tokens to draw next instead of the model's, by sequence id.
     pub(crate) scripted: HashMap<i32, Vec<i32>>,
+    /// Tokens forced behind the next draw, by sequence id.
+    pub(crate) forced: HashMap<i32, Vec<i32>>,
     /// Positions whose prompt logits were asked for, by sequence id.
     pub(crate) prompt_logits: HashMap<i32, Vec<i32>>,
 }
@@ -45,6 +48,7 @@ impl Device {
             last_sampled: HashMap::new(),
             window,
             scripted: HashMap::new(),
+            forced: HashMap::new(),
             prompt_logits: HashMap::new(),
         }
     }
@@ -75,6 +79,7 @@ impl Device {
             let first_sample = batch.sample_index()[row];
             if first_sample == layout::NO_SAMPLE {
                 sampled.counts.push(0);
+                sampled.num_forced.push(0);
                 continue;
             }
             let num_drafts = batch.num_draft_tokens().map_or(0, |drafts| drafts[row]);
@@ -90,7 +95,10 @@ impl Device {
                     break;
                 }
             }
-            sampled.counts.push(count);
+            let forced = self.forced.remove(&batch.sequence_ids()[row]).unwrap_or_default();
+            sampled.num_forced.push(forced.len() as i32);
+            sampled.counts.push(count + forced.len() as i32);
+            sampled.token_ids.extend(forced);
         }
         sampled
     }

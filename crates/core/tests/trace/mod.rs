@@ -7,6 +7,7 @@
 //! step a:10 b:1 preempts c => a+1  schedule, run, update: rows with their tokens, who yielded, what came out
 //! schedule ... / update => ...     the halves of a step; `schedule -` = nothing to run
 //! emit a 7 8                       a draws these tokens next
+//! force a 7 8                      behind what a draws next, these tokens are forced; `end` = nothing follows
 //! drafts a 7 8 / abort a / unblock a / reset         `!` at the end: refused
 //! fail a b / fail_newest a         the oldest, or newest, step in flight fails; these end with an error
 //! pause new | all | none
@@ -21,7 +22,7 @@
 //! Output is `a+2` (two tokens), `a+1/length`, `a+1/stop(7)`, `a/error`. At its end every trace runs until nothing is
 //! left, and every token that was not emitted by order must be the one that the bare history gives.
 
-use crate::device::{Device, next_token};
+use crate::device::{Device, Sampled, next_token};
 use quire_core::*;
 use std::collections::{HashMap, VecDeque};
 
@@ -152,6 +153,14 @@ impl Trace {
                 let id = self.id(words[1]);
                 self.device.scripted.insert(id.as_word(), numbers(&words[2..]));
                 self.emitted.push(id);
+            }
+            "force" => {
+                let id = self.id(words[1]);
+                let forced = words[2..].iter().map(|word| match *word {
+                    "end" => COMPLETE_TOKEN,
+                    number => number.parse().expect("a token"),
+                });
+                self.device.forced.insert(id.as_word(), forced.collect());
             }
             "drafts" => {
                 let id = self.id(words[1]);
@@ -284,7 +293,11 @@ impl Trace {
     fn update(&mut self, expected: &str) {
         let words = self.batches.pop_front().unwrap_or_else(|| panic!("{}: no step in flight", self.place));
         let sampled = self.device.execute(&InputBatchView::new(&words).expect("it was read before"));
-        let tokens = SampledTokens { counts: &sampled.counts, token_ids: &sampled.token_ids };
+        let Sampled { counts, token_ids, num_forced, .. } = &sampled;
+        let tokens = SampledTokens { counts, token_ids, num_forced };
+        let rows = InputBatchView::new(&words).expect("it was read before");
+        let num_drawn: HashMap<SequenceId, i32> =
+            (0..rows.num_rows()).map(|row| (rows.sequence_id(row), counts[row] - num_forced[row])).collect();
         let output = match self.engine.update(sampled.step_id, tokens) {
             Ok(output) => output.clone(),
             Err(error) => panic!("{}: {error}", self.place),
@@ -297,8 +310,8 @@ impl Trace {
         let mut token_ids = output.token_ids.iter();
         for (id, count) in output.sequences.iter().zip(&output.num_tokens) {
             let history = self.histories.get_mut(id).expect("a history");
-            for token in token_ids.by_ref().take(*count as usize) {
-                if !self.emitted.contains(id) {
+            for (index, token) in token_ids.by_ref().take(*count as usize).enumerate() {
+                if !self.emitted.contains(id) && (index as i32) < num_drawn[id] {
                     assert_eq!(*token, next_token(history, self.config.sliding_window), "{}: {id:?}", self.place);
                 }
                 history.push(*token);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::GrammarError;
-use super::limits::{COMPILE_STACK_BYTES, MAX_CHOICES, MAX_NESTING, MAX_SOURCE_BYTES, parser_limits};
+use super::limits::{COMPILE_STACK_BYTES, MAX_CHOICES, MAX_NESTING, max_source_bytes, parser_limits};
 use super::matcher::GrammarMatcher;
 use super::source::{GrammarKind, GrammarSource};
 use super::{gbnf, json_schema, lark_text, regex, structural_tag, token_environment};
@@ -54,8 +54,9 @@ impl GrammarCompiler {
     /// # Errors
     /// [`GrammarError`] of the source.
     pub fn compile(&self, source: &GrammarSource) -> Result<CompiledGrammar, GrammarError> {
-        if source.text.len() > MAX_SOURCE_BYTES {
-            let limit = format!("{} bytes, at most {MAX_SOURCE_BYTES} allowed", source.text.len());
+        let most = max_source_bytes(source.kind);
+        if source.text.len() > most {
+            let limit = format!("{} bytes, at most {most} allowed", source.text.len());
             return Err(GrammarError::TooComplex { kind: kind_name(source.kind), limit });
         }
         std::thread::scope(|scope| {
@@ -67,7 +68,8 @@ impl GrammarCompiler {
 
     fn compile_here(&self, source: &GrammarSource) -> Result<CompiledGrammar, GrammarError> {
         let grammar = self.grammar(source)?;
-        let parser = self.factory.create_parser(grammar).map_err(|error| classify(source.kind, &format!("{error:#}")))?;
+        let parser =
+            self.factory.create_parser(grammar).map_err(|error| classify(source.kind, &format!("{error:#}")))?;
         let matcher = Matcher::new(Ok(parser));
         if let Some(reason) = matcher.get_error() {
             return Err(classify(source.kind, &reason));
@@ -174,7 +176,9 @@ fn classify(kind: GrammarKind, message: &str) -> GrammarError {
         reason: reason.to_owned(),
     };
     let has = |part: &str| message.contains(part);
-    if has("oneOf constraints are not supported") {
+    if has("NoExtensionBias") {
+        GrammarError::Invalid { kind, place: String::new(), reason: "no text satisfies it".to_owned() }
+    } else if has("oneOf constraints are not supported") {
         unsupported("oneOf", "its branches are not known to exclude each other")
     } else if has("min/maxProperties only supported") {
         unsupported("minProperties or maxProperties", "some of the properties are optional")
@@ -188,6 +192,8 @@ fn classify(kind: GrammarKind, message: &str) -> GrammarError {
         || has("TooComplex")
         || has("too large")
         || has("too many")
+        || has("too big")
+        || has("max is")
         || has("fuel")
         || has("limit")
         || has("exceeded")

@@ -34,7 +34,8 @@ struct Rule {
 }
 
 fn convert(text: &str) -> Result<String, GrammarError> {
-    let mut parser = Parser { characters: text.chars().collect(), index: 0, rules: Vec::new(), numbers: HashMap::new() };
+    let mut parser =
+        Parser { characters: text.chars().collect(), index: 0, rules: Vec::new(), numbers: HashMap::new() };
     parser.grammar()?;
     let Parser { rules, numbers, .. } = parser;
     let root = match numbers.get("root") {
@@ -57,7 +58,8 @@ fn convert(text: &str) -> Result<String, GrammarError> {
 /// Which rules refer to themselves, or to one that does.
 fn recursive(rules: &[Rule]) -> Vec<bool> {
     // Rules whose references are all known to end; what is left at the end does not.
-    let references: Vec<Vec<usize>> = rules.iter().map(|rule| rule.body.as_ref().map(referenced).unwrap_or_default()).collect();
+    let references: Vec<Vec<usize>> =
+        rules.iter().map(|rule| rule.body.as_ref().map(referenced).unwrap_or_default()).collect();
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); rules.len()];
     let mut num_left: Vec<usize> = references.iter().map(Vec::len).collect();
     for (rule, used) in references.iter().enumerate() {

@@ -2,10 +2,26 @@
 
 use llguidance::api::ParserLimits;
 
-/// Bytes of a source.
-pub(super) const MAX_SOURCE_BYTES: usize = 1 << 20;
+use super::source::GrammarKind;
+
+/// Bytes of a JSON schema, most of which are words for people.
+const MAX_SCHEMA_BYTES: usize = 1 << 20;
+/// Bytes of a regular expression.
+const MAX_REGEX_BYTES: usize = 32 << 10;
+/// Bytes of every other source.
+const MAX_GRAMMAR_BYTES: usize = 256 << 10;
 /// Schemas within a JSON schema, each counted once.
-pub(super) const MAX_SCHEMAS: usize = 20_000;
+pub(super) const MAX_SCHEMAS: usize = 10_000;
+/// Properties of one object: the work is quadratic in them.
+pub(super) const MAX_PROPERTIES: usize = 1_000;
+/// Branches of one `oneOf`: each is compared with each.
+pub(super) const MAX_BRANCHES: usize = 200;
+/// Values of all `enum` and `const`, with their parts.
+pub(super) const MAX_LISTED_VALUES: usize = 10_000;
+/// All patterns of a JSON schema.
+pub(super) const MAX_PATTERNS: usize = 500;
+/// Bytes of all patterns of a JSON schema.
+pub(super) const MAX_PATTERN_BYTES: usize = 64 << 10;
 /// Schemas between the outermost and the innermost one, through references.
 pub(super) const MAX_SCHEMA_DEPTH: usize = 200;
 /// Brackets within brackets of a regular expression or grammar.
@@ -20,6 +36,15 @@ pub(super) const MAX_RULES: usize = 5_000;
 pub(super) const MAX_CHOICES: usize = 10_000;
 /// Room for the recursion of parsers. Only what is touched is ever committed.
 pub(super) const COMPILE_STACK_BYTES: usize = 64 << 20;
+
+/// Bytes that a source may have.
+pub(super) fn max_source_bytes(kind: GrammarKind) -> usize {
+    match kind {
+        GrammarKind::JsonSchema | GrammarKind::JsonObject | GrammarKind::StructuralTag => MAX_SCHEMA_BYTES,
+        GrammarKind::Regex => MAX_REGEX_BYTES,
+        GrammarKind::Choice | GrammarKind::Grammar => MAX_GRAMMAR_BYTES,
+    }
+}
 
 /// Work that llguidance may do.
 pub(super) fn parser_limits() -> ParserLimits {

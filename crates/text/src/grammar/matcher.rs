@@ -63,7 +63,8 @@ impl GrammarMatcher {
                     return Err(GrammarError::Stuck { reason: "it was complete".to_owned() });
                 }
                 let id = u32::try_from(token_id).unwrap_or(u32::MAX);
-                let num_taken = self.matcher.try_consume_tokens(&[id]).map_err(|error| self.failure(&error.to_string()))?;
+                let num_taken =
+                    self.matcher.try_consume_tokens(&[id]).map_err(|error| self.failure(&error.to_string()))?;
                 if num_taken == 0 {
                     // An end where the grammar may end is no token of its own.
                     self.matcher.consume_token(id).map_err(|_| GrammarError::Stuck {
@@ -108,7 +109,8 @@ impl GrammarMatcher {
 
     fn failure(&self, message: &str) -> GrammarError {
         let message = message.split("<non-verbose/>").next().unwrap_or_default().trim();
-        if message.contains("TooComplex") || message.contains("too complex") || message.contains("limit") {
+        let is_limit = ["TooComplex", "too complex", "limit", "too many", "max is", "fuel"];
+        if is_limit.iter().any(|part| message.contains(part)) {
             let limit = "following it took more work than a step may take".to_owned();
             return GrammarError::TooComplex { kind: "grammar", limit };
         }

@@ -35,7 +35,8 @@ fn from_structures(root: &Value, structures: &Value) -> Result<Value, GrammarErr
     let tags: Vec<Value> = structures
         .iter()
         .map(|structure| {
-            let content = json!({ "type": "json_schema", "json_schema": structure.get("schema").unwrap_or(&json!(true)) });
+            let content =
+                json!({ "type": "json_schema", "json_schema": structure.get("schema").unwrap_or(&json!(true)) });
             json!({ "type": "tag", "begin": structure.get("begin"), "content": content, "end": structure.get("end") })
         })
         .collect();
@@ -120,7 +121,8 @@ impl Builder<'_> {
                 let separator = self.literal(&string_of(fields, "separator", place)?);
                 let once = flag(fields, "stop_after_first");
                 let repeated = if once { tags } else { format!("{tags} ({separator} {tags})*") };
-                let whole = if flag(fields, "at_least_one") { format!("({repeated})") } else { format!("[{repeated}]") };
+                let whole =
+                    if flag(fields, "at_least_one") { format!("({repeated})") } else { format!("[{repeated}]") };
                 self.joined(whole, ends)
             }
             "" => return Err(invalid(place, "a format must have a type")),
@@ -268,7 +270,8 @@ impl Builder<'_> {
 
     /// The longest special token that `text` begins with: its id and length.
     fn special(&self, text: &str) -> Option<(i32, usize)> {
-        let pieces = self.tokenizer.special_ids().into_iter().filter_map(|id| Some((id, self.tokenizer.id_to_piece(id)?)));
+        let pieces =
+            self.tokenizer.special_ids().into_iter().filter_map(|id| Some((id, self.tokenizer.id_to_piece(id)?)));
         let matching = pieces.filter(|(_, piece)| !piece.is_empty() && text.starts_with(piece.as_str()));
         matching.map(|(id, piece)| (id, piece.len())).max_by_key(|(_, length)| *length)
     }

@@ -3,7 +3,9 @@
 mod chat_template_golden;
 mod detokenizer;
 mod fixtures;
+mod grammars;
 mod hostile_tokenizers;
+mod pooled_inputs;
 mod shared;
 mod templates;
 mod tokenizer_vectors;

@@ -17,6 +17,7 @@ import {
   messageItem,
   type OutputItem,
   type ResponseBody,
+  type ResponseEnd,
   type ResponseHead,
   type ResponseProgress,
   reasoningItem,
@@ -204,16 +205,11 @@ export class ResponseEventWriter {
     const end = endOf(finish)
     const entered = this.#open === undefined && this.#output.length === 0 ? this.#enter('message') : ''
     const left = this.#leave(end.status === 'completed' ? 'completed' : 'incomplete')
-    this.#settle({ ...end, error: null }, usage, nowSeconds)
-    if (end.status === 'cancelled') return entered + left
+    this.#settle(end, usage, nowSeconds)
     return entered + left + this.#responseEvent(end.status)
   }
 
-  #settle(
-    end: Pick<ResponseBody, 'status' | 'error' | 'incomplete_details'>,
-    usage: ChatUsage,
-    nowSeconds: number,
-  ): void {
+  #settle(end: ResponseEnd, usage: ChatUsage, nowSeconds: number): void {
     const { tellCached } = this.#head
     this.#progress = {
       ...end,

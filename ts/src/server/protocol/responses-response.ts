@@ -112,6 +112,9 @@ export type ResponseProgress = Pick<
   'status' | 'error' | 'incomplete_details' | 'output' | 'usage' | 'completed_at'
 >
 
+/** How it ended. */
+export type ResponseEnd = Pick<ResponseBody, 'status' | 'error' | 'incomplete_details'>
+
 /** A response that has said nothing yet. */
 export function begun(status: 'queued' | 'in_progress'): ResponseProgress {
   return { status, error: null, incomplete_details: null, output: [], usage: null, completed_at: null }
@@ -141,7 +144,6 @@ export function wholeResponse(
   const end = endOf(choice.finish)
   return responseBody(head, {
     ...end,
-    error: null,
     completed_at: end.status === 'completed' ? nowSeconds : null,
     output: outputOf(choice, head),
     usage: usageBody(counts, head.tellCached),
@@ -149,10 +151,12 @@ export function wholeResponse(
 }
 
 /** An answer that was cut off is incomplete, and so is its last item. */
-export function endOf({ reason }: ChatFinish): Pick<ResponseBody, 'status' | 'incomplete_details'> {
-  if (reason === 'length') return { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } }
-  if (reason === 'abort') return { status: 'cancelled', incomplete_details: null }
-  return { status: reason === 'error' ? 'failed' : 'completed', incomplete_details: null }
+export function endOf({ reason }: ChatFinish): ResponseEnd {
+  const end = { error: null, incomplete_details: null }
+  if (reason === 'length') return { ...end, status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } }
+  if (reason !== 'abort' && reason !== 'error') return { ...end, status: 'completed' }
+  const message = reason === 'abort' ? 'The request was aborted by the server.' : 'The model failed.'
+  return { ...end, status: 'failed', error: { code: 'server_error', message } }
 }
 
 function outputOf({ reasoning, content, toolCalls, finish, logprobs }: ChatChoice, head: ResponseHead): OutputItem[] {

@@ -74,7 +74,9 @@ export class BackgroundRun {
 
   /** All frames from that number on. */
   framesFrom(index: number): string {
+    const start = this.#groups.findLastIndex(({ first }) => first <= index)
     return this.#groups
+      .slice(Math.max(0, start))
       .filter(({ first, count }) => first + count > index)
       .map(({ first, frames }) => (first >= index ? frames : withoutFirst(frames, index - first)))
       .join('')

@@ -47,22 +47,28 @@ export async function messagesFor(
   if (!request.dropsOldest) return messages
   const { maxModelLen } = context.engine
   const asked = request.turn.sampling?.maxTokens ?? undefined
-  const lengthOf = async (from: number): Promise<number> => {
-    const { tokenIds } = await renderPrompt({ ...request.turn, messages: withoutOldest(messages, from) }, context)
-    return tokenIds.length
-  }
-  if ((await lengthOf(0)) + (asked ?? 1) <= maxModelLen) return messages
   const most = maxModelLen - (asked ?? Math.ceil(maxModelLen * ANSWER_PART))
   // Results of calls go with their calls; the last message stays.
   const cuts = messages.flatMap(({ role }, index) => (role === 'system' || role === 'tool' ? [] : [index]))
-  let low = 0
-  let high = cuts.length - 1
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((await lengthOf(cuts[middle] as number)) <= most) high = middle
-    else low = middle + 1
+  const fits = async (at: number): Promise<boolean> => {
+    const kept = withoutOldest(messages, cuts[at] as number)
+    const { tokenIds } = await renderPrompt({ ...request.turn, messages: kept }, context)
+    return tokenIds.length <= (at === 0 ? maxModelLen - (asked ?? 1) : most)
   }
-  return withoutOldest(messages, cuts[low] ?? 0)
+  // From the newest back, in growing steps: what is far too long is never rendered as a whole.
+  let good = Math.max(0, cuts.length - 1)
+  let bad = -1
+  for (let step = 1; good > 0 && bad < 0; step *= 2) {
+    const at = Math.max(0, good - step)
+    if (await fits(at)) good = at
+    else bad = at
+  }
+  while (good - bad > 1 && good > 0) {
+    const middle = (good + bad) >> 1
+    if (await fits(middle)) good = middle
+    else bad = middle
+  }
+  return good === 0 ? messages : withoutOldest(messages, cuts[good] as number)
 }
 
 /** System messages stay, whatever they stand before. */

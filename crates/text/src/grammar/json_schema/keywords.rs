@@ -17,9 +17,27 @@ pub(super) enum Keyword {
 pub(super) fn of(name: &str) -> Keyword {
     match name {
         "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties" => Keyword::Count,
-        "$ref" | "type" | "enum" | "const" | "allOf" | "anyOf" | "oneOf" | "properties" | "patternProperties"
-        | "additionalProperties" | "required" | "items" | "prefixItems" | "additionalItems" | "pattern" | "format"
-        | "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => Keyword::Rule,
+        "$ref"
+        | "type"
+        | "enum"
+        | "const"
+        | "allOf"
+        | "anyOf"
+        | "oneOf"
+        | "properties"
+        | "patternProperties"
+        | "additionalProperties"
+        | "required"
+        | "items"
+        | "prefixItems"
+        | "additionalItems"
+        | "pattern"
+        | "format"
+        | "minimum"
+        | "maximum"
+        | "exclusiveMinimum"
+        | "exclusiveMaximum"
+        | "multipleOf" => Keyword::Rule,
         "not"
         | "if"
         | "contains"
@@ -39,10 +57,17 @@ pub(super) fn of(name: &str) -> Keyword {
 /// The one type of value that a keyword is about; about other values it says nothing.
 pub(super) fn type_of(name: &str) -> Option<&'static str> {
     match name {
-        "properties" | "patternProperties" | "additionalProperties" | "required" | "minProperties" | "maxProperties"
-        | "propertyNames" | "dependencies" | "dependentRequired" | "dependentSchemas" | "unevaluatedProperties" => {
-            Some("object")
-        }
+        "properties"
+        | "patternProperties"
+        | "additionalProperties"
+        | "required"
+        | "minProperties"
+        | "maxProperties"
+        | "propertyNames"
+        | "dependencies"
+        | "dependentRequired"
+        | "dependentSchemas"
+        | "unevaluatedProperties" => Some("object"),
         "items" | "prefixItems" | "additionalItems" | "minItems" | "maxItems" | "contains" | "uniqueItems"
         | "unevaluatedItems" => Some("array"),
         "minLength" | "maxLength" | "pattern" => Some("string"),

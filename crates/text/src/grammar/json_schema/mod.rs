@@ -2,6 +2,7 @@
 //! to say nothing about validity, or refused by name; llguidance sees only what it implements exactly. Its own extension
 //! (`x-guidance`), with which a schema could switch checks off, does not get through.
 
+mod conjunctions;
 mod disjoint;
 mod formats;
 mod keywords;

@@ -77,24 +77,37 @@ pub(super) fn rewrite(
         _ => number(schema, "exclusiveMaximum", place)?,
     };
     if let Some(above) = above {
-        let least = if context.only_integers { above.floor() + 1.0 } else { next(above, 1.0) };
+        let is_whole = context.only_integers && above.abs() <= GREATEST;
+        let least = if is_whole { above.floor() + 1.0 } else { next(above, 1.0) };
         minimum = Some(minimum.map_or(least, |minimum| minimum.max(least)));
     }
     if let Some(below) = below {
-        let most = if context.only_integers { below.ceil() - 1.0 } else { next(below, -1.0) };
+        let is_whole = context.only_integers && below.abs() <= GREATEST;
+        let most = if is_whole { below.ceil() - 1.0 } else { next(below, -1.0) };
         maximum = Some(maximum.map_or(most, |maximum| maximum.min(most)));
     }
     let multiple = number(schema, "multipleOf", place)?;
     let wants_bounds = context.wants_bounds || multiple.is_some();
-    let minimum = minimum.filter(|minimum| *minimum > -GREATEST);
-    let maximum = maximum.filter(|maximum| *maximum < GREATEST);
-    let is_far = minimum.is_some_and(|minimum| minimum > GREATEST) || maximum.is_some_and(|maximum| maximum < -GREATEST);
+    let is_far =
+        minimum.is_some_and(|minimum| minimum > GREATEST) || maximum.is_some_and(|maximum| maximum < -GREATEST);
+    if !is_far {
+        minimum = minimum.filter(|minimum| *minimum > -GREATEST);
+        maximum = maximum.filter(|maximum| *maximum < GREATEST);
+    }
     if is_far && multiple.is_some() {
         return Err(unsupported(place, "multipleOf", "the numbers are too great to be divided exactly"));
     }
-    let or_default = |bound: Option<f64>, default| bound.or((wants_bounds && !is_far).then_some(default));
+    // A bound beyond the greatest number that is wanted at all says nothing.
+    let or_default = |bound: Option<f64>, default| match bound {
+        None if wants_bounds && !is_far => Some(default),
+        bound => bound,
+    };
     for (name, bound) in [("minimum", or_default(minimum, -GREATEST)), ("maximum", or_default(maximum, GREATEST))] {
         let Some(bound) = bound else { continue };
+        // Whole numbers are compared as 64-bit ones.
+        if bound.abs() > 9e18 {
+            return Err(unsupported(place, name, format!("{bound} is too great")));
+        }
         let text = format!("{bound}");
         if text.split_once('.').is_some_and(|(_, fraction)| fraction.len() > MAX_FRACTION_DIGITS) {
             return Err(unsupported(place, name, format!("{bound} has too many digits behind its point")));

@@ -7,9 +7,11 @@ use super::formats::{self, Format};
 use super::keywords::{self, Keyword};
 use super::numbers::{self, Multiples};
 use super::references::{References, escape};
-use super::{disjoint, invalid, too_complex, unsupported};
+use super::{conjunctions, disjoint, invalid, too_complex, unsupported};
 use crate::grammar::error::GrammarError;
-use crate::grammar::limits::{MAX_SCHEMA_DEPTH, MAX_SCHEMAS};
+use crate::grammar::limits::{
+    MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES, MAX_SCHEMA_DEPTH, MAX_SCHEMAS,
+};
 use crate::grammar::regex;
 use crate::grammar::source::JsonOptions;
 
@@ -22,6 +24,10 @@ struct Rewriter<'a> {
     is_old_draft: bool,
     multiples: Multiples,
     num_schemas: usize,
+    /// Values that `enum` and `const` list, with their parts.
+    num_listed: usize,
+    num_patterns: usize,
+    num_pattern_bytes: usize,
     /// Numbers of definitions by the pointers of their originals.
     numbers: HashMap<String, usize>,
     waiting: VecDeque<String>,
@@ -35,6 +41,9 @@ pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, Gram
         is_old_draft: ["draft-03", "draft-04", "draft-06", "draft-07", "2019-09"].iter().any(|d| dialect.contains(d)),
         multiples: Multiples::new(),
         num_schemas: 0,
+        num_listed: 0,
+        num_patterns: 0,
+        num_pattern_bytes: 0,
         numbers: HashMap::new(),
         waiting: VecDeque::new(),
     };
@@ -47,6 +56,7 @@ pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, Gram
     let mut depths = Depths { definitions: &definitions, visited: vec![false; definitions.len()] };
     depths.check(&rewritten, 0)?;
     check_cycles(&definitions)?;
+    conjunctions::check(&rewritten, &definitions)?;
     if let Value::Object(root) = &mut rewritten
         && !definitions.is_empty()
     {
@@ -61,9 +71,9 @@ struct Types<'a>(Option<Vec<&'a str>>);
 
 impl Types<'_> {
     fn has(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|names| {
-            names.iter().any(|given| *given == name || (name == "number" && *given == "integer"))
-        })
+        self.0
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|given| *given == name || (name == "number" && *given == "integer")))
     }
 }
 
@@ -94,7 +104,7 @@ impl Rewriter<'_> {
                 }
                 Keyword::Unsupported => {
                     if self.has_effect(name, value, fields) {
-                        return self.substitute(name, value, fields, place, out);
+                        return self.substitute(name, value, fields, place);
                     }
                 }
                 Keyword::Rule if keywords::type_of(name) == Some("number") => has_numbers = true,
@@ -145,9 +155,9 @@ impl Rewriter<'_> {
                 Some(names) if names.len() == 1 => json!(names[0]),
                 names => json!(names),
             },
-            "const" => value.clone(),
+            "const" => self.listed(name, value, place)?,
             "enum" => match value.as_array() {
-                Some(values) if !values.is_empty() => value.clone(),
+                Some(values) if !values.is_empty() => self.listed(name, value, place)?,
                 _ => return Err(invalid(place, "enum must be a list of at least one value")),
             },
             "$ref" => {
@@ -159,6 +169,9 @@ impl Rewriter<'_> {
             "oneOf" => {
                 let branches = self.schemas(name, value, place)?;
                 let given = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                if given.len() > MAX_BRANCHES {
+                    return Err(too_complex(format!("more than {MAX_BRANCHES} branches of oneOf (at {place})")));
+                }
                 let holds_one = |(index, branch)| {
                     given[index + 1..].iter().all(|other| disjoint::are(branch, other, &self.references))
                 };
@@ -173,7 +186,7 @@ impl Rewriter<'_> {
             "patternProperties" => {
                 let mut patterns = Map::new();
                 for (pattern, schema) in self.named_schemas(name, value, place)? {
-                    let translated = pattern_of(&pattern, &here)?;
+                    let translated = self.pattern(&pattern, &here)?;
                     if patterns.insert(translated, schema).is_some() {
                         return Err(unsupported(&here, "patternProperties", "two patterns are the same"));
                     }
@@ -183,6 +196,9 @@ impl Rewriter<'_> {
             "additionalProperties" => self.schema(value, &here)?,
             "required" => {
                 let names = value.as_array().filter(|names| names.iter().all(Value::is_string));
+                if names.is_some_and(|names| names.len() > MAX_PROPERTIES) {
+                    return Err(too_complex(format!("more than {MAX_PROPERTIES} required properties (at {place})")));
+                }
                 json!(names.ok_or_else(|| invalid(place, "required must be a list of strings"))?)
             }
             "items" if value.is_array() => {
@@ -197,7 +213,7 @@ impl Rewriter<'_> {
             "additionalItems" => return Ok(()),
             "pattern" => {
                 let pattern = value.as_str().ok_or_else(|| invalid(place, "pattern must be a string"))?;
-                json!(pattern_of(pattern, &here)?)
+                json!(self.pattern(pattern, &here)?)
             }
             "format" => return format(value, types, place, all_of),
             _ => return Ok(()),
@@ -214,9 +230,12 @@ impl Rewriter<'_> {
 
     fn named_schemas(&mut self, name: &str, value: &Value, place: &str) -> Result<Map<String, Value>, GrammarError> {
         let fields = value.as_object().ok_or_else(|| invalid(place, format!("{name} must be an object")))?;
-        let rewritten = fields.iter().map(|(key, schema)| {
-            Ok((key.clone(), self.schema(schema, &format!("{place}/{name}/{}", escape(key)))?))
-        });
+        if fields.len() > MAX_PROPERTIES {
+            return Err(too_complex(format!("more than {MAX_PROPERTIES} properties of one object (at {place})")));
+        }
+        let rewritten = fields
+            .iter()
+            .map(|(key, schema)| Ok((key.clone(), self.schema(schema, &format!("{place}/{name}/{}", escape(key)))?)));
         rewritten.collect()
     }
 
@@ -227,6 +246,51 @@ impl Rewriter<'_> {
             self.waiting.push_back(pointer);
         }
         number
+    }
+
+    /// Values as they stand. Strings have no control characters but those with an escape of their own.
+    fn listed(&mut self, name: &str, value: &Value, place: &str) -> Result<Value, GrammarError> {
+        let mut left = vec![value];
+        while let Some(value) = left.pop() {
+            self.num_listed += 1;
+            if self.num_listed > MAX_LISTED_VALUES {
+                return Err(too_complex(format!("more than {MAX_LISTED_VALUES} values in enum and const")));
+            }
+            match value {
+                Value::String(text) if text.chars().any(needs_numeric_escape) => {
+                    return Err(unsupported(place, name, "a control character in a string"));
+                }
+                Value::Array(items) => left.extend(items),
+                Value::Object(fields) => left.extend(fields.values()),
+                _ => {}
+            }
+        }
+        Ok(value.clone())
+    }
+
+    fn pattern(&mut self, pattern: &str, place: &str) -> Result<String, GrammarError> {
+        let translated = regex::translate(pattern).map_err(|error| match error {
+            GrammarError::Unsupported { keyword, .. } => unsupported(place, "pattern", format!("it has {keyword}")),
+            GrammarError::TooComplex { limit, .. } => too_complex(format!("pattern at {place}: {limit}")),
+            other => invalid(place, other.to_string()),
+        })?;
+        self.num_patterns += 1;
+        self.num_pattern_bytes += pattern.len();
+        if self.num_patterns > MAX_PATTERNS || self.num_pattern_bytes > MAX_PATTERN_BYTES {
+            let limit = format!("more than {MAX_PATTERNS} patterns, or {MAX_PATTERN_BYTES} bytes of them");
+            return Err(too_complex(limit));
+        }
+        let parsed = regex_syntax::parse(&translated).map_err(|error| invalid(place, error.to_string()))?;
+        let mut left = vec![&parsed];
+        while let Some(node) = left.pop() {
+            if let regex_syntax::hir::HirKind::Literal(literal) = node.kind()
+                && literal.0.iter().any(|byte| needs_numeric_escape(char::from(*byte)))
+            {
+                return Err(unsupported(place, "pattern", "it has a control character"));
+            }
+            left.extend(node.kind().subs());
+        }
+        Ok(translated)
     }
 
     /// Whether a keyword that is not supported changes what is valid.
@@ -253,7 +317,6 @@ impl Rewriter<'_> {
         value: &Value,
         fields: &Map<String, Value>,
         place: &str,
-        _out: Map<String, Value>,
     ) -> Result<Value, GrammarError> {
         if name == "not" && (value == &Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)) {
             return Ok(json!(false));
@@ -302,14 +365,6 @@ fn count(name: &str, value: &Value, place: &str) -> Result<u64, GrammarError> {
     }
 }
 
-fn pattern_of(pattern: &str, place: &str) -> Result<String, GrammarError> {
-    regex::translate(pattern).map_err(|error| match error {
-        GrammarError::Unsupported { keyword, .. } => unsupported(place, "pattern", format!("it has {keyword}")),
-        GrammarError::TooComplex { limit, .. } => too_complex(format!("pattern at {place}: {limit}")),
-        other => invalid(place, other.to_string()),
-    })
-}
-
 fn format(value: &Value, types: &Types<'_>, place: &str, all_of: &mut Vec<Value>) -> Result<(), GrammarError> {
     let name = value.as_str().ok_or_else(|| invalid(place, "format must be a string"))?;
     match formats::lookup(name) {
@@ -340,6 +395,11 @@ fn check_min_properties(out: &Map<String, Value>, place: &str) -> Result<(), Gra
     Ok(())
 }
 
+/// Characters that JSON writes as `\u00XX` only.
+fn needs_numeric_escape(character: char) -> bool {
+    matches!(character, '\0'..='\x1f' | '\x7f') && !matches!(character, '\x08' | '\t' | '\n' | '\x0c' | '\r')
+}
+
 /// How deep schemas lie within each other, through the references, in the order in which they are first met.
 struct Depths<'a> {
     definitions: &'a [Value],
@@ -354,7 +414,9 @@ impl Depths<'_> {
         match value {
             Value::Array(items) => items.iter().try_for_each(|item| self.check(item, depth + 1)),
             Value::Object(fields) => {
+                // Values that schemas list may look like references.
                 if let Some(number) = fields.get("$ref").and_then(definition_number)
+                    && number < self.visited.len()
                     && !std::mem::replace(&mut self.visited[number], true)
                 {
                     let definitions = self.definitions;
@@ -367,7 +429,7 @@ impl Depths<'_> {
     }
 }
 
-fn definition_number(reference: &Value) -> Option<usize> {
+pub(super) fn definition_number(reference: &Value) -> Option<usize> {
     reference.as_str()?.strip_prefix("#/$defs/")?.parse().ok()
 }
 
