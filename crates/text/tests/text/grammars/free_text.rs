@@ -1,0 +1,69 @@
+//! Regular expressions, choices, Lark, GBNF and structural tags.
+
+use quire_text::GrammarKind;
+
+use super::check;
+
+#[test]
+fn regular_expressions_match_the_whole() {
+    check(
+        GrammarKind::Regex,
+        &[
+            (r"\d{3}-\d{4}", &["555-1234"], &["555-123", "a555-1234", "555-12345"]),
+            ("^yes|no$", &["yes", "no"], &["maybe"]),
+            (r"[^\s/]+/x", &["ab/x"], &["a b/x"]),
+            ("a*", &["", "aaa"], &["b"]),
+            ("[[]{2}", &["[["], &["["]),
+        ],
+    );
+}
+
+#[test]
+fn choices_are_texts() {
+    check(GrammarKind::Choice, &[(r#"["hello","hell","a\"b\\n\u0001é"]"#, &["hello", "hell", "a\"b\\n\u{1}é"], &["he", "x"])]);
+}
+
+#[test]
+fn grammars_in_lark_and_gbnf() {
+    check(
+        GrammarKind::Grammar,
+        &[
+            ("start: NUMBER (\",\" NUMBER)*\nNUMBER: /[0-9]+/", &["1,22"], &["1,", ","]),
+            ("root ::= \"a\" [b-d]+ # comment\n", &["abd"], &["a", "ae"]),
+            ("root ::= pair (\",\" pair)*\npair ::= [a-z] \"=\" [0-9]{2,3}", &["a=12,b=345"], &["a=1", "a=1234"]),
+            ("root ::= \"(\" root \")\" | \"x\"", &["x", "((x))"], &["(x", "()"]),
+            ("root ::= list\nlist ::= item | item \",\" list\nitem ::= [0-9]", &["1", "1,2,3"], &["1,"]),
+            ("root ::= (\"\\x41\" | \"\\u00e9\" | \"\\\"\" | [\\]\\n])? .", &["Ax", "éx", "\"x", "]x", "x"], &["xx"]),
+            ("root ::= [^\"]* \"\\\"\"", &["ab\""], &["ab"]),
+            ("root ::= a-b\n\na-b ::=\n  \"x\"\n  | \"y\"", &["x", "y"], &["z"]),
+        ],
+    );
+}
+
+#[test]
+fn structural_tags_of_both_forms() {
+    let old = r#"{"type":"structural_tag","triggers":["<f="],"structures":[
+        {"begin":"<f=a>","schema":{"type":"integer"},"end":"</f>"},
+        {"begin":"<f=b>","schema":{"const":"x"},"end":"</f>"}]}"#;
+    let new = r#"{"type":"structural_tag","format":{"type":"sequence","elements":[
+        {"type":"tag","begin":"<think>","content":{"type":"any_text"},"end":"</think>"},
+        {"type":"or","elements":[
+            {"type":"const_string","value":"none"},
+            {"type":"tags_with_separator","separator":",","at_least_one":true,"tags":[
+                {"begin":"[","content":{"type":"regex","pattern":"\\d+"},"end":"]"}]}]}]}}"#;
+    let once = r#"{"type":"structural_tag","format":{"type":"triggered_tags","triggers":["@"],"at_least_one":true,
+        "stop_after_first":true,"tags":[
+            {"begin":"@","content":{"type":"json_schema","json_schema":{"type":"null"}},"end":"!"}]}}"#;
+    check(
+        GrammarKind::StructuralTag,
+        &[
+            (
+                old,
+                &["free text", "say <f=a>12</f> and <f=b>\"x\"</f> end", "<f=a>1</f>", "a < b"],
+                &["<f=c>", "<f=a>x</f>", "<f=a>1", "ends in <f="],
+            ),
+            (new, &["<think>so < it</think>none", "<think></think>[12],[3]"], &["none", "<think>a</think>[x]"]),
+            (once, &["ab@null!"], &["ab", "ab@null!x", "@1!"]),
+        ],
+    );
+}

@@ -1,0 +1,24 @@
+// POST /score and /v1/score: how well texts fit each other, by a cross-encoder or by the cosine of vectors.
+
+import { parseScoreRequest, scoreBody, scoreRequestSchema, scoreResponseSchema } from '../protocol/score.js'
+import type { Route } from '../route.js'
+import type { ServerContext } from '../server-context.js'
+import { checkAdmission, replyHead } from './pooled-reply.js'
+
+export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/score'].map(path => ({
+  method: 'POST',
+  path,
+  description: {
+    summary: 'How well texts fit each other: one against many, or each against its own.',
+    tag: 'Pooling',
+    request: scoreRequestSchema,
+    response: scoreResponseSchema,
+    errors: [404, 429],
+  },
+  handle: async (route, context) => {
+    const { model, id, pairs, ...options } = parseScoreRequest(route.body)
+    checkAdmission(model, context)
+    const outputs = await context.engine.score(pairs, { ...options, signal: route.signal })
+    return { kind: 'json', body: scoreBody(replyHead('score', route, id, context), outputs) }
+  },
+}))

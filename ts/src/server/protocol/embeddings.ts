@@ -1,0 +1,120 @@
+// The body of /v1/embeddings, and its reply.
+
+import { z } from 'zod'
+import type { EmbeddingOutput, EmbedInput } from '../../engine/index.js'
+import { RequestError } from '../request-error.js'
+import { defaulted, optional } from './optional-field.js'
+import { parseBody } from './parse-body.js'
+import {
+  type PooledTruncation,
+  pooledFields,
+  pooledUsage,
+  pooledUsageSchema,
+  toPooledTruncation,
+} from './pooling-fields.js'
+
+/** As many as OpenAI takes. */
+const MOST_INPUTS = 2048
+
+const ids = z.array(
+  z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
+)
+
+export const embeddingRequestSchema = z.looseObject({
+  ...pooledFields,
+  input: z.union([z.string(), ids, z.array(z.union([z.string(), ids], { error: 'a string or a list of token ids' }))], {
+    error: 'a string, a list of token ids, or a list of those',
+  }),
+  encoding_format: defaulted(z.enum(['float', 'base64']), 'float'),
+  dimensions: optional(
+    z
+      .int()
+      .min(1)
+      .max(2 ** 31 - 1),
+  ),
+  normalize: optional(z.boolean()),
+})
+
+export const embeddingResponseSchema = z.object({
+  id: z.string(),
+  object: z.literal('list'),
+  created: z.int(),
+  model: z.string(),
+  data: z.array(
+    z.object({
+      object: z.literal('embedding'),
+      index: z.int(),
+      embedding: z
+        .union([z.array(z.number()), z.string()])
+        .describe('Numbers, or with `encoding_format` base64 those of a little-endian float32 array.'),
+    }),
+  ),
+  usage: pooledUsageSchema,
+})
+
+export interface EmbeddingRequest extends PooledTruncation {
+  readonly model: string | undefined
+  readonly id: string | undefined
+  readonly inputs: readonly EmbedInput[]
+  readonly encodingFormat: 'float' | 'base64'
+  readonly dimensions?: number
+  readonly normalize?: boolean
+}
+
+/** @throws RequestError 400 naming the field. */
+export function parseEmbeddingRequest(body: unknown): EmbeddingRequest {
+  const fields = parseBody(embeddingRequestSchema, body)
+  const { input, dimensions, normalize } = fields
+  const inputs = isSingle(input) ? [input] : (input as readonly EmbedInput[])
+  if (inputs.length === 0 || (Array.isArray(inputs[0]) && inputs[0].length === 0)) {
+    throw RequestError.badRequest('input is empty: it must have at least one text or token id.', 'input')
+  }
+  if (inputs.length > MOST_INPUTS) {
+    const message = `input has ${inputs.length} texts, more than the ${MOST_INPUTS} that one request may have.`
+    throw RequestError.badRequest(message, 'input')
+  }
+  return {
+    model: fields.model,
+    id: fields.request_id,
+    inputs,
+    encodingFormat: fields.encoding_format,
+    ...toPooledTruncation(fields),
+    ...(dimensions !== undefined && { dimensions }),
+    ...(normalize !== undefined && { normalize }),
+  }
+}
+
+function isSingle(input: z.output<typeof embeddingRequestSchema>['input']): input is string | number[] {
+  return typeof input === 'string' || typeof input[0] === 'number'
+}
+
+export interface PooledReplyHead {
+  readonly id: string
+  readonly created: number
+  readonly model: string
+}
+
+export function embeddingBody(
+  { id, created, model }: PooledReplyHead,
+  outputs: readonly EmbeddingOutput[],
+  format: 'float' | 'base64',
+): z.output<typeof embeddingResponseSchema> {
+  const encode = format === 'base64' ? toBase64 : (vector: Float32Array) => Array.from(vector)
+  return {
+    id,
+    object: 'list',
+    created,
+    model,
+    data: outputs.map(({ embedding }, index) => ({ object: 'embedding', index, embedding: encode(embedding) })),
+    usage: pooledUsage(outputs.reduce((sum, { promptTokenIds }) => sum + promptTokenIds.length, 0)),
+  }
+}
+
+function toBase64(vector: Float32Array): string {
+  const bytes = Buffer.alloc(4 * vector.length)
+  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, 4 * index)
+  return bytes.toString('base64')
+}
