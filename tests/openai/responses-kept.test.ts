@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { ResponseStore } from '../../ts/src/server/responses/response-store.js'
-import { allFree, TestHandler } from './test-server.js'
+import { type Answer, allFree, TestHandler } from './test-server.js'
 
 const server = await TestHandler.create()
 test.after.always(() => server.engine.close())
@@ -13,7 +13,7 @@ const PATH = '/v1/responses'
 const hello = { model: 'quire', input: 'Hello', max_output_tokens: 8, temperature: 0 }
 const long = { ...hello, max_output_tokens: 400, ignore_eos: true }
 
-async function ask(method: string, path: string, on = server) {
+async function ask(method: string, path: string, on = server): Promise<Answer> {
   const response = await on.handler(new Request(`http://localhost${PATH}${path}`, { method }))
   return { status: response.status, body: await response.json() }
 }

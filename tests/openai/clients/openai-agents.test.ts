@@ -3,7 +3,6 @@
 
 import {
   Agent,
-  type AgentOutputType,
   OpenAIProvider,
   Runner,
   run,
@@ -18,7 +17,7 @@ import { z } from 'zod'
 import { allFree, listen } from '../test-server.js'
 
 const server = await listen()
-const client = new OpenAI({ baseURL: server.baseUrl, apiKey: 'none', maxRetries: 0 })
+const access = { baseURL: server.baseUrl, apiKey: 'none' }
 test.after.always(() => server.close())
 
 const Place = z.object({ city: z.enum(['Ulm', 'Bonn']) })
@@ -28,7 +27,7 @@ const ending = { temperature: 0, maxTokens: 60, providerData: { stop: ['!', '.',
 for (const useResponses of [true, false]) {
   const api = useResponses ? 'responses' : 'chats'
   const runner = new Runner({
-    modelProvider: new OpenAIProvider({ openAIClient: client, useResponses }),
+    modelProvider: new OpenAIProvider({ ...access, useResponses }),
     model: 'quire',
     tracingDisabled: true,
   })
@@ -82,7 +81,7 @@ for (const useResponses of [true, false]) {
   })
 
   test(`${api}: a typed output`, async t => {
-    const typed: Agent<unknown, AgentOutputType> = new Agent({
+    const typed = new Agent<unknown, typeof Place>({
       name: 'typed',
       outputType: Place,
       modelSettings: { temperature: 0, maxTokens: 60 },
@@ -129,7 +128,7 @@ for (const useResponses of [true, false]) {
 
 test('responses: a run goes on from an earlier response', async t => {
   const runner = new Runner({
-    modelProvider: new OpenAIProvider({ openAIClient: client, useResponses: true }),
+    modelProvider: new OpenAIProvider({ ...access, useResponses: true }),
     model: 'quire',
     tracingDisabled: true,
   })
@@ -141,7 +140,8 @@ test('responses: a run goes on from an earlier response', async t => {
 })
 
 test.serial("by the package's globals: run() as it is, and after setOpenAIAPI('chat_completions')", async t => {
-  setDefaultOpenAIClient(client)
+  // The package may have a copy of `openai` of its own, and means that one's type.
+  setDefaultOpenAIClient(new OpenAI(access) as unknown as Parameters<typeof setDefaultOpenAIClient>[0])
   setTracingDisabled(true)
   const agent = new Agent({ name: 'greeter', model: 'quire', modelSettings: ending })
   const byResponses = await run(agent, 'Hello')

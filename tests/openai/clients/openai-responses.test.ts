@@ -65,7 +65,11 @@ test('a conversation goes on from an earlier response', async t => {
   const whole = await client.responses.create({
     ...ask,
     store: false,
-    input: [{ role: 'user', content: 'Hello' }, ...first.output, { role: 'user', content: 'And now?' }],
+    input: [
+      { role: 'user', content: 'Hello' },
+      ...(first.output as OpenAI.Responses.ResponseInputItem[]),
+      { role: 'user', content: 'And now?' },
+    ],
   })
   t.is(next.output_text, whole.output_text)
   t.is(next.usage?.input_tokens, whole.usage?.input_tokens)
