@@ -99,6 +99,7 @@ test('a step longer than the words kept is read into longer ones', async t => {
       logitBiasIds: [],
       logitBiases: [],
       badWords: [],
+      hasGrammar: false,
     },
   })
   t.deepEqual(core.schedule()?.inputIds, promptTokenIds)

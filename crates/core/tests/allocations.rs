@@ -55,7 +55,8 @@ fn a_steady_step_does_not_allocate() {
         for (count, sample) in row_counts.iter_mut().zip(view.sample_index()) {
             *count = i32::from(*sample >= 0) * counts[0];
         }
-        let sampled = SampledTokens { counts: &row_counts[..num_rows], token_ids: &token_ids[..num_sampled], num_forced: &[] };
+        let sampled =
+            SampledTokens { counts: &row_counts[..num_rows], token_ids: &token_ids[..num_sampled], num_forced: &[] };
         engine.update(step_id, sampled).expect("a result that belongs to the step");
     };
     for _ in 0..40 {

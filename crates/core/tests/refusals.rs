@@ -118,7 +118,9 @@ fn a_row_whose_logits_are_no_numbers_ends_alone() {
     let sound = engine.add(Request::new(vec![4, 5])).expect("a request").first;
     let mut buffer = InputBatchBuffer::new();
     assert!(engine.schedule(&mut buffer));
-    let output = engine.update(1, SampledTokens { counts: &[1, 1], token_ids: &[FAILED_TOKEN, 7], num_forced: &[] }).expect("a result");
+    let output = engine
+        .update(1, SampledTokens { counts: &[1, 1], token_ids: &[FAILED_TOKEN, 7], num_forced: &[] })
+        .expect("a result");
     assert_eq!(output.sequences, [broken, sound]);
     assert_eq!(output.num_tokens, [0, 1]);
     assert_eq!(output.token_ids, [7]);

@@ -12,4 +12,7 @@ macro_rules! traces {
     };
 }
 
-traces!(admission, blocks, drafts, failures, forced, in_flight, logits, preemption, prefixes, running, stops, waiting, windows);
+traces!(
+    admission, blocks, drafts, failures, forced, in_flight, logits, preemption, prefixes, running, stops, waiting,
+    windows
+);

@@ -138,7 +138,8 @@ impl GrammarRows {
             starts[row + 1] = starts[row] + count as usize;
         }
         let masked = self.masked(batch);
-        let taken: Vec<Mutex<Option<Result<Vec<i32>, GrammarError>>>> = masked.iter().map(|_| Mutex::default()).collect();
+        let taken: Vec<Mutex<Option<Result<Vec<i32>, GrammarError>>>> =
+            masked.iter().map(|_| Mutex::default()).collect();
         let drawn = |row: usize| &output.token_ids[starts[row]..starts[row + 1]];
         self.threads.run(masked.len(), 1, &|range| {
             for at in range {

@@ -84,7 +84,8 @@ impl Sampler {
                 logprobs_mode: options.logprobs_mode.into(),
             })?;
             let pool = ThreadPool::new(options.threads as usize).map_err(Failure::bug)?;
-            let state = Arc::new(Mutex::new(State { sampler, pool, output: SamplerOutput::default(), num_forced: Vec::new() }));
+            let state =
+                Arc::new(Mutex::new(State { sampler, pool, output: SamplerOutput::default(), num_forced: Vec::new() }));
             Ok::<_, Failure>(Self { state, vocab_size: options.vocab_size })
         })
     }

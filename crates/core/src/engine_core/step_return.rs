@@ -68,13 +68,7 @@ impl EngineCore {
 
     /// Takes one row of a result; true if its sequence ended by it. The last `num_forced` tokens were not drawn: there is no
     /// KV of what comes before them.
-    fn take_row(
-        &mut self,
-        row: &ScheduledSequence,
-        step_id: u64,
-        new_token_ids: &[i32],
-        num_forced: u32,
-    ) -> bool {
+    fn take_row(&mut self, row: &ScheduledSequence, step_id: u64, new_token_ids: &[i32], num_forced: u32) -> bool {
         let sequence = self.sequences.get_mut(row.slot);
         sequence.num_in_flight -= 1;
         if sequence.status == SequenceStatus::Finished {

@@ -80,7 +80,8 @@ pub(crate) fn generate(runner: &mut CandleRunner, setup: &Setup, jobs: &[Job]) -
             pending.push((batch.step_id(), counts, tokens));
         }
         let (step_id, counts, token_ids) = pending.remove(0);
-        let output = core.update(step_id, SampledTokens { counts: &counts, token_ids: &token_ids, num_forced: &[] }).unwrap();
+        let output =
+            core.update(step_id, SampledTokens { counts: &counts, token_ids: &token_ids, num_forced: &[] }).unwrap();
         let mut tokens = output.token_ids.iter();
         for (sequence, &count) in output.sequences.iter().zip(&output.num_tokens) {
             outputs[job_of[sequence]].extend(tokens.by_ref().take(count as usize));

@@ -55,7 +55,8 @@ impl<'a> Conjunctions<'a> {
             for (name, schema) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 named.entry(name).or_default().push(schema);
             }
-            of_others.extend(fields.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::values));
+            of_others
+                .extend(fields.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::values));
             of_others.extend(fields.get("additionalProperties"));
             items.extend(fields.get("prefixItems").and_then(Value::as_array).into_iter().flatten());
             items.extend(fields.get("items"));

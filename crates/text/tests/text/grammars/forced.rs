@@ -6,8 +6,7 @@ use quire_text::{GrammarCompiler, GrammarKind, Tokenizer};
 use super::{BYTE_LEVEL_EOS, byte_level, source};
 use crate::fixtures;
 
-const SCHEMA: &str =
-    r#"{"type":"object","properties":{"hello world":{"enum":["hello","hell"]}},"required":["hello world"],"additionalProperties":false}"#;
+const SCHEMA: &str = r#"{"type":"object","properties":{"hello world":{"enum":["hello","hell"]}},"required":["hello world"],"additionalProperties":false}"#;
 
 /// The output of always taking the lowest id that is allowed.
 fn lowest(tokenizer: &Tokenizer, compiler: &GrammarCompiler, text: &str, eos: i32, forces: bool) -> (Vec<i32>, usize) {
@@ -43,7 +42,8 @@ fn forced_tokens_are_what_masks_force() {
         let (fast, num_fast) = lowest(&tokenizer, &compiler, choice, eos, true);
         assert_eq!(slow, fast);
         assert!(num_fast < num_slow, "{num_fast} {num_slow}");
-        let text: Vec<u8> = fast.iter().flat_map(|id| tokenizer.token_bytes(*id).unwrap_or_default().to_vec()).collect();
+        let text: Vec<u8> =
+            fast.iter().flat_map(|id| tokenizer.token_bytes(*id).unwrap_or_default().to_vec()).collect();
         assert!([&b"hi who wowow"[..], b"hi hihi"].contains(&text.as_slice()), "{:?}", String::from_utf8_lossy(&text));
     }
 }
@@ -90,7 +90,8 @@ fn a_model_without_an_end_and_with_more_ids_than_the_tokenizer() {
 fn word_pieces_have_bytes_and_a_window_has_none() {
     let tokenizer = fixtures::build(&fixtures::word_piece());
     let compiler = GrammarCompiler::new(&tokenizer, tokenizer.vocab_size(), &[2]).expect("a compiler");
-    let mut matcher = compiler.compile(&source(GrammarKind::Choice, r#"[" the cats"," the dog"]"#)).expect("a grammar").matcher();
+    let mut matcher =
+        compiler.compile(&source(GrammarKind::Choice, r#"[" the cats"," the dog"]"#)).expect("a grammar").matcher();
     let mut ids = Vec::new();
     matcher.take_forced(&mut ids).expect("forced ids");
     assert_eq!(ids.first().copied(), tokenizer.piece_to_id("the"));

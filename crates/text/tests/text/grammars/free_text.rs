@@ -20,7 +20,10 @@ fn regular_expressions_match_the_whole() {
 
 #[test]
 fn choices_are_texts() {
-    check(GrammarKind::Choice, &[(r#"["hello","hell","a\"b\\n\u0001é"]"#, &["hello", "hell", "a\"b\\n\u{1}é"], &["he", "x"])]);
+    check(
+        GrammarKind::Choice,
+        &[(r#"["hello","hell","a\"b\\n\u0001é"]"#, &["hello", "hell", "a\"b\\n\u{1}é"], &["he", "x"])],
+    );
 }
 
 #[test]

@@ -23,8 +23,16 @@ fn schemas() -> Vec<Value> {
     };
     vec![
         chain(3000, &|next| json!({ "properties": { "x": { "$ref": next } } }), json!({})),
-        chain(40, &|next| json!({ "allOf": [{ "$ref": next.clone() }, { "$ref": next }] }), json!({ "type": "object" })),
-        chain(40, &|next| json!({ "anyOf": [{ "$ref": next.clone() }, { "$ref": next }] }), json!({ "type": "string" })),
+        chain(
+            40,
+            &|next| json!({ "allOf": [{ "$ref": next.clone() }, { "$ref": next }] }),
+            json!({ "type": "object" }),
+        ),
+        chain(
+            40,
+            &|next| json!({ "anyOf": [{ "$ref": next.clone() }, { "$ref": next }] }),
+            json!({ "type": "string" }),
+        ),
         json!({ "properties": properties(20_000, &json!({ "type": "string" })) }),
         json!({ "properties": properties(999, &json!({ "type": "string", "pattern": "^a{10}b+$" })) }),
         json!({ "required": (0..20_000).map(|at| format!("r{at}")).collect::<Vec<_>>() }),
@@ -91,7 +99,8 @@ fn every_source_is_answered_in_time() {
                     if matcher.is_complete() || matcher.fill_mask(&mut mask).is_err() {
                         break;
                     }
-                    let lowest = (0..compiler.vocab_size() as i32).find(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1);
+                    let lowest =
+                        (0..compiler.vocab_size() as i32).find(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1);
                     if lowest.is_none_or(|id| matcher.accept(&[id]).is_err()) {
                         break;
                     }
