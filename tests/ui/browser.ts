@@ -36,6 +36,8 @@ export interface Visit {
   readonly errors: string[]
   /** Addresses that were asked for. */
   readonly requests: string[]
+  /** Those that came to no end. */
+  readonly failures: string[]
 }
 
 export class TestBrowser {
@@ -57,11 +59,12 @@ export class TestBrowser {
     })
     const page = await context.newPage()
     page.setDefaultTimeout(20_000)
-    const visit: Visit = { page, errors: [], requests: [] }
+    const visit: Visit = { page, errors: [], requests: [], failures: [] }
     page.on('console', message => {
       if (message.type() === 'error') visit.errors.push(message.text())
     })
     page.on('pageerror', error => visit.errors.push(String(error)))
+    page.on('requestfailed', request => visit.failures.push(request.url()))
     page.on('request', request => visit.requests.push(request.url()))
     await page.goto(url)
     return visit

@@ -80,7 +80,7 @@ function token(text: string, probability = 0.5, others: readonly object[] = []):
   return { token: text, logprob: Math.log(probability), bytes: [...Buffer.from(text)], top_logprobs: others }
 }
 
-test('an answer streams into the page, and the conversation goes on', async (t, { page }) => {
+test('an answer streams into the page, and the conversation goes on', async (t, { page, failures }) => {
   // What is on the page while the answer is not complete.
   await page.evaluate(`
     globalThis.lengths = []
@@ -104,6 +104,7 @@ test('an answer streams into the page, and the conversation goes on', async (t, 
   ])
   await answered(page)
   t.is(await page.locator('.answer').count(), 2)
+  t.deepEqual(failures, [])
   t.is(await page.locator('[data-action="regenerate"]').count(), 1)
 })
 
@@ -114,7 +115,7 @@ test('Stop ends the request in the engine', async (t, { page }) => {
   )
   for (const how of ['click', 'Escape']) {
     await send(page, 'Tell me a short story.')
-    await page.waitForFunction(`document.querySelector('.answer:last-child > .text').textContent !== ''`)
+    await page.locator('.answer:last-child > .text', { hasText: /./ }).waitFor()
     t.true(server.engine.stats().numRunning > 0)
     t.false(await page.isVisible('#send'))
     if (how === 'click') await page.click('#stop')
@@ -224,17 +225,17 @@ test('probabilities are shown for the token under the pointer, and by the arrow 
 })
 
 test('the metrics are live', async (t, { page }) => {
-  await page.waitForFunction(`document.getElementById('metric-rate').textContent === '0'`)
+  await page.locator('#metric-rate', { hasText: /^0$/ }).waitFor()
   t.deepEqual(await page.locator('#metrics dd').allTextContents(), ['0', '0', '0%', '0'])
   await page.route('**/v1/chat/completions', (route: Route) =>
     route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ignore_eos: true, n: 64 }) }),
   )
   await send(page, 'Tell me a short story.')
-  await page.waitForFunction(
-    "['running', 'kv', 'rate'].every(name => parseFloat(document.getElementById('metric-' + name).textContent) > 0)",
-  )
+  for (const name of ['running', 'kv', 'rate']) {
+    await page.locator(`#metric-${name}`, { hasText: /[1-9]/ }).waitFor()
+  }
   await page.click('#stop')
-  await page.waitForFunction(`document.getElementById('metric-running').textContent === '0'`)
+  await page.locator('#metric-running', { hasText: /^0$/ }).waitFor()
   t.true(await allFree(server.engine))
 })
 
@@ -340,7 +341,7 @@ run(`a server with keys asks for one${why}`, async t => {
     await page.waitForSelector('#key-form', { state: 'hidden' })
     t.not(await ask(page, 'Hello'), '')
     await page.reload()
-    await page.waitForFunction(`document.querySelector('#model').value === 'quire'`)
+    await page.locator('#model option', { hasText: /^quire$/ }).waitFor({ state: 'attached' })
     t.is(await page.evaluate('JSON.stringify([sessionStorage.length, localStorage.length])'), '[1,0]')
     await page.click('#forget-key')
     await page.waitForSelector('#key-form:not([hidden])')

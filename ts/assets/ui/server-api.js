@@ -45,13 +45,16 @@ export class ServerApi {
   async *events(path, body, signal) {
     const headers = { 'content-type': 'application/json' }
     const response = await this.#send(path, { method: 'POST', headers, body: JSON.stringify(body), signal })
+    let isComplete = false
     for await (const data of eventData(response.body)) {
-      if (data === '[DONE]') return
+      // What is left is the end of the connection: to leave before would look like a client that is gone.
+      if (data === '[DONE]') isComplete = true
+      if (isComplete) continue
       const event = JSON.parse(data)
       if (event.error !== undefined) throw new ServerError(event.error.code, messageOf(event))
       yield event
     }
-    throw new Error('The connection ended before the answer did.')
+    if (!isComplete) throw new Error('The connection ended before the answer did.')
   }
 
   async #send(path, request) {
