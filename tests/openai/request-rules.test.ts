@@ -48,6 +48,7 @@ const both: Readonly<Record<string, Row>> = {
   'repetition_penalty is 0': { body: { repetition_penalty: 0 }, param: 'repetition_penalty' },
   'seed is half': { body: { seed: 0.5 }, param: 'seed' },
   'seed is beyond 64 bits': { body: { seed: 2 ** 64 }, param: 'seed' },
+  'seed is the greatest of 64 bits': { body: { seed: 2 ** 63 - 1, max_tokens: 1 }, param: null, status: 200 },
   'stop is empty': { body: { stop: '' }, param: 'stop' },
   'stop has an empty text': { body: { stop: ['a', ''] }, param: 'stop' },
   'stop is a number': { body: { stop: 3 }, param: 'stop' },
@@ -106,6 +107,21 @@ const both: Readonly<Record<string, Row>> = {
   'json_object is false': {
     body: { structured_outputs: { json_object: false } },
     param: 'structured_outputs.json_object',
+  },
+  'a regex with a reference': {
+    body: { structured_outputs: { regex: '(a)\\1' } },
+    param: null,
+    says: /reference/,
+  },
+  'a grammar without its root': { body: { structured_outputs: { grammar: 'x ::= "a"' } }, param: null, says: /root/ },
+  'a schema that refers to itself': {
+    body: { structured_outputs: { json: { $ref: '#' } } },
+    param: null,
+    says: /itself/,
+  },
+  'a grammar that the ids allowed cannot follow': {
+    body: { structured_outputs: { choice: ['yes'] }, allowed_token_ids: [5] },
+    param: null,
   },
   'choice is empty': { body: { structured_outputs: { choice: [] } }, param: 'structured_outputs.choice' },
   'regex is a number': { body: { structured_outputs: { regex: 3 } }, param: 'structured_outputs.regex' },
@@ -285,3 +301,20 @@ for (const [path, schema, required] of [
     t.is(server.engine.numRequests, 0)
   })
 }
+
+test('texts that cannot fit are refused by their characters, and tokenized where they are cut', async t => {
+  const text = 'once upon a time '.repeat(200_000)
+  const tooMany = /contains \d+ characters \(more than/
+  for (const [path, body, param] of [
+    [COMPLETIONS, { prompt: text }, 'prompt'],
+    [COMPLETIONS, { prompt: ['short', text] }, 'prompt'],
+    [CHAT, { messages: [{ role: 'user', content: text }] }, 'messages'],
+  ] as const) {
+    const { status, body: reply } = await server.post(path, { ...body, max_tokens: 1 })
+    t.is(status, 400)
+    t.like(reply.error, { param, code: 'context_length_exceeded' })
+    t.regex(reply.error.message, tooMany)
+  }
+  const cut = { prompt: 'once upon a time '.repeat(5_000), truncate_prompt_tokens: 4, max_tokens: 1 }
+  t.is((await server.post(COMPLETIONS, cut)).body.usage.prompt_tokens, 4)
+})

@@ -34,7 +34,7 @@ test('a streamed message says what the whole one says', async t => {
     text += String(chunk.content)
     tokens += chunk.usage_metadata?.output_tokens ?? 0
   }
-  t.is(text, whole.content)
+  t.is(text, String(whole.content))
   t.is(tokens, 8)
 })
 

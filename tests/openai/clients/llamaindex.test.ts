@@ -21,7 +21,7 @@ test('a streamed chat says what the whole one says', async t => {
   const { message } = await llm.chat({ messages })
   let text = ''
   for await (const chunk of await llm.chat({ messages, stream: true })) text += chunk.delta
-  t.is(text, message.content)
+  t.is(text, String(message.content))
 })
 
 test('a completion of a prompt', async t => {

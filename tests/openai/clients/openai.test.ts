@@ -35,7 +35,7 @@ test('a streamed chat says what the whole one says', async t => {
     text += chunk.choices[0]?.delta.content ?? ''
     usage = chunk.usage ?? usage
   }
-  t.is(text, whole.choices[0]?.message.content)
+  t.is(text, whole.choices[0]?.message.content ?? '')
   t.deepEqual(usage, whole.usage)
 })
 
@@ -45,7 +45,7 @@ test('a completion, and a streamed one', async t => {
   t.is(whole.choices[0]?.logprobs?.tokens?.length, 12)
   let text = ''
   for await (const chunk of await client.completions.create({ ...body, stream: true })) text += chunk.choices[0]?.text
-  t.is(text, whole.choices[0]?.text)
+  t.is(text, whole.choices[0]?.text ?? '')
 })
 
 test("the helper's stream gathers a whole completion", async t => {
@@ -60,7 +60,7 @@ test("the helper's stream gathers a whole completion", async t => {
   const deltas: string[] = []
   stream.on('content', delta => deltas.push(delta))
   const completion = await stream.finalChatCompletion()
-  t.is(deltas.join(''), completion.choices[0]?.message.content)
+  t.is(deltas.join(''), completion.choices[0]?.message.content ?? '')
   t.is(completion.choices[0]?.finish_reason, 'length')
   t.is(completion.choices[0]?.logprobs?.content?.length, 5)
 })

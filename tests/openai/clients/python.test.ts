@@ -32,16 +32,16 @@ async function passes(t: ExecutionContext, programArguments: readonly string[]):
   t.true(await allFree(server.engine))
 }
 
-const pythonTest = existsSync(python) ? test : test.skip
+const pythonTest = existsSync(python) ? test.serial : test.serial.skip
 const reason = existsSync(python) ? '' : ': its environment is not here, `npm run test:frameworks` makes it'
 
 for (const name of ['openai', 'litellm']) {
-  pythonTest.serial(`Python's ${name}${reason}`, t =>
+  pythonTest(`Python's ${name}${reason}`, t =>
     passes(t, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', `test_${name}.py`]),
   )
 }
 
-pythonTest.serial(`schemathesis finds no 500 and no reply that breaks its schema${reason}`, t =>
+pythonTest(`schemathesis finds no 500 and no reply that breaks its schema${reason}`, t =>
   passes(t, [
     '-m',
     'schemathesis.cli',
@@ -60,6 +60,8 @@ pythonTest.serial(`schemathesis finds no 500 and no reply that breaks its schema
     '--suppress-health-check',
     'all',
     '--no-color',
+    '--generation-database',
+    'none',
   ]),
 )
 

@@ -69,7 +69,14 @@ async function drawFrom(
   for (const { sequenceId, sampling = {} } of rows) {
     const { temperature = 0, topP = 1, topK = 0, minP = 0, seed = 0n } = sampling
     const penalties = { presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1 }
-    const nothing = { minTokens: 0, stopAndEosIds: [], logitBiasIds: [], logitBiases: [], badWords: [], hasGrammar: false }
+    const nothing = {
+      minTokens: 0,
+      stopAndEosIds: [],
+      logitBiasIds: [],
+      logitBiases: [],
+      badWords: [],
+      hasGrammar: false,
+    }
     const draw = { n: 1, temperature, topP, topK, minP, seed, ...penalties, ...nothing }
     sampler.add(sequenceId, 1, draw, new Int32Array(0))
   }
