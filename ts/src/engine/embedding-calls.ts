@@ -52,30 +52,43 @@ export class EmbeddingCalls {
   async embed(inputs: readonly EmbedInput[], options: EmbedOptions): Promise<EmbeddingOutput[]> {
     const limits = this.#limits()
     checkEmbedOptions(options, limits)
-    throwIfAborted(options.signal)
-    const prepared = await prepareInputs(this.#options.text, inputs, options, limits)
-    const job = toJob(prepared, options.pooling ?? limits.pooling.kind)
-    const vectors = toVectors(await this.#run(job, options.signal), options, limits.pooling)
-    return vectors.map((embedding, index) => ({
-      embedding,
-      promptTokenIds: (prepared[index] as PooledInput).tokenIds,
-    }))
+    return this.#call(options.signal, signal => this.#embed(inputs, options, limits, signal))
   }
 
   async score(pairs: readonly (readonly [string, string])[], options: ScoreOptions): Promise<ScoreOutput[]> {
     const limits = this.#limits()
     checkInputOptions(options, limits)
-    throwIfAborted(options.signal)
-    if (!limits.pooling.scores) return this.#scoreByVectors(pairs, options)
-    const prepared = await preparePairs(this.#options.text, pairs, options, limits)
-    const scores = await this.#run(toJob(prepared, 'score'), options.signal)
-    return prepared.map(({ tokenIds }, index) => ({ score: scores[index] as number, numTokens: tokenIds.length }))
+    return this.#call(options.signal, async signal => {
+      if (!limits.pooling.scores) return this.#scoreByVectors(pairs, options, limits, signal)
+      const prepared = await preparePairs(this.#options.text, pairs, options, limits)
+      const scores = await this.#options.run(toJob(prepared, 'score'), signal)
+      return prepared.map(({ tokenIds }, index) => ({ score: scores[index] as number, numTokens: tokenIds.length }))
+    })
+  }
+
+  async #embed(
+    inputs: readonly EmbedInput[],
+    options: EmbedOptions,
+    limits: PoolingLimits,
+    signal: AbortSignal,
+  ): Promise<EmbeddingOutput[]> {
+    const prepared = await prepareInputs(this.#options.text, inputs, options, limits)
+    const raw = await this.#options.run(toJob(prepared, options.pooling ?? limits.pooling.kind), signal)
+    return toVectors(raw, options, limits.pooling).map((embedding, index) => ({
+      embedding,
+      promptTokenIds: (prepared[index] as PooledInput).tokenIds,
+    }))
   }
 
   /** Each text is embedded once, however many pairs it is in; the first pair that it is in has its tokens. */
-  async #scoreByVectors(pairs: readonly (readonly [string, string])[], options: ScoreOptions): Promise<ScoreOutput[]> {
+  async #scoreByVectors(
+    pairs: readonly (readonly [string, string])[],
+    options: ScoreOptions,
+    limits: PoolingLimits,
+    signal: AbortSignal,
+  ): Promise<ScoreOutput[]> {
     const texts = [...new Set(pairs.flat())]
-    const outputs = await this.embed(texts, options)
+    const outputs = await this.#embed(texts, options, limits, signal)
     const byText = new Map(texts.map((text, index) => [text, outputs[index] as EmbeddingOutput]))
     const counted = new Set<string>()
     return pairs.map(pair => {
@@ -91,17 +104,18 @@ export class EmbeddingCalls {
     return poolingLimits(this.#options.modelInfo, this.#options.maxModelLen)
   }
 
-  async #run(job: EmbedJob, signal: AbortSignal | undefined): Promise<Float32Array> {
-    throwIfAborted(signal)
+  /** Runs a call, from the first text to the last number; it is over at once when its signal or the engine ends it. */
+  async #call<T>(signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
     const controller = new AbortController()
     const onAbort = () => controller.abort(new RequestAbortedError(undefined, { cause: signal?.reason }))
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#running.add(controller)
     this.#options.onChange()
     try {
-      return await new Promise<Float32Array>((resolve, reject) => {
+      return await new Promise<T>((resolve, reject) => {
         controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
-        this.#options.run(job, controller.signal).then(resolve, reject)
+        run(controller.signal).then(resolve, reject)
       })
     } finally {
       signal?.removeEventListener('abort', onAbort)
@@ -109,8 +123,4 @@ export class EmbeddingCalls {
       this.#options.onChange()
     }
   }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
 }

@@ -139,6 +139,7 @@ export class LoopThread implements LoopPort {
     signal?: AbortSignal,
   ): Promise<LoopCalls[Name]['result']> {
     if (this.#gone !== undefined) throw this.#gone
+    signal?.throwIfAborted()
     this.#lastNumber += 1
     const id = this.#lastNumber
     this.hold(true)

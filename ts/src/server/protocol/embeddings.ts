@@ -16,16 +16,18 @@ import {
 /** As many as OpenAI takes. */
 const MOST_INPUTS = 2048
 
-const ids = z.array(
-  z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1),
-)
+const tokenId = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1)
+
+const element = z.union([z.string(), tokenId, z.array(tokenId)], {
+  error: 'a string, a token id or a list of token ids',
+})
 
 export const embeddingRequestSchema = z.looseObject({
   ...pooledFields,
-  input: z.union([z.string(), ids, z.array(z.union([z.string(), ids], { error: 'a string or a list of token ids' }))], {
+  input: z.union([z.string(), z.array(element)], {
     error: 'a string, a list of token ids, or a list of those',
   }),
   encoding_format: defaulted(z.enum(['float', 'base64']), 'float'),
@@ -68,7 +70,7 @@ export interface EmbeddingRequest extends PooledTruncation {
 export function parseEmbeddingRequest(body: unknown): EmbeddingRequest {
   const fields = parseBody(embeddingRequestSchema, body)
   const { input, dimensions, normalize } = fields
-  const inputs = isSingle(input) ? [input] : (input as readonly EmbedInput[])
+  const inputs = toInputs(input)
   if (inputs.length === 0 || (Array.isArray(inputs[0]) && inputs[0].length === 0)) {
     throw RequestError.badRequest('input is empty: it must have at least one text or token id.', 'input')
   }
@@ -87,8 +89,17 @@ export function parseEmbeddingRequest(body: unknown): EmbeddingRequest {
   }
 }
 
-function isSingle(input: z.output<typeof embeddingRequestSchema>['input']): input is string | number[] {
-  return typeof input === 'string' || typeof input[0] === 'number'
+/** A list of numbers is one input. @throws RequestError for a list of ids and something else. */
+function toInputs(input: z.output<typeof embeddingRequestSchema>['input']): readonly EmbedInput[] {
+  if (typeof input === 'string') return [input]
+  const isId = (value: unknown) => typeof value === 'number'
+  if (input.length > 0 && input.every(isId)) return [input as readonly number[]]
+  const mixed = input.findIndex(value => isId(value) !== isId(input[0]))
+  if (mixed !== -1) {
+    const message = `input[${mixed}] is ${isId(input[mixed]) ? 'a token id' : 'no token id'}, unlike input[0]: a list is one of ids, or of texts and lists of ids.`
+    throw RequestError.badRequest(message, `input[${mixed}]`)
+  }
+  return input as readonly EmbedInput[]
 }
 
 export interface PooledReplyHead {
