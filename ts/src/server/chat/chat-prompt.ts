@@ -2,6 +2,7 @@
 
 import type { ChatMessage } from '../../engine/index.js'
 import { truncated } from '../generation/prompt-tokens.js'
+import { refuseHopelessTexts } from '../generation/text-length.js'
 import { toTemplateTools } from '../protocol/chat-tools.js'
 import { reasoningVariables } from '../protocol/template-variables.js'
 import { RequestError } from '../request-error.js'
@@ -37,8 +38,9 @@ export async function renderPrompt(turn: RenderedTurn, context: ServerContext): 
       ...options.chatTemplateKwargs,
     },
   })
-  const [ids = new Int32Array(0)] = await engine.encode([text], options.addSpecialTokens ?? false)
   const { truncation } = options
+  if (truncation === undefined) await refuseHopelessTexts([text], 'messages', context)
+  const [ids = new Int32Array(0)] = await engine.encode([text], options.addSpecialTokens ?? false)
   if (truncation === undefined) return { text, tokenIds: ids }
   const kept = truncated(ids, truncation, {
     maxModelLen: engine.maxModelLen,

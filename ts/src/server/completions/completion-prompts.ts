@@ -1,6 +1,7 @@
 // The prompts of a request for completions, as ids: text in one call of the tokenizer, each cut and measured.
 
 import { outputTokens, truncated } from '../generation/prompt-tokens.js'
+import { refuseHopelessTexts } from '../generation/text-length.js'
 import { RequestError } from '../request-error.js'
 import type { ServerContext } from '../server-context.js'
 import type { CompletionPrompt, CompletionRequest } from './completion-request.js'
@@ -39,9 +40,10 @@ export async function preparePrompts(
 
 async function toTokenIds(
   prompts: readonly CompletionPrompt[],
-  { addSpecialTokens }: CompletionRequest,
-  { engine, config }: ServerContext,
+  { addSpecialTokens, truncation }: CompletionRequest,
+  context: ServerContext,
 ): Promise<readonly Int32Array[]> {
+  const { engine, config } = context
   const { maxCompletionPrompts } = config.endpoints
   if (prompts.length > maxCompletionPrompts) {
     throw RequestError.badRequest(
@@ -50,6 +52,7 @@ async function toTokenIds(
     )
   }
   const texts = prompts.filter(prompt => typeof prompt === 'string')
+  if (truncation === undefined) await refuseHopelessTexts(texts, 'prompt', context)
   const encoded = texts.length === 0 ? [] : await engine.encode(texts, addSpecialTokens)
   let next = 0
   return prompts.map(prompt => {

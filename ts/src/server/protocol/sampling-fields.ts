@@ -16,13 +16,20 @@ const MOST_CHARACTERS = 16_384
 const logprobCount = z.int().min(-1).max(INT32_MAX)
 const flag = z.boolean()
 
-/** A 64-bit integer; JSON numbers beyond 2^53 have lost digits already, and are taken as they came. */
+/**
+ * A 64-bit integer; JSON numbers beyond 2^53 have lost digits already, and are taken as they came. The greatest one, 2^63 - 1,
+ * comes as 2^63.
+ */
 const seed = z
   .number()
-  .refine(value => Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63, {
+  .refine(value => Number.isInteger(value) && value >= -(2 ** 63) && value <= 2 ** 63, {
     error: 'seed must be an integer of 64 bits.',
   })
   .meta({ type: 'integer', minimum: -(2 ** 63), maximum: 2 ** 63 - 1 })
+
+function toSeed(value: number): bigint {
+  return value === 2 ** 63 ? 2n ** 63n - 1n : BigInt(value)
+}
 
 /** -1 = no budget. */
 const thinkingBudget = z.int().refine(value => value === -1, {
@@ -100,7 +107,7 @@ export function toSamplingOptions(fields: SamplingFields): SamplingOptions {
     presencePenalty: fields.presence_penalty,
     frequencyPenalty: fields.frequency_penalty,
     repetitionPenalty: fields.repetition_penalty,
-    seed: fields.seed === undefined ? undefined : BigInt(fields.seed),
+    seed: fields.seed === undefined ? undefined : toSeed(fields.seed),
     stop: fields.stop,
     stopTokenIds: fields.stop_token_ids,
     includeStopStrInOutput: fields.include_stop_str_in_output,
