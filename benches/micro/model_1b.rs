@@ -8,7 +8,7 @@
 use std::{error::Error, fmt::Write, hint::black_box, path::Path, sync::Arc, time::Instant};
 
 use quire_kernels::{ElementType, Isa, Kernels, SharedBuffer, ThreadPool};
-use quire_models::{CpuBackend, ForwardInput, KvCache, LoadedModel, load, read_config};
+use quire_models::{CpuBackend, ForwardInput, KvCache, LoadedModel, Model, load, read_config};
 use quire_weights::{ConfigDocument, ModelConfig, SafeTensors};
 
 #[path = "probes/peak.rs"]
@@ -152,7 +152,8 @@ fn run(
         logits_indices: &[count as i32 - 1],
     };
     let mut logits = vec![0.0; VOCAB];
-    loaded.model.forward(backend, &input, caches, &mut logits)?;
+    let Model::Causal(model) = &loaded.model else { return Err("the model is no decoder".into()) };
+    model.forward(backend, &input, caches, &mut logits)?;
     black_box(&logits);
     Ok(())
 }

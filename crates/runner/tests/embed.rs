@@ -125,7 +125,7 @@ fn decoders_agree_with_transformers_whole_and_in_parts() {
                     for size in [1, 7, 16] {
                         let parts = in_parts(&mut runner, &token_ids, kind, size);
                         if place != "reference" {
-                            assert!(bits(&[parts.clone()]) == bits(&whole), "{what}, in parts of {size}");
+                            assert!(bits(std::slice::from_ref(&parts)) == bits(&whole), "{what}, in parts of {size}");
                         }
                         assert_close(&parts, &whole[0], 1e-4, &what);
                     }
