@@ -27,10 +27,15 @@ export function blocksOf(guide: string): readonly Block[] {
   )
 }
 
+export function sectionOf(guide: string, heading: string): string {
+  return guide.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+}
+
 /** Rows of the table under a heading: cells without their padding. */
 export function tableUnder(guide: string, heading: string): readonly (readonly string[])[] {
-  const section = guide.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
-  const lines = section.split('\n').filter(line => line.startsWith('|'))
+  const lines = sectionOf(guide, heading)
+    .split('\n')
+    .filter(line => line.startsWith('|'))
   return lines.slice(2).map(line =>
     line
       .split('|')

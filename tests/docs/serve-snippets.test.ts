@@ -13,9 +13,10 @@ import { NodeServer } from '../../ts/src/server/index.js'
 import { findRuntimes } from '../apps/runtimes.js'
 import { CLIENTS, environmentPython } from '../environments/make.mjs'
 import { CERT, KEY } from '../server/localhost-certificate.js'
-import { type Block, blocksOf, readGuide, root } from './guide-blocks.js'
+import { type Block, blocksOf, readGuide, root, sectionOf } from './guide-blocks.js'
 
 const blocks = blocksOf(readGuide('serve.md'))
+const readme = blocksOf(sectionOf(readGuide('../README.md'), 'Serve'))
 const quire = join(root, 'ts/bin/quire.js')
 const python: string = environmentPython(CLIENTS)
 /** Inside of the repository, so that programs find its packages. */
@@ -168,6 +169,21 @@ for (const block of blocks.filter(({ name, language }) => /^(ts|python|sh)$/.tes
   const title = reason === undefined ? block.name : `${block.name}: ${reason}`
   named(title, t => (own.has(block.name) ? runsAsServer(t, block) : runsAsClient(t, block)))
 }
+
+test.serial("the README's client", t => {
+  t.is(readme.length, 2)
+  return runsAsClient(t, { ...(readme[0] as Block), name: 'readme-client.ts' })
+})
+
+test.serial("the README's handler", async t => {
+  const [, block] = readme as readonly Block[]
+  const asked = `console.log(await (await handler(new Request('http://localhost/v1/models'))).text())`
+  const text = `${block?.text}${asked}\nprocess.exit()\n`
+  const path = await written({ language: 'ts', name: 'readme-handler.ts', text }, 0)
+  const program = start([process.execPath, '--import', import.meta.resolve('tsx'), path])
+  t.is(await program.ended, 0, program.said())
+  t.regex(program.stdout(), /"object":"list"/)
+})
 
 test('command lines of the server are right', async t => {
   const key = join(folder, 'key.pem')
