@@ -50,6 +50,8 @@ pub struct FollowOptions {
     pub forces: bool,
     /// Said where nothing can follow; absent: the sequence ends without a token that says so.
     pub end_id: Option<i32>,
+    /// `endId` is drawn like every other token, because its logprob is wanted.
+    pub draws_end: bool,
     /// Ids at which the sequence ends by itself.
     pub stop_ids: Vec<i32>,
 }
@@ -109,9 +111,7 @@ impl GrammarPool {
     pub fn add(&self, first: u32, count: u32, grammar: &Grammar, options: FollowOptions) -> Outcome<u32> {
         outcome(|| {
             for id in first..first + count {
-                let FollowOptions { forces, end_id, stop_ids } = &options;
-                let row = GrammarRow::new(grammar.grammar.matcher(), *forces, *end_id, stop_ids.clone());
-                self.rows.add(SequenceId(id), row);
+                self.rows.add(SequenceId(id), GrammarRow::new(grammar.grammar.matcher(), &options));
             }
             Ok::<_, Failure>(count)
         })
@@ -204,6 +204,10 @@ impl Inner {
 
     fn find(&self, source: &GrammarSource) -> Option<Arc<CompiledGrammar>> {
         let (kept, uses) = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a panic has left half done is made anew.
+        if kept.get(source).is_some_and(|kept| !kept.grammar.is_sound()) {
+            kept.remove(source);
+        }
         let found = kept.get_mut(source)?;
         *uses += 1;
         found.last_use = *uses;

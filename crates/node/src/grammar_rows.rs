@@ -7,6 +7,8 @@ use quire_core::{COMPLETE_TOKEN, InputBatchView, SequenceId};
 use quire_sampler::{RowChange, Sampler, SamplerOutput, SamplingError, ThreadPool, TokenMasks};
 use quire_text::{GrammarError, GrammarMatcher};
 
+use crate::grammar_pool::FollowOptions;
+
 /// How a sequence follows its grammar.
 pub(crate) struct GrammarRow {
     pub(crate) matcher: GrammarMatcher,
@@ -14,14 +16,18 @@ pub(crate) struct GrammarRow {
     pub(crate) forces: bool,
     /// Said where nothing can follow; `None`: the sequence ends without a token that says so.
     pub(crate) end_id: Option<i32>,
+    /// `end_id` is drawn like every other token, because its logprob is wanted.
+    pub(crate) draws_end: bool,
     /// Ids at which the sequence ends by itself.
     pub(crate) stop_ids: Vec<i32>,
     failure: Option<GrammarError>,
 }
 
 impl GrammarRow {
-    pub(crate) fn new(matcher: GrammarMatcher, forces: bool, end_id: Option<i32>, stop_ids: Vec<i32>) -> Self {
-        Self { matcher, forces, end_id, stop_ids, failure: None }
+    pub(crate) fn new(matcher: GrammarMatcher, options: &FollowOptions) -> Self {
+        let FollowOptions { forces, end_id, draws_end, stop_ids } = options;
+        let (stop_ids, draws_end) = (stop_ids.clone(), *draws_end && end_id.is_some());
+        Self { matcher, forces: *forces, end_id: *end_id, draws_end, stop_ids, failure: None }
     }
 
     /// Takes what was drawn, and gives what follows from it.
@@ -29,15 +35,19 @@ impl GrammarRow {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        self.matcher.accept(drawn)?;
         let mut forced = Vec::new();
-        if drawn.last().is_some_and(|last| self.stop_ids.contains(last)) {
+        let is_over = drawn.last().is_some_and(|last| self.stop_ids.contains(last));
+        if is_over && self.matcher.is_complete() {
+            return Ok(forced);
+        }
+        self.matcher.accept(drawn)?;
+        if is_over {
             return Ok(forced);
         }
         if self.forces {
             self.matcher.take_forced(&mut forced)?;
         }
-        if self.matcher.is_complete() {
+        if self.matcher.is_complete() && !self.draws_end {
             forced.push(self.end_id.unwrap_or(COMPLETE_TOKEN));
         }
         Ok(forced)
@@ -53,6 +63,8 @@ struct Masks {
 }
 
 type SharedRow = Arc<Mutex<GrammarRow>>;
+/// What a row takes of a step: the tokens that follow from those drawn. Nothing if its logits were no numbers.
+type Taken = Option<Result<Vec<i32>, GrammarError>>;
 
 /// All of them. Each is locked on its own: a step's work on one never waits for another's.
 pub(crate) struct GrammarRows {
@@ -138,8 +150,7 @@ impl GrammarRows {
             starts[row + 1] = starts[row] + count as usize;
         }
         let masked = self.masked(batch);
-        let taken: Vec<Mutex<Option<Result<Vec<i32>, GrammarError>>>> =
-            masked.iter().map(|_| Mutex::default()).collect();
+        let taken: Vec<Mutex<Taken>> = masked.iter().map(|_| Mutex::default()).collect();
         let drawn = |row: usize| &output.token_ids[starts[row]..starts[row + 1]];
         self.threads.run(masked.len(), 1, &|range| {
             for at in range {

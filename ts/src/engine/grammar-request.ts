@@ -21,6 +21,7 @@ export function toGrammarRequest(params: SamplingParams, eosTokenIds: readonly n
     follow: {
       forces: forces(params),
       ...(saysEnd && { endId: eosTokenId }),
+      drawsEnd: wantsLogprobs(params) && params.allowedTokenIds === undefined && params.badWords.length === 0,
       stopIds: [...params.stopTokenIds, ...(ignoreEos ? [] : eosTokenIds)],
     },
   }
@@ -29,12 +30,15 @@ export function toGrammarRequest(params: SamplingParams, eosTokenIds: readonly n
 /** Whether forced tokens may be taken undrawn: nobody asks for their logprobs, and no other rule could forbid them. */
 function forces(params: SamplingParams): boolean {
   return (
-    params.logprobs === undefined &&
-    params.logprobTokenIds === undefined &&
+    !wantsLogprobs(params) &&
     params.allowedTokenIds === undefined &&
     params.badWords.length === 0 &&
     params.minTokens === 0
   )
+}
+
+function wantsLogprobs({ logprobs, logprobTokenIds }: SamplingParams): boolean {
+  return logprobs !== undefined || logprobTokenIds !== undefined
 }
 
 function toSource(structured: StructuredOutputs): GrammarSource {

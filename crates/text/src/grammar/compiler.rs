@@ -115,6 +115,13 @@ impl fmt::Debug for CompiledGrammar {
 }
 
 impl CompiledGrammar {
+    /// Whether its first mask can be computed. It could when it was compiled; a panic while a sequence followed it may have
+    /// left the states that all share half done.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.matcher().fill_mask(&mut vec![0; GrammarMatcher::mask_words(self.vocab_size)]).is_ok()
+    }
+
     /// A matcher at the beginning.
     #[must_use]
     pub fn matcher(&self) -> GrammarMatcher {

@@ -43,7 +43,7 @@ impl GrammarMatcher {
             let num_words = words.len().min(mask.len());
             mask[..num_words].copy_from_slice(&words[..num_words]);
             // The id that stands for an end that the model does not have lies beyond the vocabulary.
-            if self.vocab_size % 32 != 0
+            if !self.vocab_size.is_multiple_of(32)
                 && let Some(last) = mask.get_mut(self.vocab_size / 32)
             {
                 *last &= (1 << (self.vocab_size % 32)) - 1;

@@ -237,8 +237,7 @@ impl Translator {
     fn class(&mut self) -> Result<(), GrammarError> {
         let negated = self.take("^");
         let mut items = String::new();
-        loop {
-            let Some(first) = self.class_atom()? else { break };
+        while let Some(first) = self.class_atom()? {
             let is_range = self.peek() == Some('-') && self.characters.get(self.index + 1).is_some_and(|c| *c != ']');
             if !is_range {
                 push_item(&mut items, &first);

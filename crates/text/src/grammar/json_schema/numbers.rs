@@ -36,7 +36,8 @@ impl Multiples {
         let thousandths = (value * 1000.0) as u64;
         let divisor = greatest_common_divisor(self.least_common, thousandths);
         self.least_common = (self.least_common / divisor).saturating_mul(thousandths);
-        let (scale, limit) = if self.least_common % 1000 == 0 { (1000, GREATEST_MULTIPLE) } else { (1, 50_000) };
+        let (scale, limit) =
+            if self.least_common.is_multiple_of(1000) { (1000, GREATEST_MULTIPLE) } else { (1, 50_000) };
         if self.least_common / scale > limit {
             return Err(too_complex("the numbers of multipleOf have a least common multiple that is too great"));
         }

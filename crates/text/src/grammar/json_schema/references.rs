@@ -88,7 +88,7 @@ impl<'a> References<'a> {
         };
         let fragment = percent_decoded(fragment);
         let pointer = match fragment.strip_prefix('/') {
-            Some(rest) if rest.is_empty() => resource,
+            Some("") => resource,
             Some(_) => format!("{resource}{fragment}"),
             None if fragment.is_empty() => resource,
             None => self.anchors.get(&(resource, fragment.as_str())).cloned().unwrap_or_else(|| "?".to_owned()),
