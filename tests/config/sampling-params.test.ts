@@ -64,6 +64,8 @@ const refused: readonly [SamplingOptions, string, RegExp][] = [
   [{ logprobTokenIds: [] }, 'logprobTokenIds', /1 to 128/],
   [{ logprobTokenIds: [1, 2], logprobs: 3 }, 'logprobTokenIds', /2 ids but logprobs is 3/],
   [{ logitBias: { a: 1 } }, 'logitBias', /not a token id: a/],
+  [{ logitBias: [1] }, 'logitBias', /an object of numbers/],
+  [{ logitBias: new Map([[1, 2]]) }, 'logitBias', /an object of numbers/],
   [{ logitBias: { 1: Number.NaN } }, 'logitBias', /finite/],
   [{ outputKind: 'all' as 'final' }, 'outputKind', /one of/],
   [{ temprature: 1 } as SamplingOptions, 'temprature', /no sampling parameter/],

@@ -321,8 +321,8 @@ function logprobCount(name: string, value: number | boolean | null | undefined):
 }
 
 function parseLogitBias(bias: unknown): ReadonlyMap<number, number> {
-  if (typeof bias !== 'object' || bias === null) {
-    throw new InvalidArgumentError('logitBias', 'logitBias must map token ids to numbers.', bias)
+  if (typeof bias !== 'object' || bias === null || Array.isArray(bias) || bias instanceof Map) {
+    throw new InvalidArgumentError('logitBias', 'logitBias must be an object of numbers by token id.', bias)
   }
   const parsed = new Map<number, number>()
   for (const [key, value] of Object.entries(bias)) {
