@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 
 use super::rewriter::definition_number;
-use super::too_complex;
+use super::prepare::too_complex;
 use crate::grammar::error::GrammarError;
 
 /// Binary logarithm of the greatest product.

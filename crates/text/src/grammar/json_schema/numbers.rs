@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{invalid, too_complex, unsupported};
+use super::prepare::{invalid, too_complex, unsupported};
 use crate::grammar::error::GrammarError;
 
 /// Numbers beyond this may lose digits.

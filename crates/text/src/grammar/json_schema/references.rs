@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 use super::disjoint::Resolve;
-use super::{invalid, unsupported};
+use super::prepare::{invalid, unsupported};
 use crate::grammar::error::GrammarError;
 
 /// Values that are data and no schemas.

@@ -6,8 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use super::formats::{self, Format};
 use super::keywords::{self, Keyword};
 use super::numbers::{self, Multiples};
+use super::prepare::{invalid, too_complex, unsupported};
 use super::references::{References, escape};
-use super::{conjunctions, disjoint, invalid, too_complex, unsupported};
+use super::{conjunctions, disjoint};
 use crate::grammar::error::GrammarError;
 use crate::grammar::limits::{
     MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES, MAX_SCHEMA_DEPTH, MAX_SCHEMAS,
