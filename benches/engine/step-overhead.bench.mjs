@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { definePythonPlugin } from '@quire-llm/python-worker'
 import { Core, loadNative, shareMemory } from '../../ts/dist/binding/index.js'
 import { SamplingParams } from '../../ts/dist/config/index.js'
-import { toCoreRequest } from '../../ts/dist/engine/engine-request.js'
+import { toLoopRequest } from '../../ts/dist/engine/engine-request.js'
 import { allocateKvCache } from '../../ts/dist/executor/kv-cache.js'
 import { median, report } from './result-file.mjs'
 
@@ -81,7 +81,7 @@ try {
       ignoreEos: true,
     })
     const promptTokenIds = Int32Array.from({ length: PROMPT_TOKENS }, (_, at) => (at * 7 + arrival) % VOCABULARY)
-    core.add(toCoreRequest({ params }, { promptTokenIds, eosTokenIds: [2], seed: 0n, arrival, badWords: [] }))
+    core.add(toLoopRequest({ params }, { promptTokenIds, eosTokenIds: [2], seed: 0n, arrival, badWords: [] }))
   }
   const logits = runner.logitsMemory()
   const ones = new Int32Array(ROWS).fill(1)

@@ -40,7 +40,9 @@ fn step(engine: &mut EngineCore, buffer: &mut InputBatchBuffer, round: u32) -> (
         (0..counts.iter().sum()).map(|index: i32| index.wrapping_mul(31) % 5000 + (round % 7) as i32).collect();
     let step_id = view.step_id();
     let started = Instant::now();
-    engine.update(step_id, SampledTokens { counts: &counts, token_ids: &token_ids, num_forced: &[] }).expect("the step's own result");
+    engine
+        .update(step_id, SampledTokens { counts: &counts, token_ids: &token_ids, num_forced: &[] })
+        .expect("the step's own result");
     (scheduled, started.elapsed().as_nanos() as u64)
 }
 

@@ -6,7 +6,7 @@ use batch::{Row, write};
 use proptest::prelude::*;
 use quire_core::{SamplingColumns, SequenceId};
 use quire_kernels::ThreadPool;
-use quire_sampler::{LogprobsMode, Sampler, SamplerOptions, SamplerOutput, SamplingParams};
+use quire_sampler::{FAILED_TOKEN, LogprobsMode, RowChange, Sampler, SamplerOptions, SamplerOutput, SamplingParams};
 
 const INF: f32 = f32::INFINITY;
 
@@ -215,4 +215,27 @@ fn an_invalid_prompt_row_is_told_once() {
     sampler.sample(&pool(), &batch, &mut logits, None, &mut output).expect("sampled");
     assert_eq!((output.failures.len(), output.token_ids.len()), (1, 0));
     assert_eq!(output.prompt_logprobs.positions, [1]);
+}
+
+#[test]
+fn rows_are_changed_after_the_draw() {
+    let mut sampler = sampler(8, LogprobsMode::RawLogprobs);
+    let greedy = SamplingParams { temperature: 0.0, logprobs: Some(1), ..SamplingParams::default() };
+    let rows: Vec<Row> = (1..=3).map(|id| Row::decode(id, 0, greedy.columns(1))).collect();
+    for id in 1..=3 {
+        sampler.add(SequenceId(id), greedy.clone(), &[0]).expect("valid");
+    }
+    let mut logits: Vec<f32> = (0..24).map(|at| if at % 8 == 1 + at / 8 { 5.0 } else { 0.0 }).collect();
+    let buffer = write(&rows);
+    let mut output = SamplerOutput::default();
+    let batch = buffer.view().expect("a batch");
+    sampler.sample(&pool(), &batch, &mut logits, None, &mut output).expect("sampled");
+    assert_eq!((output.counts.as_slice(), output.token_ids.as_slice()), (&[1, 1, 1][..], &[1, 2, 3][..]));
+    let first: Vec<_> = output.logprobs.group(0).collect();
+    let last: Vec<_> = output.logprobs.group(2).collect();
+    output.change_rows(&[(0, RowChange::Append(vec![6, 7])), (1, RowChange::Fail)]);
+    assert_eq!(output.counts, [3, 1, 1]);
+    assert_eq!(output.token_ids, [1, 6, 7, FAILED_TOKEN, 3]);
+    let groups: Vec<Vec<(i32, f32, u32)>> = (0..5).map(|group| output.logprobs.group(group).collect()).collect();
+    assert_eq!(groups, [first, vec![], vec![], vec![], last]);
 }
