@@ -33,6 +33,7 @@ export class LoopThread implements LoopPort {
   #facts: LoopFacts | undefined
   #stats: CoreStats | undefined
   #lastNumber = 0
+  #held = true
   #ready: Waiting | undefined
   #onProgress: (fraction: number) => void = () => {}
   #gone: Error | undefined
@@ -76,7 +77,8 @@ export class LoopThread implements LoopPort {
 
   /** Whether somebody waits for it: keeps the process alive. */
   hold(keepAlive: boolean): void {
-    if (keepAlive) this.#worker.ref()
+    this.#held = keepAlive
+    if (keepAlive || this.#calls.size > 0) this.#worker.ref()
     else this.#worker.unref()
   }
 
@@ -142,10 +144,10 @@ export class LoopThread implements LoopPort {
     signal?.throwIfAborted()
     this.#lastNumber += 1
     const id = this.#lastNumber
-    this.hold(true)
     const result = new Promise<unknown>((resolve, reject) => {
       this.#calls.set(id, { resolve, reject })
     })
+    this.hold(this.#held)
     this.#send({ kind: 'call', id, name, argument })
     const cancel = () => this.#send({ kind: 'cancel', id })
     signal?.addEventListener('abort', cancel, { once: true })
@@ -153,6 +155,7 @@ export class LoopThread implements LoopPort {
       return (await result) as LoopCalls[Name]['result']
     } finally {
       signal?.removeEventListener('abort', cancel)
+      this.hold(this.#held)
     }
   }
 
