@@ -59,6 +59,10 @@ impl GrammarCompiler {
             let limit = format!("{} bytes, at most {most} allowed", source.text.len());
             return Err(GrammarError::TooComplex { kind: kind_name(source.kind), limit });
         }
+        // There are no threads to be had; the stack is what whoever runs the module gave it.
+        if cfg!(target_family = "wasm") {
+            return guarded(|| self.compile_here(source));
+        }
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().name("quire-grammar".to_owned()).stack_size(COMPILE_STACK_BYTES);
             let thread = builder.spawn_scoped(scope, || guarded(|| self.compile_here(source))).map_err(internal)?;

@@ -70,3 +70,18 @@ fn structural_tags_of_both_forms() {
         ],
     );
 }
+
+#[test]
+fn a_tag_may_be_a_special_token() {
+    let (tokenizer, compiler) = super::byte_level();
+    let tag = r#"{"type":"structural_tag","format":{"type":"triggered_tags","triggers":["<s>"],"tags":[
+        {"begin":"<s>[","content":{"type":"json_schema","json_schema":{"type":"integer"}},"end":"]"}]}}"#;
+    let grammar = compiler.compile(&super::source(GrammarKind::StructuralTag, tag)).expect("a grammar");
+    let special = tokenizer.piece_to_id("<s>").expect("a special token");
+    let byte = |byte: u8| i32::from(byte);
+    let mut matcher = grammar.matcher();
+    matcher.accept(&[byte(b'a'), special, byte(b'['), byte(b'7'), byte(b']'), byte(b'b')]).expect("allowed");
+    assert!(matcher.may_end());
+    let mut matcher = grammar.matcher();
+    assert_eq!(matcher.accept(&[special, byte(b'x')]).expect_err("not allowed").code(), "ERR_GRAMMAR_STUCK");
+}
