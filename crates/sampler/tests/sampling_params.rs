@@ -189,6 +189,7 @@ fn needs_host() {
         (|p| p.logprobs = Some(0), true),
         (|p| p.prompt_logprobs = Some(0), true),
         (|p| p.logprob_token_ids = Some(vec![1]), true),
+        (|p| p.has_grammar = true, true),
     ];
     for (change, expected) in rows {
         let params = with(change);

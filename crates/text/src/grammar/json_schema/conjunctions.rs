@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 
-use super::rewriter::definition_number;
 use super::prepare::too_complex;
+use super::rewriter::definition_number;
 use crate::grammar::error::GrammarError;
 
 /// Binary logarithm of the greatest product.
