@@ -34,7 +34,7 @@ fn altered(from: &str, to: &str) -> tempfile::TempDir {
 #[test]
 fn models_that_cannot_run_are_refused() {
     let rows = [
-        ("LlamaForCausalLM", "BertModel", "ERR_MODEL_UNSUPPORTED", "Qwen3ForCausalLM"),
+        ("LlamaForCausalLM", "T5EncoderModel", "ERR_MODEL_UNSUPPORTED", "Qwen3ForCausalLM"),
         ("\"silu\"", "\"relu\"", "ERR_MODEL_UNSUPPORTED", "activation `relu`"),
         ("\"silu\"", "\"quick_gelu\"", "ERR_MODEL_UNSUPPORTED", "activation `quick_gelu`"),
         ("\"intermediate_size\": 80", "\"intermediate_size\": 81", "ERR_MODEL_INVALID", "[81, 64]"),
