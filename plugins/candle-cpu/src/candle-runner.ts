@@ -19,6 +19,7 @@ import {
   type Tensor,
 } from 'quire-llm/plugin'
 import type { Runner } from '../native/native.js'
+import { computeThreads } from './compute-threads.js'
 import { nativeOf } from './host-tensor.js'
 import { bytesOf, type Native, unwrap } from './native.js'
 
@@ -26,7 +27,8 @@ const noTypes = new Int32Array(0)
 
 export interface CandleRunnerOptions {
   readonly capabilities: RunnerCapabilities
-  readonly threads: number
+  /** Threads that compute; undefined = as the model's size asks for. */
+  readonly threads: number | undefined
   /** Kernels to force, or 'reference'; undefined = the best that this CPU has. */
   readonly kernels: string | undefined
 }
@@ -63,7 +65,7 @@ export class CandleRunner implements ModelRunner {
   }
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
-    const { threads, kernels } = this.#options
+    const { threads = await computeThreads(path), kernels } = this.#options
     const options = { dtype: this.#target.dtype, threads, ...(kernels !== undefined && { kernels }) }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())

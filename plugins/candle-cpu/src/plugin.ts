@@ -51,8 +51,7 @@ async function open({ env }: OpenOptions): Promise<OpenedFramework> {
   const capabilities = capabilitiesOf(native.cpuFacts())
   return {
     framework: new CandleFramework(native),
-    createRunner: async target =>
-      new CandleRunner(native, target, { capabilities, kernels, threads: target.threads ?? availableParallelism() }),
+    createRunner: async target => new CandleRunner(native, target, { capabilities, kernels, threads: target.threads }),
     close: async () => {},
   }
 }
