@@ -36,7 +36,7 @@ export interface EngineOptions {
   readonly device?: string
   /** Type to compute in. Default 'auto': the checkpoint's, where the device has it. */
   readonly dtype?: DTypeOption
-  /** Compute threads on a CPU device. Default: all cores; candle takes one for models of less than 2 MiB. */
+  /** Compute threads on a CPU device. Default: all cores, or as few as the smallest models pay for. */
   readonly threads?: number
   /** Ranks that share the model's heads and layers' columns, one device each. Default 1. */
   readonly tensorParallelSize?: number
