@@ -98,5 +98,11 @@ async function readManifest(path, optional) {
   const { name, version, license, licenses } = JSON.parse(text)
   const licence =
     typeof license === 'string' ? license : (license?.type ?? licenses?.map(({ type }) => type).join(' OR '))
-  return { name: `npm ${name} ${version}`, licence: licence ?? '' }
+  return { name: `npm ${name} ${version}`, licence: licence ?? (await licenceOfFile(path)) }
+}
+
+/** Where the manifest names none, the first line of the licence that lies beside it does, if it is MIT's. */
+async function licenceOfFile(path) {
+  const text = await readFile(inRoot(path, 'LICENSE'), 'utf8').catch(() => '')
+  return /^\s*(?:The )?MIT License\b/.test(text) ? 'MIT' : ''
 }
