@@ -95,7 +95,11 @@ const endpointRows: readonly ServeRow[] = [
   text('chat-template-content-format', 'chatTemplateContentFormat', 'FORM', 'auto, string or openai (default: auto)'),
   flag('trust-request-chat-template', 'trustRequestChatTemplate', 'let requests bring a template'),
   text('response-role', 'responseRole', 'ROLE', 'role of replies (default: assistant)'),
-  flag('enable-auto-tool-choice', 'autoToolChoice', 'let the model call tools by itself'),
+  flag(
+    'enable-auto-tool-choice',
+    'autoToolChoice',
+    'taken for compatibility: calls are always found where the template teaches them',
+  ),
   text('tool-call-parser', 'toolCallParser', 'NAME', 'parser of tool calls (default: by the chat template)'),
   text('reasoning-parser', 'reasoningParser', 'NAME', 'parser of reasoning'),
   flag('return-tokens-as-token-ids', 'returnTokensAsTokenIds', 'write tokens as token_id:N in logprobs'),

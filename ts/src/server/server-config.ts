@@ -16,11 +16,11 @@ export interface EndpointConfig {
   readonly trustRequestChatTemplate: boolean
   /** The role of replies. Default `assistant`. */
   readonly responseRole: string
-  /** Let `tool_choice: auto` call tools. */
+  /** Taken for vLLM's command lines: calls are always found where the chat template teaches them. */
   readonly autoToolChoice: boolean
   /** Name of the parser of tool calls; undefined: as the chat template shows. */
   readonly toolCallParser: string | undefined
-  /** Name of the parser of reasoning; undefined: none. */
+  /** Name of the parser of reasoning; undefined: as the chat template shows, `none`: off. */
   readonly reasoningParser: string | undefined
   /** Cap on the tokens of any one completion. */
   readonly maxTokensCap: number | undefined
