@@ -95,7 +95,7 @@ test('bodies of 10 MiB are taken, and others are served meanwhile', async t => {
   const tooLong = await fetch(`${url}/v1/completions`, completion({ prompt: 'word '.repeat(2 << 20) }))
   t.is(tooLong.status, 400)
   t.is(JSON.parse(await tooLong.text()).error.code, 'context_length_exceeded')
-  t.true(isIdle(engine))
+  await until('all blocks are free', () => isIdle(engine))
 })
 
 test('a body that is too large is refused before it is sent, and while it is', async t => {
@@ -181,7 +181,7 @@ test('1,000 connections at once are served, each its stream', async t => {
   const texts = new Set(clients.map(({ received }) => textOf(received.replace(/\r\n[0-9a-f]+\r\n/g, ''))))
   t.is(texts.size, 1)
   t.true(clients.every(({ isClosed }) => !isClosed))
-  t.true(isIdle(engine))
+  await until('all blocks are free', () => isIdle(engine))
 })
 
 test('beyond the queue requests get 429 with Retry-After; those in it are served', async t => {
@@ -206,7 +206,7 @@ test('beyond the queue requests get 429 with Retry-After; those in it are served
   t.is(await completes(url), 8)
   const several = await fetch(`${url}/v1/completions`, completion({ n: 13, temperature: 1 }))
   t.is(several.status, 429)
-  t.true(isIdle(engine))
+  await until('all blocks are free', () => isIdle(engine))
 })
 
 test('more connections than allowed are closed, and those that are there go on', async t => {
@@ -278,7 +278,7 @@ test('closing without time ends what runs: streams with an error event, whole re
   t.regex(text, /"message":"The server is shutting down\."/)
   t.true(text.endsWith('data: [DONE]\n\n'))
   t.is((await whole).status, 503)
-  t.true(isIdle(engine))
+  await until('all blocks are free', () => isIdle(engine))
   await t.throwsAsync(fetch(`${url}/health`))
 })
 
