@@ -2,9 +2,9 @@
 // of its own; nothing here runs a step.
 
 import { randomUUID } from 'node:crypto'
-import { type CoreStats, Detokenizers, loadNative, type Native, type RenderOptions, Text } from '../binding/index.js'
+import { type CoreStats, Detokenizers, type RenderOptions, type Text } from '../binding/index.js'
 import { check } from '../config/check.js'
-import type { EngineConfig, EngineOptions, SamplingParams } from '../config/index.js'
+import type { EngineConfig, SamplingParams } from '../config/index.js'
 import {
   EngineClosedError,
   InternalError,
@@ -16,7 +16,6 @@ import {
   WorkerError,
 } from '../errors.js'
 import type { CacheInfo, OpenRank } from '../executor/index.js'
-import type { PullProgress } from '../hub/index.js'
 import { deselectFramework, selectFramework } from '../plugin/current-framework.js'
 import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
@@ -24,6 +23,16 @@ import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
 import type { EmbeddingOutput, EmbedInput, EmbedOptions, ScoreOptions, ScoreOutput } from './embedding.js'
 import { EmbeddingCalls } from './embedding-calls.js'
+import {
+  type CreateOptions,
+  type EngineParts,
+  type EnginePlan,
+  type LoopPlace,
+  openParts,
+  planEngine,
+  planInline,
+  throwIfAborted,
+} from './engine-creation.js'
 import {
   type EngineRequest,
   type GenerateRequest,
@@ -34,8 +43,8 @@ import {
 import { LoopHost } from './loop-host.js'
 import type { LoopEvents, LoopPort } from './loop-port.js'
 import { LoopThread } from './loop-thread.js'
-import { type ChosenModel, chooseModel, rankOpener, surroundings } from './model-opening.js'
 import { OutputProcessor } from './output-processor.js'
+import { PauseGate, type PauseMode } from './pause-gate.js'
 import { normalizePrompt } from './prompt.js'
 import { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
 import type { RequestOutput } from './request-output.js'
@@ -47,20 +56,8 @@ import type { StepNews } from './step-news.js'
 /** Counts since the start, and what there is now. */
 export type EngineStats = CoreStats
 
-export interface CreateOptions extends EngineOptions {
-  /** Gets fractions from 0 to 1 while the weights are loaded. */
-  readonly onProgress?: (fraction: number) => void
-  /** Told how far the download of a model by name is. Default: nobody; `LLM.create` draws a line on a terminal. */
-  readonly onDownload?: (progress: PullProgress) => void
-  /** Stops a download at once, and the creation between its stages. */
-  readonly signal?: AbortSignal
-}
-
 /** Whether the engine can serve. */
 export type EngineHealth = { readonly status: 'ok' } | { readonly status: 'closed' | 'dead'; readonly error: Error }
-
-/** How requests are treated while the engine pauses: ended, brought to their end first, or left where they are. */
-export type PauseMode = 'abort' | 'wait' | 'keep'
 
 /** Who hears of steps and of requests that ended: metrics. */
 export interface EngineObserver {
@@ -68,9 +65,6 @@ export interface EngineObserver {
   /** With the whole output, whatever its consumer took; `error` is what ended it early. */
   ended?(output: RequestOutput, params: SamplingParams, error: Error | undefined): void
 }
-
-/** `thread`: steps run in a thread of their own, as a server wants it; `inline`: in the thread of the caller. */
-export type LoopPlace = 'thread' | 'inline'
 
 export class Engine {
   readonly modelInfo: ModelInfo
@@ -81,8 +75,11 @@ export class Engine {
   readonly defaultSamplingParams: SamplingParams
   /** Whether priorities of requests mean something. */
   readonly schedulingPolicy: EngineConfig['scheduler']['policy']
+  /** Sequences that run at once. */
+  readonly maxNumSeqs: number
   readonly #text: Text | undefined
   readonly #loop: LoopPort
+  readonly #gate: PauseGate
   readonly #processor: OutputProcessor
   readonly #limits: AdmissionLimits
   readonly #seeds: SeedSource
@@ -95,22 +92,21 @@ export class Engine {
   readonly #signalOff = new Map<RequestState, () => void>()
   readonly #observers = new Set<EngineObserver>()
   readonly #embeddings: EmbeddingCalls
-  /** Requests that came during a pause which waits for others, in order; undefined = none is held back. */
-  #held: (() => void)[] | undefined
-  #paused = false
   #arrivals = 0
   #broken: Error | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(config: EngineConfig, native: Native, text: Text | undefined, loop: LoopPort) {
+  private constructor({ config, native, text, loop }: EngineParts) {
     const { modelInfo, cacheInfo, limits } = loop.facts
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
     this.maxModelLen = limits.maxModelLen
     this.defaultSamplingParams = defaultSamplingParams(config.model.generationConfig, modelInfo, limits.maxModelLen)
     this.schedulingPolicy = config.scheduler.policy
+    this.maxNumSeqs = limits.maxNumSeqs
     this.#text = text
     this.#loop = loop
+    this.#gate = new PauseGate(loop)
     this.#embeddings = new EmbeddingCalls({
       modelInfo,
       maxModelLen: limits.maxModelLen,
@@ -139,22 +135,10 @@ export class Engine {
    * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, OutOfMemoryError, TokenizerError.
    */
   static async create(options: CreateOptions = {}, place: LoopPlace = 'thread'): Promise<Engine> {
-    const { onProgress, onDownload, signal, ...engineOptions } = check.object('options', options)
-    const progress = watched(onProgress === undefined ? undefined : check.callback('onProgress', onProgress))
-    throwIfAborted(check.optional(check.signal, 'signal', signal))
-    const around = surroundings()
-    const chosen = await chooseModel(engineOptions, around, {
-      signal,
-      onDownload: onDownload === undefined ? undefined : check.callback('onDownload', onDownload),
-    })
-    throwIfAborted(signal)
-    const inThread = place === 'thread' && chosen.selection.kind !== 'registered'
-    const engine = inThread
-      ? await Engine.#inThread(chosen, around, progress.tell)
-      : await Engine.inline(chosen.config, await rankOpener(chosen.selection), progress.tell)
+    const plan = await planEngine(options, place)
+    const engine = await Engine.#of(plan)
     try {
-      progress.throwIfFailed()
-      throwIfAborted(signal)
+      plan.throwIfOver()
     } catch (error) {
       await engine.close()
       throw error
@@ -163,42 +147,23 @@ export class Engine {
   }
 
   /** An engine whose loop runs in this thread, over ranks that `open` gives. @throws as `create`. */
-  static inline(
-    config: EngineConfig,
-    open: OpenRank,
-    onProgress: (fraction: number) => void = () => {},
-  ): Promise<Engine> {
-    return Engine.#around(config, events => LoopHost.create(config, open, events, onProgress))
+  static inline(config: EngineConfig, open: OpenRank, onProgress?: (fraction: number) => void): Promise<Engine> {
+    return Engine.#of(planInline(config, open, onProgress))
   }
 
-  static #inThread(
-    { config, selection: { plugin, device } }: ChosenModel,
-    { appDirectory, entryScript }: ReturnType<typeof surroundings>,
-    onProgress: (fraction: number) => void,
-  ): Promise<Engine> {
-    const data = {
-      config,
-      framework: plugin.name,
-      device,
-      appDirectory,
-      ...(entryScript !== undefined && { entryScript }),
-    }
-    return Engine.#around(config, events => LoopThread.create(data, events, onProgress))
-  }
-
-  static async #around(config: EngineConfig, makeLoop: (events: LoopEvents) => Promise<LoopPort>): Promise<Engine> {
-    const { tokenizerPath, chatTemplate } = config.model
-    const native = await loadNative()
-    const text = tokenizerPath === undefined ? undefined : await Text.load(native, tokenizerPath, chatTemplate)
+  static async #of(plan: EnginePlan): Promise<Engine> {
     const made: { engine?: Engine } = {}
-    const loop = await makeLoop(Engine.#eventsOf(() => made.engine))
+    const parts = await openParts(
+      plan,
+      Engine.#eventsOf(() => made.engine),
+    )
     try {
-      made.engine = new Engine(config, native, text, loop)
+      made.engine = new Engine(parts)
     } catch (error) {
-      await loop.close()
+      await parts.loop.close()
       throw error
     }
-    if (loop instanceof LoopHost) selectFramework(made.engine)
+    if (parts.loop instanceof LoopHost) selectFramework(made.engine)
     return made.engine
   }
 
@@ -350,27 +315,17 @@ export class Engine {
 
   /** True between `pause` and `resume`. */
   get paused(): boolean {
-    return this.#paused
+    return this.#gate.paused
   }
 
   /** Runs no steps until `resume`; new requests wait. Resolves when no step is in flight. */
   async pause(mode: PauseMode = 'abort'): Promise<void> {
     this.#throwIfOver()
-    this.#paused = true
-    if (mode === 'abort') this.abortAll()
-    if (mode === 'wait') {
-      this.#held ??= []
-      await this.#loop.idle()
-    }
-    if (this.#paused) await this.#loop.pause()
+    await this.#gate.pause(mode, () => this.abortAll())
   }
 
   resume(): void {
-    this.#paused = false
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const enter of held) enter()
-    this.#loop.resume()
+    this.#gate.resume()
   }
 
   /** Frees the model. What runs is aborted with `ERR_CLOSED`, or with `drain` brought to its end first. */
@@ -405,8 +360,7 @@ export class Engine {
       badWords: this.#text?.badWordIds(params.badWords) ?? [],
     })
     this.#admitted.set(state, loopRequest)
-    if (this.#held === undefined) this.#enter(state, loopRequest)
-    else this.#held.push(() => !state.ended && this.#enter(state, loopRequest))
+    this.#gate.pass(() => !state.ended && this.#enter(state, loopRequest))
   }
 
   #enter(state: RequestState, request: LoopRequest): void {
@@ -520,25 +474,4 @@ export class Engine {
     this.#processor.stepped(news)
     for (const { stepped } of this.#observers) stepped?.(news.numScheduledTokens, this.#loop.stats())
   }
-}
-
-/** Another thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */
-function watched(onProgress: ((fraction: number) => void) | undefined) {
-  const failures: unknown[] = []
-  return {
-    tell: (fraction: number) => {
-      try {
-        onProgress?.(fraction)
-      } catch (error) {
-        failures.push(error)
-      }
-    },
-    throwIfFailed: () => {
-      if (failures.length > 0) throw failures[0]
-    },
-  }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
 }

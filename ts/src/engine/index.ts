@@ -10,18 +10,12 @@ export type {
   ScoreOutput,
 } from './embedding.js'
 export { pairsOf } from './embedding.js'
-export {
-  type CreateOptions,
-  Engine,
-  type EngineHealth,
-  type EngineObserver,
-  type EngineStats,
-  type LoopPlace,
-  type PauseMode,
-} from './engine.js'
+export { Engine, type EngineHealth, type EngineObserver, type EngineStats } from './engine.js'
+export type { CreateOptions, LoopPlace } from './engine-creation.js'
 export { type EngineRequest, type GenerateRequest, toSamplingParams } from './engine-request.js'
 export { likeliestOutputs } from './likeliest-outputs.js'
 export { type ObjectOutput, toObject } from './object-output.js'
+export type { PauseMode } from './pause-gate.js'
 export {
   type ChatMessage,
   checkMessages,
