@@ -26,7 +26,7 @@ async function completes(url: string, fields: object = {}): Promise<number> {
 const slowStep = (ms: number) => ({ onStep: () => new Promise<void>(resolve => setTimeout(resolve, ms)) })
 
 test('headers that come a byte at a time are cut off; others are served meanwhile', async t => {
-  const { server, url } = await serveFake(t, { headersTimeoutMs: 500 })
+  const { server, url } = await serveFake(t, { headersTimeoutMs: 4000 })
   const slow = await Promise.all(Array.from({ length: 50 }, () => client(t, server)))
   const timer = setInterval(() => {
     for (const one of slow) if (!one.isClosed) one.write('X')
@@ -42,7 +42,7 @@ test('headers that come a byte at a time are cut off; others are served meanwhil
 })
 
 test('a body that comes a byte at a time is refused when its time is over', async t => {
-  const { server, url } = await serveFake(t, { bodyTimeoutMs: 300 })
+  const { server, url } = await serveFake(t, { bodyTimeoutMs: 3000 })
   const slow = await client(t, server)
   slow.write(
     'POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',

@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from '../errors.js'
 import { check } from './check.js'
+import { type ExtraArgs, parseExtraArgs, parseProcessorNames } from './logits-processors.js'
 import { parseStructuredOutputs, type StructuredOutputs } from './structured-outputs.js'
 
 /** 'cumulative': everything so far; 'delta': only what is new; 'final': one output at the end. */
@@ -69,6 +70,13 @@ export interface SamplingOptions {
   readonly badWords?: readonly string[]
   /** What the output must be: JSON of a schema, a regular expression, one of some strings, a grammar. */
   readonly structuredOutputs?: StructuredOutputs
+  /**
+   * Names of the engine's logits processors that change this request's rows, in this order. Default: all of them if there are
+   * `extraArgs`, else none.
+   */
+  readonly logitsProcessors?: readonly string[]
+  /** Arguments for logits processors: plain data. */
+  readonly extraArgs?: ExtraArgs
   /** Ends an output, with the finish reason `repetition`, that says the same again and again. Default: nothing does. */
   readonly repetitionDetection?: RepetitionDetection
   /** Compute the whole prompt even where its beginning is cached. Default: true exactly when `promptLogprobs` is set. */
@@ -103,6 +111,8 @@ const names: Readonly<Record<keyof SamplingOptions, true>> = {
   allowedTokenIds: true,
   badWords: true,
   structuredOutputs: true,
+  logitsProcessors: true,
+  extraArgs: true,
   repetitionDetection: true,
   skipReadingPrefixCache: true,
   outputKind: true,
@@ -141,9 +151,13 @@ export class SamplingParams {
   readonly allowedTokenIds: readonly number[] | undefined
   readonly badWords: readonly string[]
   readonly structuredOutputs: StructuredOutputs | undefined
+  readonly logitsProcessors: readonly string[] | undefined
+  readonly extraArgs: ExtraArgs | undefined
   readonly repetitionDetection: Required<RepetitionDetection> | undefined
   readonly skipReadingPrefixCache: boolean
   readonly outputKind: OutputKind
+  /** What was given, its lists copied. */
+  readonly #given: SamplingOptions
 
   constructor(options: SamplingOptions = {}) {
     for (const name of Object.keys(options)) {
@@ -198,6 +212,8 @@ export class SamplingParams {
       'structuredOutputs',
       options.structuredOutputs ?? undefined,
     )
+    this.logitsProcessors = check.optional(parseProcessorNames, 'logitsProcessors', options.logitsProcessors)
+    this.extraArgs = check.optional(parseExtraArgs, 'extraArgs', options.extraArgs)
     this.repetitionDetection = check.optional(parseRepetition, 'repetitionDetection', options.repetitionDetection)
     this.logprobs = logprobCount('logprobs', options.logprobs)
     this.promptLogprobs = logprobCount('promptLogprobs', options.promptLogprobs)
@@ -216,6 +232,7 @@ export class SamplingParams {
       options.skipReadingPrefixCache ?? this.promptLogprobs !== undefined,
     )
     this.outputKind = check.choice('outputKind', options.outputKind ?? 'cumulative', ['cumulative', 'delta', 'final'])
+    this.#given = this.#copyOf(options)
     Object.freeze(this)
   }
 
@@ -224,33 +241,20 @@ export class SamplingParams {
     return this.temperature === 0
   }
 
-  /** These parameters with some of them replaced. */
+  /** These parameters with some of them replaced; what was left to a default is again. */
   with(changes: SamplingOptions): SamplingParams {
-    const {
-      seed,
-      maxTokens,
-      logprobs,
-      promptLogprobs,
-      logprobTokenIds,
-      allowedTokenIds,
-      structuredOutputs,
-      repetitionDetection,
-      logitBias,
-      ...rest
-    } = this
-    return new SamplingParams({
-      ...rest,
-      ...(seed !== undefined && { seed }),
-      maxTokens: maxTokens ?? null,
-      logprobs: logprobs ?? null,
-      promptLogprobs: promptLogprobs ?? null,
-      ...(logprobTokenIds && { logprobTokenIds }),
-      ...(allowedTokenIds && { allowedTokenIds }),
-      ...(structuredOutputs && { structuredOutputs }),
-      ...(repetitionDetection && { repetitionDetection }),
-      logitBias: Object.fromEntries(logitBias),
-      ...changes,
-    })
+    return new SamplingParams({ ...this.#given, ...changes })
+  }
+
+  /** Callers may change their objects afterwards. */
+  #copyOf(options: SamplingOptions): SamplingOptions {
+    const given: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(options)) {
+      if (value === undefined) continue
+      const isPlain = typeof value !== 'object' || value === null
+      given[name] = isPlain ? value : name === 'logitBias' ? { ...value } : this[name as keyof SamplingOptions]
+    }
+    return given
   }
 
   #checkLogprobTokenIds(ids: readonly number[]): void {

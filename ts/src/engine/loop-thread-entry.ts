@@ -1,7 +1,6 @@
 // The program of the loop's thread: brings the model up and runs the loop; speaks to the requests' thread by messages.
 
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { InternalError } from '../errors.js'
+import { type MessagePort, workerData } from 'node:worker_threads'
 import { selectPlugin } from '../plugin/selection.js'
 import type { EmbedJob } from './embed-queue.js'
 import { LoopHost } from './loop-host.js'
@@ -9,6 +8,7 @@ import type { LoopCalls, LoopCommand, LoopEvent, LoopReport, LoopThreadData } fr
 import { packStep } from './loop-messages.js'
 import type { LoopEvents } from './loop-port.js'
 import { rankOpener } from './model-opening.js'
+import { nodePlatform } from './node-platform.js'
 import { toPortable } from './portable-error.js'
 
 /** Sends what has gathered in a turn as one message. */
@@ -116,9 +116,8 @@ async function run(port: MessagePort, data: LoopThreadData): Promise<void> {
     env: process.env,
     ...(entryScript !== undefined && { entryScript }),
   })
-  const host = await LoopHost.create(config, await rankOpener(selection), eventsTo(outbox), fraction =>
-    outbox.push({ kind: 'progress', fraction }),
-  )
+  const onProgress = (fraction: number) => outbox.push({ kind: 'progress', fraction })
+  const host = await LoopHost.create(config, await rankOpener(selection), eventsTo(outbox), onProgress, nodePlatform)
   outbox.host = host
   const calls = callsOf(host)
   const cancels: Cancels = new Map()
@@ -128,9 +127,8 @@ async function run(port: MessagePort, data: LoopThreadData): Promise<void> {
   outbox.push({ kind: 'ready', facts: host.facts })
 }
 
-if (parentPort === null) throw new InternalError('loop-thread-entry is a program for a worker thread.')
-const port = parentPort
-run(port, workerData as LoopThreadData).catch((error: unknown) => {
+const { port, ...data } = workerData as LoopThreadData & { readonly port: MessagePort }
+run(port, data).catch((error: unknown) => {
   port.postMessage({ events: [{ kind: 'broke', cause: toPortable(error) }] } satisfies LoopReport)
   port.close()
 })

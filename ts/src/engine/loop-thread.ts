@@ -1,7 +1,7 @@
 // The loop in a thread of its own, as the requests' thread sees it. The thread that serves sockets runs no steps.
 
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { CoreStats } from '../binding/index.js'
 import { InternalError, NotSupportedError, WorkerError } from '../errors.js'
 import type { Framework } from '../plugin/framework.js'
@@ -23,13 +23,21 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+/** Milliseconds after which this thread, however busy with requests, tells the loop of them and hears from it. */
+const TURN_MS = 1
+/** Reports that are heard in such a pause, at most: requests go on after it. */
+const REPORTS_A_TURN = 8
+
 export class LoopThread implements LoopPort {
   readonly #worker: Worker
+  readonly #port: MessagePort
   readonly #events: LoopEvents
   readonly #framework: string
   readonly #answers = new Map<number, AdmissionAnswer>()
   readonly #calls = new Map<number, Waiting>()
   #commands: LoopCommand[] = []
+  #firstCommandMs = 0
+  #turnIsDue = false
   #facts: LoopFacts | undefined
   #stats: CoreStats | undefined
   #lastNumber = 0
@@ -43,10 +51,22 @@ export class LoopThread implements LoopPort {
     this.#events = events
     this.#framework = data.framework
     const entry = new URL(`./loop-thread-entry${extname(import.meta.url)}`, import.meta.url)
-    this.#worker = new Worker(entry, { name: 'quire loop', workerData: data, ...flagsForThread(process.execArgv) })
-    this.#worker.on('message', (report: LoopReport) => this.#take(report))
+    const { port1, port2: port } = new MessageChannel()
+    this.#port = port1
+    this.#worker = new Worker(entry, {
+      name: 'quire loop',
+      workerData: { ...data, port },
+      transferList: [port],
+      ...flagsForThread(process.execArgv),
+    })
+    this.#port.on('message', (report: LoopReport) => this.#take(report))
+    this.#port.unref()
     this.#worker.on('error', (cause: unknown) => this.#lose(asError(cause)))
-    this.#worker.on('exit', code => this.#lose(new InternalError(`The thread of the loop ended with code ${code}.`)))
+    this.#worker.on('exit', code => {
+      // What it said last may be why it ended.
+      this.#hearWaiting(Number.POSITIVE_INFINITY)
+      this.#lose(new InternalError(`The thread of the loop ended with code ${code}.`))
+    })
   }
 
   /** Starts the thread and brings the model up there. @throws as `LoopHost.create`. */
@@ -132,6 +152,7 @@ export class LoopThread implements LoopPort {
     } finally {
       this.#gone ??= new InternalError('The thread of the loop is closed.')
       await this.#worker.terminate()
+      this.#port.close()
     }
   }
 
@@ -159,17 +180,43 @@ export class LoopThread implements LoopPort {
     }
   }
 
-  /** Commands of one tick are one message. */
+  /**
+   * Commands of one turn of the event loop are one message. Where that turn is long, for many requests have come at once, it is
+   * cut into pieces: the first of them run while the last are still read, and what the loop says of them is heard.
+   */
   #send(command: LoopCommand): void {
     if (this.#gone !== undefined) return
+    const nowMs = performance.now()
     if (this.#commands.length === 0) {
-      queueMicrotask(() => {
-        const commands = this.#commands
-        this.#commands = []
-        this.#worker.postMessage(commands)
-      })
+      this.#firstCommandMs = nowMs
+      setImmediate(() => this.#flush())
+    } else if (!this.#turnIsDue && nowMs - this.#firstCommandMs >= TURN_MS) {
+      this.#turnIsDue = true
+      // Not here: whoever calls is in the middle of something.
+      queueMicrotask(() => this.#turn())
     }
     this.#commands.push(command)
+  }
+
+  #turn(): void {
+    this.#turnIsDue = false
+    this.#flush()
+    this.#hearWaiting(REPORTS_A_TURN)
+  }
+
+  #hearWaiting(most: number): void {
+    for (let count = 0; count < most; count += 1) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received === undefined) return
+      this.#take(received.message as LoopReport)
+    }
+  }
+
+  #flush(): void {
+    if (this.#commands.length === 0) return
+    const commands = this.#commands
+    this.#commands = []
+    this.#port.postMessage(commands)
   }
 
   #take({ events, stats }: LoopReport): void {
@@ -240,7 +287,10 @@ export class LoopThread implements LoopPort {
     this.#calls.clear()
     for (const { refused } of this.#answers.values()) refused(cause)
     this.#answers.clear()
-    if (this.#closing === undefined) this.#worker.terminate().catch(() => {})
+    if (this.#closing === undefined) {
+      this.#worker.terminate().catch(() => {})
+      this.#port.close()
+    }
   }
 }
 

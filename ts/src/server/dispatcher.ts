@@ -1,7 +1,7 @@
 // From a request to its reply, without sockets: who is let in, which endpoint it is, the body, the endpoint's reply or the
 // error's. Whoever carries replies to clients calls this; it never throws.
 
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { ApiKeys } from './api-keys.js'
 import { type BodyChunks, BodyReader } from './body-reader.js'
 import { Cors } from './cors.js'
@@ -222,7 +222,7 @@ function timedOut(ms: number): RequestError {
 /** What a client may call its request: no control characters, no novels. */
 function requestIdOf(headers: HeaderReader): string {
   const given = headers.get('x-request-id')
-  return given !== null && /^[\x21-\x7e]{1,256}$/.test(given) ? given : randomBytes(16).toString('hex')
+  return given !== null && /^[\x21-\x7e]{1,256}$/.test(given) ? given : randomUUID().replaceAll('-', '')
 }
 
 function partsOf(target: string, rootPath: string): { path: string; search: string } {

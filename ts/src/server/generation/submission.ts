@@ -1,6 +1,5 @@
 // Requests on their way into the engine: several at once, all of them or none.
 
-import { randomBytes } from 'node:crypto'
 import type { EngineRequest, RequestOutput, RequestStream } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
@@ -11,9 +10,12 @@ export function replyId(route: RouteRequest, ofBody: string | undefined): string
   return route.headers.get('x-request-id') === null ? (ofBody ?? route.requestId) : route.requestId
 }
 
+let numEngineIds = 0
+
 /** An id for the engine that no other request has: callers may send the same one twice. */
 export function engineId(replyId: string): string {
-  return `${replyId}-${randomBytes(4).toString('hex')}`
+  numEngineIds += 1
+  return `${replyId}-${numEngineIds.toString(36)}`
 }
 
 /** @throws what refuses one of them; the others are taken back then. */

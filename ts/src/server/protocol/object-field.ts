@@ -9,14 +9,20 @@ export type FieldsRead =
   | { readonly fields: Record<string, unknown>; readonly issue?: undefined }
   | { readonly fields?: undefined; readonly issue: z.core.$ZodIssue; readonly name: string }
 
-/** What fields give when they are missing; nothing for those that must not be. */
-const absences = new WeakMap<z.ZodObject, Readonly<Record<string, unknown>>>()
+/** A schema's fields, looked at once. */
+interface Reading {
+  readonly fields: readonly (readonly [name: string, field: z.ZodType])[]
+  /** What fields give when they are missing; nothing for those that must not be. */
+  readonly absent: Readonly<Record<string, unknown>>
+}
+
+const readings = new WeakMap<z.ZodObject, Reading>()
 
 /** The known fields, with the defaults of those that are missing or null. */
 export function readFields(schema: z.ZodObject, given: Readonly<Record<string, unknown>>): FieldsRead {
-  const absent = absencesOf(schema)
+  const { fields: known, absent } = readingOf(schema)
   const fields: Record<string, unknown> = { ...absent }
-  for (const [name, field] of Object.entries(schema.shape as Shape)) {
+  for (const [name, field] of known) {
     const value = given[name]
     if ((value === undefined || value === null) && name in absent) continue
     const parsed = field.safeParse(value, { reportInput: true })
@@ -26,18 +32,18 @@ export function readFields(schema: z.ZodObject, given: Readonly<Record<string, u
   return { fields }
 }
 
-function absencesOf(schema: z.ZodObject): Readonly<Record<string, unknown>> {
-  let known = absences.get(schema)
-  if (known === undefined) {
-    known = Object.fromEntries(
-      Object.entries(schema.shape as Shape).flatMap(([name, field]) => {
-        const parsed = field.safeParse(undefined)
-        return parsed.success ? [[name, parsed.data]] : []
-      }),
-    )
-    absences.set(schema, known)
+function readingOf(schema: z.ZodObject): Reading {
+  let reading = readings.get(schema)
+  if (reading === undefined) {
+    const fields = Object.entries(schema.shape as Shape)
+    const absent = fields.flatMap(([name, field]) => {
+      const parsed = field.safeParse(undefined)
+      return parsed.success ? [[name, parsed.data]] : []
+    })
+    reading = { fields, absent: Object.fromEntries(absent) }
+    readings.set(schema, reading)
   }
-  return known
+  return reading
 }
 
 /** An object of `schema`, which keeps the fields that nobody knows. */

@@ -21,5 +21,10 @@ type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> }
 
 /** Without the fields that are undefined. */
 export function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>
+  const kept: Defined<T> = {}
+  for (const name of Object.keys(fields) as (keyof T)[]) {
+    const value = fields[name]
+    if (value !== undefined) kept[name] = value as Exclude<T[typeof name], undefined>
+  }
+  return kept
 }
