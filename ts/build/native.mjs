@@ -36,9 +36,9 @@ export function compileCrates(profile) {
   })
 }
 
-/** Puts each addon, its loader and its types (generated from the Rust sources) into its npm package. */
+/** Puts each addon and its types (generated from the Rust sources) into its npm package. */
 export function packAddons(profile) {
-  const outputs = ADDONS.flatMap(addon => ['native.js', 'native.d.ts'].map(file => join(addon.folder, 'native', file)))
+  const outputs = ADDONS.map(addon => join(addon.folder, 'native', 'native.d.ts'))
   return freshly('packed', profile, outputs, async () => {
     for (const addon of ADDONS) await packAddon(addon, profile)
   })
@@ -48,14 +48,14 @@ async function packAddon(addon, profile) {
   const napiArguments = [
     'build',
     '--platform',
-    '--esm',
+    '--no-js',
     ...['-c', join(addon.folder, 'napi.json')],
     ...['--manifest-path', join(addon.crate, 'Cargo.toml')],
     ...['--target-dir', targetDirectory],
     ...(await targetFlags()),
     ...['-p', addon.package],
     ...['-o', join(addon.folder, 'native')],
-    ...['--js', 'native.js', '--dts', 'native.d.ts'],
+    ...['--dts', 'native.d.ts'],
     ...profileFlags(profile),
     ...['--', '--locked', ...packageFlags(addon.companions)],
   ]

@@ -1,23 +1,20 @@
 // Finds and loads the native module of the candle runner, and turns its tagged failures into typed errors.
 
-import { errorFromNative, NativeBindingError } from 'quire-llm/plugin'
+import { errorFromNative, loadNativeAddon } from 'quire-llm/plugin'
 import type { Failure } from '../native/native.js'
 
 /** What the addon exports, as its generated declarations say. */
 export type Native = typeof import('../native/native.js')
 
-/** @throws NativeBindingError naming the platform and the command that helps. */
+/** @throws NativeBindingError naming the platform, the files tried and the command that helps. */
 export async function loadNative(): Promise<Native> {
-  try {
-    return (await import(new URL('../native/native.js', import.meta.url).href)) as Native
-  } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`
-    const folder = new URL('../native/', import.meta.url).pathname
-    throw new NativeBindingError(
-      `The candle module for ${platform} cannot be loaded (looked in ${folder} and for @quire-llm/candle-cpu-native-${platform}). In an app install again without --omit=optional; in a clone run \`npm run build\`.`,
-      { cause, details: { platform, folder } },
-    )
-  }
+  return loadNativeAddon({
+    owner: '@quire-llm/candle-cpu',
+    binary: 'quire-candle',
+    packages: '@quire-llm/candle-cpu',
+    from: import.meta.url,
+    root: '../',
+  }) as Native
 }
 
 /** The value of a native call. @throws the typed error that the failure stands for. */
