@@ -17,11 +17,14 @@ const OUT_OF_REACH = 75
 
 await runMain(async commandArguments => {
   const { values } = parseArgs({ args: commandArguments, options: { frameworks: { type: 'boolean', default: false } } })
+  // The package index is waited for while cargo computes.
+  const environments = values.frameworks ? prepareFrameworks() : undefined
+  environments?.catch(() => {})
   await build()
   const { environment, tally } = await fetchModels()
   const runners = [
     { name: 'fetch-models', tally },
-    ...(values.frameworks ? [{ name: 'environments', tally: await prepareFrameworks() }] : []),
+    ...(environments === undefined ? [] : [{ name: 'environments', tally: await environments }]),
     { name: 'cargo test', tally: await runCargo(environment) },
     { name: 'python', tally: await runPythonSuites(line => console.log(line)) },
     { name: 'architecture', tally: await runAva(['tests/architecture/**/*.test.ts'], environment) },
