@@ -6,7 +6,7 @@ import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { loadNative, shareMemory } from '../../ts/src/binding/index.js'
+import { loadNative, shareMemory } from '../../ts/src/binding/node.js'
 
 test('what another process writes is seen here without a copy, and the other way', async t => {
   const memory = shareMemory(await loadNative(), 8192, {})

@@ -2,13 +2,10 @@
 // reads back through the block tables. So a wrong table, a stale block or a lost token changes what it says.
 
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
-import {
-  type EngineOptions,
-  parseEngineOptions,
-  type SamplingOptions,
-  SamplingParams,
-} from '../../ts/src/config/index.js'
-import { Engine, type EngineRequest } from '../../ts/src/engine/index.js'
+import { type EngineOptions, type SamplingOptions, SamplingParams } from '../../ts/src/config/index.js'
+import { parseEngineOptions } from '../../ts/src/config/node.js'
+import type { EngineRequest } from '../../ts/src/engine/index.js'
+import { Engine } from '../../ts/src/engine/node-engine.js'
 import type {
   BatchLimits,
   Device,

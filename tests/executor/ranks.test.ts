@@ -2,9 +2,10 @@
 
 import test from 'ava'
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
-import { parseEngineOptions } from '../../ts/src/config/index.js'
+import { parseEngineOptions } from '../../ts/src/config/node.js'
 import { WorkerError } from '../../ts/src/errors.js'
 import { Executor } from '../../ts/src/executor/index.js'
+import { freeRendezvous } from '../../ts/src/executor/rendezvous.js'
 import type { Framework, RankGroup, Tensor } from '../../ts/src/plugin/index.js'
 import { cpu, type FakeOptions, FakeRunner, fakeFramework } from '../engine/fake-plugin.js'
 
@@ -70,6 +71,7 @@ async function createRanks(freeBytes: readonly number[], fakes: readonly FakeOpt
       maxModelLen: 32,
       cache,
       scheduler,
+      freeRendezvous,
     },
     () => {},
   )

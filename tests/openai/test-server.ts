@@ -1,7 +1,8 @@
 // A server over the bundled model, for tests: as a handler without sockets, and on a socket of its own.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CreateOptions, Engine } from '../../ts/src/engine/index.js'
+import type { CreateOptions } from '../../ts/src/engine/index.js'
+import { Engine } from '../../ts/src/engine/node-engine.js'
 import { createHandler, NodeServer, type NodeServerOptions, type WebHandler } from '../../ts/src/server/index.js'
 
 export interface Answer {

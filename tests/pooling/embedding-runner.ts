@@ -2,8 +2,9 @@
 // foreign token changes it. It fails if two of its calls overlap.
 
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
-import { type EngineOptions, parseEngineOptions } from '../../ts/src/config/index.js'
-import { Engine } from '../../ts/src/engine/index.js'
+import type { EngineOptions } from '../../ts/src/config/index.js'
+import { parseEngineOptions } from '../../ts/src/config/node.js'
+import { Engine } from '../../ts/src/engine/node-engine.js'
 import type { EmbedBatch, InputBatch, ModelInfo, PoolingInfo } from '../../ts/src/plugin/index.js'
 import { cpu, FakeRunner, fakeFramework } from '../engine/fake-plugin.js'
 

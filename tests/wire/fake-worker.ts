@@ -12,7 +12,7 @@ import {
   type OpenOptions,
 } from 'quire-llm/plugin'
 import { definePythonPlugin, type PythonPluginDefinition } from '../../plugins/_python-worker/src/index.js'
-import { loadNative, shareMemory } from '../../ts/src/binding/index.js'
+import { loadNative, shareMemory } from '../../ts/src/binding/node.js'
 import { allocateKvCache } from '../../ts/src/executor/kv-cache.js'
 import { type BatchRow, buildInputBatch } from '../../ts/src/testing/batch-builder.js'
 import { MarkedProcesses } from './marked-processes.js'

@@ -2,6 +2,12 @@
 
 export {
   type EngineOptions,
+  type ExtraArgs,
+  type JsonValue,
+  type LogitsContext,
+  type LogitsProcessor,
+  type LogitsProcessorDefinition,
+  type LogitsProcessorSource,
   type OutputKind,
   type SamplingOptions,
   SamplingParams,
@@ -36,10 +42,12 @@ export type {
   StandardSchema,
   TokenLogprob,
 } from './engine/index.js'
-export { Engine, likeliestOutputs } from './engine/index.js'
+export { likeliestOutputs } from './engine/index.js'
+export { Engine } from './engine/node-engine.js'
 export * from './errors.js'
 export type { PullProgress } from './hub/index.js'
-export { type ChatOptions, type GenerateOptions, LLM } from './llm.js'
+export type { ChatOptions, GenerateOptions } from './llm.js'
+export { LLM } from './node-llm.js'
 export { type DTypeLike, type FrameworkAccessor, framework } from './plugin/current-framework.js'
 export type { Device } from './plugin/device.js'
 export type { DType, DTypeName } from './plugin/dtype.js'

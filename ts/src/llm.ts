@@ -1,4 +1,5 @@
 // The offline API: prompts in, texts out. It turns calls into requests of one engine; calls made together run together.
+// How one is made is its runtime's own: `node-llm.ts`, `web/web-llm.ts`.
 
 import { check } from './config/check.js'
 import type { SamplingOptions, SamplingParams } from './config/index.js'
@@ -7,12 +8,11 @@ import {
   beamSearch,
   type CacheInfo,
   type ChatMessage,
-  type CreateOptions,
   checkMessages,
   type EmbeddingOutput,
   type EmbedInput,
   type EmbedOptions,
-  Engine,
+  type Engine,
   type EngineRequest,
   type EngineStats,
   type InferObject,
@@ -36,7 +36,6 @@ import {
 import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors.js'
 import type { Framework } from './plugin/framework.js'
 import type { ModelInfo } from './plugin/model-runner.js'
-import { DownloadBar, ProgressBar } from './progress-bar.js'
 
 export interface GenerateOptions {
   /** Aborts the call: its requests leave the engine within one step and the promise rejects with `ERR_ABORTED`. */
@@ -63,29 +62,27 @@ export interface ChatOptions extends GenerateOptions {
   readonly documents?: readonly unknown[]
 }
 
+/** Follows a batch of so many prompts. */
+export type WatchBatch = (numPrompts: number) => BatchWatcher
+
+export interface BatchWatcher {
+  /** A prompt of the batch is done. */
+  advance(numPromptTokens: number, numOutputTokens: number): void
+  finish(): void
+}
+
 type Params = SamplingParams | SamplingOptions
 
 /** A model, loaded: `await using llm = await LLM.create({ model })`. */
 export class LLM {
   readonly #engine: Engine
+  readonly #watchBatch: WatchBatch | undefined
   #requests = 0
 
-  private constructor(engine: Engine) {
+  /** @param watchBatch draws how far batches are; absent = nobody sees it. */
+  protected constructor(engine: Engine, watchBatch?: WatchBatch) {
     this.#engine = engine
-  }
-
-  /**
-   * Loads a model, sizes the KV cache and warms up.
-   * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, OutOfMemoryError, TokenizerError.
-   */
-  static async create(options: CreateOptions = {}): Promise<LLM> {
-    const download = new DownloadBar(process.stderr, process.env)
-    const onDownload = check.object('options', options).onDownload ?? download.show
-    try {
-      return new LLM(await Engine.create({ ...options, onDownload }, 'inline'))
-    } finally {
-      download.finish()
-    }
+    this.#watchBatch = watchBatch
   }
 
   /** The engine behind it, for what takes one: a server, a chat, bindings to other libraries. */
@@ -269,10 +266,7 @@ export class LLM {
     const prepared = await preparePrompts(this.#engine, prompts, options)
     throwIfAborted(options.signal)
     const streams = this.#addAll(prepared, perPrompt, options)
-    const progress =
-      (options.progress ?? prompts.length > 1)
-        ? new ProgressBar(process.stderr, prompts.length, performance.now.bind(performance))
-        : undefined
+    const progress = (options.progress ?? prompts.length > 1) ? this.#watchBatch?.(prompts.length) : undefined
     const results = await Promise.allSettled(
       streams.map(async stream => {
         const output = await stream.final()

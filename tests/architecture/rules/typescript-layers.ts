@@ -8,7 +8,7 @@ const T1 = ['config', 'errors.ts']
 const T2 = [...T1, 'plugin', 'binding']
 const T3 = [...T2, 'executor']
 const T4 = [...T3, 'engine']
-const T5 = [...T4, 'hub', 'llm.ts', 'prompt.ts', 'progress-bar.ts', 'index.ts']
+const T5 = [...T4, 'hub', 'llm.ts', 'node-llm.ts', 'prompt.ts', 'progress-bar.ts', 'index.ts']
 
 /** What each part may import beside itself. A file of ts/src is a part of its own, a folder is one. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -23,8 +23,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: [...T3, 'hub'],
   'prompt.ts': T4,
   'progress-bar.ts': [...T4, 'hub'],
-  'llm.ts': [...T4, 'hub', 'prompt.ts', 'progress-bar.ts'],
-  'index.ts': [...T4, 'hub', 'llm.ts', 'prompt.ts', 'progress-bar.ts'],
+  'llm.ts': [...T4, 'prompt.ts'],
+  'node-llm.ts': [...T4, 'llm.ts', 'progress-bar.ts'],
+  'index.ts': [...T4, 'hub', 'llm.ts', 'node-llm.ts', 'prompt.ts', 'progress-bar.ts'],
   server: [...T5],
   // Drives an engine or any OpenAI server; knows no server of ours.
   bench: [...T5],

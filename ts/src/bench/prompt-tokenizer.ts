@@ -1,6 +1,7 @@
 // The tokenizer that prompts are measured with: a model's own, without the model.
 
-import { loadNative, Text } from '../binding/index.js'
+import { Text } from '../binding/index.js'
+import { loadNative } from '../binding/node.js'
 import { ChatTemplateError } from '../errors.js'
 
 export interface PromptTokenizer {

@@ -1,4 +1,5 @@
-// The only door to native code: everything above sees typed arrays, values and typed errors.
+// The only door to native code: everything above sees typed arrays, values and typed errors. The module behind the door is
+// an argument: `node.ts` loads Node's addon, `web/` the WebAssembly module.
 
 export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStats, type StepOutput } from './core.js'
 export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
@@ -11,6 +12,5 @@ export {
   type GrammarsOptions,
 } from './grammars.js'
 export { HostSampler, type HostSamplerOptions, type LogprobGroups, type SampledStep } from './host-sampler.js'
-export { loadNative, type Native } from './native.js'
-export { shareMemory } from './shared-memory.js'
+export type { Native } from './native.js'
 export { type PooledInput, type PooledLimit, type RenderOptions, Text } from './text.js'

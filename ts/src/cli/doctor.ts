@@ -1,8 +1,8 @@
 // `quire doctor`: what would run here and why, and for everything that would not, the reason and the command that mends it.
 
 import { availableParallelism, freemem, totalmem } from 'node:os'
-import { loadNative } from '../binding/index.js'
-import { bundledModelDirectory } from '../config/index.js'
+import { loadNative } from '../binding/node.js'
+import { bundledModelDirectory } from '../config/node.js'
 import { EngineError, InvalidArgumentError } from '../errors.js'
 import {
   type CachedModel,

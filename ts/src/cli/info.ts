@@ -1,7 +1,7 @@
 // `quire info`: version, platform, and every framework within reach: what it found, or why it is not available.
 
 import { availableParallelism } from 'node:os'
-import { bundledModelDirectory } from '../config/index.js'
+import { bundledModelDirectory } from '../config/node.js'
 import { readHubSettings } from '../hub/index.js'
 import { type Candidate, listCandidates } from '../plugin/candidates.js'
 import { describeCandidate } from './describe-candidate.js'

@@ -1,6 +1,6 @@
 // What `quire serve` runs: an engine behind an OpenAI server, until a signal ends it.
 
-import { Engine } from '../engine/index.js'
+import { Engine } from '../engine/node-engine.js'
 import { DownloadBar } from '../progress-bar.js'
 import { NodeServer, startStatsLog } from '../server/index.js'
 import type { ExitCode } from './main.js'

@@ -1,7 +1,8 @@
 // `quire tokenize`: the token ids of a text, with their pieces. No model is loaded, its tokenizer is.
 
-import { loadNative, Text } from '../binding/index.js'
-import { bundledModelDirectory } from '../config/index.js'
+import { Text } from '../binding/index.js'
+import { loadNative } from '../binding/node.js'
+import { bundledModelDirectory } from '../config/node.js'
 import { resolveModel } from '../hub/index.js'
 import { DownloadBar } from '../progress-bar.js'
 import { hubSettingsOf } from './hub-settings-of.js'

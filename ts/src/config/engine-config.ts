@@ -1,9 +1,7 @@
 // The engine's configuration: parsed once from what the user asked, checked, frozen, and handed on in slices.
 // Whatever depends on the loaded model (the model length, the number of blocks) is decided later, by the engine.
 
-import { isAbsolute, resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.js'
-import { bundledModelDirectory } from './bundled-model.js'
 import { type Choice, check } from './check.js'
 
 export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
@@ -159,11 +157,19 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   generationConfig: true,
 }
 
+/** Where models are, where nobody says more than a relative path, or nothing. */
+export interface ModelPlaces {
+  /** Of the bundled tiny model. */
+  bundledModel(): string
+  /** The whole of a path that may be relative. */
+  resolve(path: string): string
+}
+
 /**
  * Names must have become paths: what is no path here is taken for one.
  * @throws InvalidArgumentError naming the option.
  */
-export function parseEngineOptions(options: EngineOptions, workingDirectory: string): EngineConfig {
+export function parseOptions(options: EngineOptions, places: ModelPlaces): EngineConfig {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(optionNames, name)) {
       throw new InvalidArgumentError(name, `There is no option \`${name}\``, (options as Record<string, unknown>)[name])
@@ -178,8 +184,8 @@ export function parseEngineOptions(options: EngineOptions, workingDirectory: str
       maxNumBatchedTokens,
     )
   }
-  const path = options.model === undefined ? bundledModelDirectory() : toPath('model', options.model, workingDirectory)
-  const ownTokenizer = options.tokenizer === undefined ? path : toPath('tokenizer', options.tokenizer, workingDirectory)
+  const path = options.model === undefined ? places.bundledModel() : toPath('model', options.model, places)
+  const ownTokenizer = options.tokenizer === undefined ? path : toPath('tokenizer', options.tokenizer, places)
   return freeze({
     model: {
       path,
@@ -229,10 +235,10 @@ function optionalInteger(name: string, value: number | undefined, least: number)
   return value === undefined ? undefined : check.integer(name, value, least, 2 ** 31 - 1)
 }
 
-function toPath(name: string, value: unknown, workingDirectory: string): string {
+function toPath(name: string, value: unknown, places: ModelPlaces): string {
   const path = check.string(name, value)
   if (path === '' || path.includes('\0')) throw new InvalidArgumentError(name, `${name} is not a path`, value)
-  return isAbsolute(path) ? path : resolve(workingDirectory, path)
+  return places.resolve(path)
 }
 
 function parseDevice(text: unknown): { kind: string; index: number } {

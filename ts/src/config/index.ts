@@ -1,7 +1,5 @@
 // Configuration: what the user asked for, checked and frozen.
 
-export * from './bundled-model.js'
 export * from './engine-config.js'
-export * from './model-files.js'
 export * from './sampling-params.js'
 export * from './structured-outputs.js'

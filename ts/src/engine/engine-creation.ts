@@ -1,16 +1,16 @@
-// What comes before an engine is there: its options, the model and the plugin that are chosen by them, the loop that is
-// brought up in one thread or another, and the tokenizer.
+// What comes before an engine on Node is there: its options, the model and the plugin that are chosen by them, and the loop
+// that is brought up in one thread or another.
 
-import { loadNative, type Native, Text } from '../binding/index.js'
+import { loadNative } from '../binding/node.js'
 import { check } from '../config/check.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
-import { RequestAbortedError } from '../errors.js'
 import type { OpenRank } from '../executor/index.js'
 import type { PullProgress } from '../hub/index.js'
+import { type EnginePlan, throwIfAborted } from './engine-plan.js'
 import { LoopHost } from './loop-host.js'
-import type { LoopEvents, LoopPort } from './loop-port.js'
 import { LoopThread } from './loop-thread.js'
 import { type ChosenModel, chooseModel, rankOpener, type Surroundings, surroundings } from './model-opening.js'
+import { nodePlatform } from './node-platform.js'
 
 export interface CreateOptions extends EngineOptions {
   /** Gets fractions from 0 to 1 while the weights are loaded. */
@@ -23,20 +23,6 @@ export interface CreateOptions extends EngineOptions {
 
 /** `thread`: steps run in a thread of their own, as a server wants it; `inline`: in the thread of the caller. */
 export type LoopPlace = 'thread' | 'inline'
-
-/** A configuration, and how the loop that serves it is brought up. */
-export interface EnginePlan {
-  readonly config: EngineConfig
-  readonly makeLoop: (events: LoopEvents) => Promise<LoopPort>
-}
-
-/** What an engine is made of. */
-export interface EngineParts {
-  readonly config: EngineConfig
-  readonly native: Native
-  readonly text: Text | undefined
-  readonly loop: LoopPort
-}
 
 /** A plan by the user's options, and whether the user went away or failed while it was carried out. */
 export interface CheckedPlan extends EnginePlan {
@@ -77,7 +63,12 @@ export function planInline(
   open: OpenRank,
   onProgress: (fraction: number) => void = () => {},
 ): EnginePlan {
-  return { config, makeLoop: events => LoopHost.create(config, open, events, onProgress) }
+  return {
+    config,
+    loadNative,
+    isLocal: true,
+    makeLoop: events => LoopHost.create(config, open, events, onProgress, nodePlatform),
+  }
 }
 
 function planInThread(
@@ -92,20 +83,7 @@ function planInThread(
     appDirectory,
     ...(entryScript !== undefined && { entryScript }),
   }
-  return { config, makeLoop: events => LoopThread.create(data, events, onProgress) }
-}
-
-/** Carries the plan out. @throws ModelError, OutOfMemoryError, TokenizerError. */
-export async function openParts({ config, makeLoop }: EnginePlan, events: LoopEvents): Promise<EngineParts> {
-  const { tokenizerPath, chatTemplate } = config.model
-  const native = await loadNative()
-  const text = tokenizerPath === undefined ? undefined : await Text.load(native, tokenizerPath, chatTemplate)
-  return { config, native, text, loop: await makeLoop(events) }
-}
-
-/** @throws RequestAbortedError if it is. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new RequestAbortedError(undefined, { cause: signal.reason })
+  return { config, loadNative, isLocal: false, makeLoop: events => LoopThread.create(data, events, onProgress) }
 }
 
 /** Another thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */

@@ -17,6 +17,7 @@ import type { Executor } from '../executor/index.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import { EmbedPace } from './embed-pace.js'
 import { type EmbedJob, EmbedQueue } from './embed-queue.js'
+import { nextTurn } from './next-turn.js'
 
 /** What the loop tells: called between steps, on the loop's thread. Arrays are valid during the call only. */
 export interface LoopListener {
@@ -162,7 +163,7 @@ export class EngineLoop {
 
   /** Lets timers, sockets and other callbacks run. */
   async #turn(): Promise<void> {
-    await new Promise<void>(resolve => setImmediate(resolve))
+    await nextTurn()
     this.#lastTurn = performance.now()
   }
 

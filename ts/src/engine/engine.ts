@@ -1,7 +1,6 @@
 // An engine: one model brought up, one loop, and the requests on their way through it. The loop is in this thread or in one
-// of its own; nothing here runs a step.
+// of its own; nothing here runs a step. How an engine is made is its runtime's own: `node-engine.ts`, `web/web-engine.ts`.
 
-import { randomUUID } from 'node:crypto'
 import { type CoreStats, Detokenizers, type RenderOptions, type Text } from '../binding/index.js'
 import { check } from '../config/check.js'
 import type { EngineConfig, SamplingParams } from '../config/index.js'
@@ -15,7 +14,7 @@ import {
   TokenizerError,
   WorkerError,
 } from '../errors.js'
-import type { CacheInfo, OpenRank } from '../executor/index.js'
+import type { CacheInfo } from '../executor/index.js'
 import { deselectFramework, selectFramework } from '../plugin/current-framework.js'
 import type { Framework } from '../plugin/framework.js'
 import type { ModelInfo } from '../plugin/model-runner.js'
@@ -23,16 +22,7 @@ import { type AdmissionLimits, checkParams, checkPrompt } from './admission.js'
 import { defaultSamplingParams } from './default-sampling-params.js'
 import type { EmbeddingOutput, EmbedInput, EmbedOptions, ScoreOptions, ScoreOutput } from './embedding.js'
 import { EmbeddingCalls } from './embedding-calls.js'
-import {
-  type CreateOptions,
-  type EngineParts,
-  type EnginePlan,
-  type LoopPlace,
-  openParts,
-  planEngine,
-  planInline,
-  throwIfAborted,
-} from './engine-creation.js'
+import { type EngineParts, type EnginePlan, openParts, throwIfAborted } from './engine-plan.js'
 import {
   type EngineRequest,
   type GenerateRequest,
@@ -40,13 +30,12 @@ import {
   toLoopRequest,
   toSamplingParams,
 } from './engine-request.js'
-import { LoopHost } from './loop-host.js'
 import type { LoopEvents, LoopPort } from './loop-port.js'
-import { LoopThread } from './loop-thread.js'
 import { OutputProcessor } from './output-processor.js'
 import { PauseGate, type PauseMode } from './pause-gate.js'
 import { normalizePrompt } from './prompt.js'
 import { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
+import { randomId } from './random-bytes.js'
 import type { RequestOutput } from './request-output.js'
 import { RequestState } from './request-state.js'
 import { type RequestStream, streamOf } from './request-stream.js'
@@ -96,7 +85,7 @@ export class Engine {
   #broken: Error | undefined
   #closing: Promise<void> | undefined
 
-  private constructor({ config, native, text, loop }: EngineParts) {
+  protected constructor({ config, native, text, loop }: EngineParts) {
     const { modelInfo, cacheInfo, limits } = loop.facts
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
@@ -129,41 +118,20 @@ export class Engine {
     })
   }
 
-  /**
-   * Loads a model, sizes the KV cache and warms up. The loop gets a thread of its own, but for a plugin that was made known by
-   * `registerPlugin`, which no other thread can reach.
-   * @throws InvalidArgumentError, ModelError, HubError, NoFrameworkError, OutOfMemoryError, TokenizerError.
-   */
-  static async create(options: CreateOptions = {}, place: LoopPlace = 'thread'): Promise<Engine> {
-    const plan = await planEngine(options, place)
-    const engine = await Engine.#of(plan)
-    try {
-      plan.throwIfOver()
-    } catch (error) {
-      await engine.close()
-      throw error
-    }
-    return engine
-  }
-
-  /** An engine whose loop runs in this thread, over ranks that `open` gives. @throws as `create`. */
-  static inline(config: EngineConfig, open: OpenRank, onProgress?: (fraction: number) => void): Promise<Engine> {
-    return Engine.#of(planInline(config, open, onProgress))
-  }
-
-  static async #of(plan: EnginePlan): Promise<Engine> {
-    const made: { engine?: Engine } = {}
+  /** Carries a plan out; `make` gives the engine of the parts. @throws ModelError, OutOfMemoryError, TokenizerError. */
+  protected static async open<E extends Engine>(plan: EnginePlan, make: (parts: EngineParts) => E): Promise<E> {
+    const made: { engine?: E } = {}
     const parts = await openParts(
       plan,
       Engine.#eventsOf(() => made.engine),
     )
     try {
-      made.engine = new Engine(parts)
+      made.engine = make(parts)
     } catch (error) {
       await parts.loop.close()
       throw error
     }
-    if (parts.loop instanceof LoopHost) selectFramework(made.engine)
+    if (plan.isLocal) selectFramework(made.engine)
     return made.engine
   }
 
@@ -241,7 +209,7 @@ export class Engine {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<RequestOutput, void, undefined> {
     const { prompt, params, priority, chat = {} } = check.object('request', request)
-    const { requestId = `request-${randomUUID()}` } = request
+    const { requestId = `request-${randomId()}` } = request
     throwIfAborted(check.optional(check.signal, 'signal', signal))
     const sampling = params === undefined ? this.defaultSamplingParams : toSamplingParams(params)
     const [prepared] = (await preparePrompts(this, [normalizePrompt(prompt)], chat)) as [PreparedPrompt]
@@ -410,7 +378,7 @@ export class Engine {
 
   /** A process does not end while somebody waits for its engine. */
   #hold(): void {
-    if (this.#loop instanceof LoopThread) this.#loop.hold(this.numRequests > 0)
+    this.#loop.hold(this.numRequests > 0)
   }
 
   /** The worker is lost with all that was computed: who has no token yet leaves the core until there is another worker. */

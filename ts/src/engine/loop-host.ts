@@ -1,9 +1,7 @@
 // Everything that the loop needs, brought up and held together in one thread: the model's workers, the scheduler, the host's
 // sampler. It knows no text and no request; it runs in the thread that made it.
 
-import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
-import { Core, type CoreStats, Grammars, HostSampler, loadNative, type Native } from '../binding/index.js'
+import { Core, type CoreStats, Grammars, HostSampler, type Native } from '../binding/index.js'
 import type { EngineConfig } from '../config/index.js'
 import { EngineClosedError, GrammarError, InternalError } from '../errors.js'
 import { Executor, type OpenRank } from '../executor/index.js'
@@ -12,7 +10,9 @@ import type { EmbedJob } from './embed-queue.js'
 import { type Constraint, EngineLoop } from './engine-loop.js'
 import type { LoopRequest } from './engine-request.js'
 import type { GrammarRequest } from './grammar-request.js'
+import type { LoopPlatform } from './loop-platform.js'
 import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import { randomBytes } from './random-bytes.js'
 import { newsOf } from './step-news.js'
 
 /** Host-side threads for sampling: more do not pay, the device has the rest. */
@@ -38,7 +38,13 @@ export class LoopHost implements LoopPort {
   readonly #idlers: (() => void)[] = []
   #closed = false
 
-  private constructor(config: EngineConfig, native: Native, executor: Executor, events: LoopEvents) {
+  private constructor(
+    config: EngineConfig,
+    native: Native,
+    executor: Executor,
+    events: LoopEvents,
+    parallelism: number,
+  ) {
     const { modelInfo, cacheInfo, limits } = executor
     this.facts = { modelInfo, cacheInfo, limits }
     this.#native = native
@@ -54,7 +60,7 @@ export class LoopHost implements LoopPort {
       hashSecret: randomBytes(16),
       ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
     })
-    const threads = config.device.threads ?? Math.min(SAMPLER_THREADS, availableParallelism())
+    const threads = config.device.threads ?? Math.min(SAMPLER_THREADS, parallelism)
     const sampler = new HostSampler(native, {
       vocabSize: modelInfo.vocabSize,
       maxLogprobs: config.model.maxLogprobs,
@@ -91,9 +97,10 @@ export class LoopHost implements LoopPort {
     open: OpenRank,
     events: LoopEvents,
     onProgress: (fraction: number) => void,
+    platform: LoopPlatform,
   ): Promise<LoopHost> {
     const { model, cache, scheduler, device } = config
-    const native = await loadNative()
+    const native = await platform.loadNative()
     const executor = await Executor.create(
       open,
       {
@@ -106,11 +113,12 @@ export class LoopHost implements LoopPort {
         maxModelLen: model.maxModelLen,
         cache,
         scheduler,
+        freeRendezvous: platform.freeRendezvous,
       },
       onProgress,
     )
     try {
-      return new LoopHost(config, native, executor, events)
+      return new LoopHost(config, native, executor, events, platform.parallelism)
     } catch (error) {
       await executor.close()
       throw error
@@ -186,6 +194,8 @@ export class LoopHost implements LoopPort {
   resume(): void {
     this.#loop.resume()
   }
+
+  hold(): void {}
 
   async idle(): Promise<void> {
     while (this.#numCompiling > 0) await new Promise<void>(resolve => this.#idlers.push(resolve))

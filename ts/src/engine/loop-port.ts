@@ -1,5 +1,5 @@
 // The seam between requests and the loop that runs them. Behind it the loop is in this thread (`LoopHost`) or in one of its
-// own (`LoopThread`); who stands before it cannot tell which, but that answers come at once or later.
+// own (`LoopThread`, `RemoteLoop`); who stands before it cannot tell which, but that answers come at once or later.
 
 import type { CoreStats } from '../binding/index.js'
 import type { WorkerError } from '../errors.js'
@@ -57,6 +57,8 @@ export interface LoopPort {
   /** No step begins until `resume`; resolves when none is in flight. */
   pause(): Promise<void>
   resume(): void
+  /** Whether somebody waits for it: another thread keeps the process alive as long. */
+  hold(isAwaited: boolean): void
   /** Resolves when nothing is left to run. */
   idle(): Promise<void>
   /** Ends the loop after the step in flight, and frees the model. */

@@ -1,7 +1,8 @@
 // From what a user asked to ranks that can be opened: the configuration, the plugin that will run the model, its device.
 
-import { loadNative, shareMemory } from '../binding/index.js'
-import { type EngineConfig, type EngineOptions, parseEngineOptions, readArchitecture } from '../config/index.js'
+import { loadNative, shareMemory } from '../binding/node.js'
+import type { EngineConfig, EngineOptions } from '../config/index.js'
+import { parseEngineOptions, readArchitecture } from '../config/node.js'
 import type { OpenRank } from '../executor/index.js'
 import type { Device } from '../plugin/device.js'
 import { openPlugin } from '../plugin/open-plugin.js'

@@ -1,6 +1,6 @@
 // Seeds for requests that name none: unpredictable, or a sequence that a number makes repeatable.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from './random-bytes.js'
 
 const GOLDEN_GAMMA = 0x9e3779b97f4a7c15n
 
@@ -9,7 +9,7 @@ export class SeedSource {
   #state: bigint
 
   constructor(seed: number | undefined) {
-    this.#state = seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))
+    this.#state = seed === undefined ? drawn() : BigInt.asUintN(64, BigInt(seed))
   }
 
   next(): bigint {
@@ -19,4 +19,8 @@ export class SeedSource {
     mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn)
     return BigInt.asIntN(64, mixed ^ (mixed >> 31n))
   }
+}
+
+function drawn(): bigint {
+  return new DataView(randomBytes(8).buffer).getBigUint64(0)
 }

@@ -23,6 +23,8 @@ export interface ExecutorOptions {
   readonly maxModelLen: number | undefined
   readonly cache: CacheConfig
   readonly scheduler: SchedulerConfig
+  /** Where several ranks meet. */
+  readonly freeRendezvous: () => Promise<string>
 }
 
 /** Blocks and tokens of the KV cache. */
@@ -140,12 +142,8 @@ async function bringUp(
   onProgress: (fraction: number) => void,
 ): Promise<BroughtUp> {
   const { cache, scheduler, dtype, threads, eager, worldSize } = options
-  const workers = await Workers.open(open, worldSize, {
-    dtype,
-    blockSize: cache.blockSize,
-    eager,
-    ...(threads !== undefined && { threads }),
-  })
+  const target = { dtype, blockSize: cache.blockSize, eager, ...(threads !== undefined && { threads }) }
+  const workers = await Workers.open(open, worldSize, target, options.freeRendezvous)
   try {
     checkBlockSize(workers.first, cache.blockSize)
     const loaded = await workers.all((worker, rank) =>

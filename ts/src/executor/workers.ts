@@ -5,7 +5,6 @@ import { isWorkerError, WorkerError } from '../errors.js'
 import type { RankGroup } from '../plugin/framework-plugin.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { EmbedBatch, ModelOutput, Target } from '../plugin/model-runner.js'
-import { freeRendezvous } from './rendezvous.js'
 import { type OpenedPlugin, Worker } from './worker.js'
 
 /** Opens the framework for one rank; without a group for the only one. */
@@ -27,6 +26,7 @@ export class Workers {
     open: OpenRank,
     worldSize: number,
     target: Omit<Target, 'device' | 'rank' | 'worldSize'>,
+    freeRendezvous: () => Promise<string>,
   ): Promise<Workers> {
     const rendezvous = worldSize === 1 ? undefined : await freeRendezvous()
     const openRank = async (rank: number): Promise<Worker> => {

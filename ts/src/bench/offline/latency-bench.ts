@@ -3,7 +3,7 @@
 import type { SamplingOptions } from '../../config/index.js'
 import type { CreateOptions } from '../../engine/index.js'
 import { InvalidArgumentError } from '../../errors.js'
-import { LLM } from '../../llm.js'
+import { LLM } from '../../node-llm.js'
 import { RandomSource } from '../random-source.js'
 import { type Summary, summarize } from '../serving/statistics.js'
 

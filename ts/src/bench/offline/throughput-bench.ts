@@ -3,7 +3,7 @@
 import { SamplingParams } from '../../config/index.js'
 import type { CreateOptions } from '../../engine/index.js'
 import { ChatTemplateError } from '../../errors.js'
-import { LLM } from '../../llm.js'
+import { LLM } from '../../node-llm.js'
 import { type DatasetOptions, sampleDataset } from '../datasets/dataset.js'
 import type { SampleRequest } from '../datasets/sample-request.js'
 import type { PromptTokenizer } from '../prompt-tokenizer.js'

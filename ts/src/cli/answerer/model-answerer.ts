@@ -2,7 +2,7 @@
 
 import type { SamplingOptions, SamplingParams } from '../../config/index.js'
 import type { ChatMessage, CreateOptions, Prompt } from '../../engine/index.js'
-import { LLM } from '../../llm.js'
+import { LLM } from '../../node-llm.js'
 import { announce } from '../announce.js'
 import type { Streams } from '../streams.js'
 import type { Answerer, AnswerPiece } from './answerer.js'

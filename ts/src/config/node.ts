@@ -1,0 +1,5 @@
+// Configuration where models are directories of a file system.
+
+export { bundledModelDirectory } from './bundled-model.js'
+export { parseEngineOptions } from './directory-options.js'
+export { readArchitecture } from './model-files.js'

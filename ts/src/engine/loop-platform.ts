@@ -1,0 +1,12 @@
+// What the loop needs of the runtime that it lives in, and what differs between them.
+
+import type { Native } from '../binding/index.js'
+
+export interface LoopPlatform {
+  /** The native module of this thread. @throws NativeBindingError. */
+  loadNative(): Promise<Native>
+  /** Threads that run at once. */
+  readonly parallelism: number
+  /** Where several ranks can meet. @throws NotSupportedError where there is one. */
+  freeRendezvous(): Promise<string>
+}

@@ -1,0 +1,246 @@
+// The loop in another thread, as the requests' thread sees it: calls become commands, reports become events. What kind of
+// thread it is, and how messages get there, only its `LoopLine` knows.
+
+import type { CoreStats } from '../binding/index.js'
+import { InternalError, NotSupportedError, type WorkerError } from '../errors.js'
+import type { Framework } from '../plugin/framework.js'
+import type { EmbedJob } from './embed-queue.js'
+import type { LoopRequest } from './engine-request.js'
+import { type LoopCalls, type LoopCommand, type LoopEvent, type LoopReport, unpackStep } from './loop-messages.js'
+import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import { fromPortable } from './portable-error.js'
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A thread with a loop, as a line of messages to it. */
+export interface LoopLine {
+  send(commands: readonly LoopCommand[]): void
+  /** Whether somebody waits for it: keeps the process alive. */
+  hold(keepAlive: boolean): void
+  /** Ends the thread. */
+  end(): Promise<void>
+}
+
+/** What a line brings. */
+export interface LoopLineEvents {
+  report(report: LoopReport): void
+  /** The thread is gone; nothing comes any more. */
+  lost(cause: Error): void
+}
+
+export interface RemoteLoopOptions {
+  readonly connect: (events: LoopLineEvents) => LoopLine
+  readonly events: LoopEvents
+  readonly onProgress: (fraction: number) => void
+}
+
+export class RemoteLoop implements LoopPort {
+  readonly #line: LoopLine
+  readonly #events: LoopEvents
+  readonly #answers = new Map<number, AdmissionAnswer>()
+  readonly #calls = new Map<number, Waiting>()
+  #commands: LoopCommand[] = []
+  #facts: LoopFacts | undefined
+  #stats: CoreStats | undefined
+  #lastNumber = 0
+  #held = true
+  #ready: Waiting | undefined
+  readonly #onProgress: (fraction: number) => void
+  #gone: Error | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor({ connect, events, onProgress }: RemoteLoopOptions) {
+    this.#events = events
+    this.#onProgress = onProgress
+    this.#line = connect({ report: report => this.#take(report), lost: cause => this.#lose(cause) })
+  }
+
+  /** Starts the thread and waits until the model is up there. @throws as `LoopHost.create`. */
+  static async create(options: RemoteLoopOptions): Promise<RemoteLoop> {
+    const loop = new RemoteLoop(options)
+    await new Promise<unknown>((resolve, reject) => {
+      if (loop.#gone !== undefined) reject(loop.#gone)
+      loop.#ready = { resolve, reject }
+    })
+    loop.hold(false)
+    return loop
+  }
+
+  get facts(): LoopFacts {
+    if (this.#facts === undefined) throw new InternalError('The thread of the loop is not up.')
+    return this.#facts
+  }
+
+  get framework(): Framework {
+    throw new NotSupportedError("This engine's loop and its framework live in another thread.")
+  }
+
+  hold(isAwaited: boolean): void {
+    this.#held = isAwaited
+    this.#line.hold(isAwaited || this.#calls.size > 0)
+  }
+
+  add(request: LoopRequest, answer: AdmissionAnswer): void {
+    if (this.#gone !== undefined) {
+      answer.refused(this.#gone)
+      return
+    }
+    this.#lastNumber += 1
+    this.#answers.set(this.#lastNumber, answer)
+    this.#send({ kind: 'add', ticket: this.#lastNumber, request })
+  }
+
+  abort(sequenceIds: readonly number[]): void {
+    this.#send({ kind: 'abort', sequenceIds })
+  }
+
+  embed(job: EmbedJob, signal: AbortSignal): Promise<Float32Array> {
+    return this.#call('embed', job, signal)
+  }
+
+  stats(): CoreStats {
+    if (this.#stats === undefined) throw new InternalError('The thread of the loop is not up.')
+    return this.#stats
+  }
+
+  resetPrefixCache(): Promise<boolean> {
+    return this.#call('resetPrefixCache', undefined)
+  }
+
+  async pause(): Promise<void> {
+    await this.#call('pause', undefined)
+  }
+
+  resume(): void {
+    this.#send({ kind: 'resume' })
+  }
+
+  async idle(): Promise<void> {
+    await this.#call('idle', undefined)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#gone === undefined) await this.#call('close', undefined)
+    } finally {
+      this.#gone ??= new InternalError('The thread of the loop is closed.')
+      await this.#line.end()
+    }
+  }
+
+  async #call<Name extends keyof LoopCalls>(
+    name: Name,
+    argument: LoopCalls[Name]['argument'],
+    signal?: AbortSignal,
+  ): Promise<LoopCalls[Name]['result']> {
+    if (this.#gone !== undefined) throw this.#gone
+    signal?.throwIfAborted()
+    this.#lastNumber += 1
+    const id = this.#lastNumber
+    const result = new Promise<unknown>((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject })
+    })
+    this.hold(this.#held)
+    this.#send({ kind: 'call', id, name, argument })
+    const cancel = () => this.#send({ kind: 'cancel', id })
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return (await result) as LoopCalls[Name]['result']
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      this.hold(this.#held)
+    }
+  }
+
+  /** Commands of one tick are one message. */
+  #send(command: LoopCommand): void {
+    if (this.#gone !== undefined) return
+    if (this.#commands.length === 0) {
+      queueMicrotask(() => {
+        const commands = this.#commands
+        this.#commands = []
+        this.#line.send(commands)
+      })
+    }
+    this.#commands.push(command)
+  }
+
+  #take({ events, stats }: LoopReport): void {
+    if (stats !== undefined) this.#stats = stats
+    for (const event of events) this.#hear(event)
+  }
+
+  #hear(event: LoopEvent): void {
+    switch (event.kind) {
+      case 'stepped':
+        this.#events.stepped(unpackStep(event.step))
+        break
+      case 'scheduled':
+        this.#events.scheduled(event.sequenceIds, event.atMs)
+        break
+      case 'taken':
+        this.#answerOf(event.ticket)?.taken(event.first)
+        break
+      case 'refused':
+        this.#answerOf(event.ticket)?.refused(fromPortable(event.error))
+        break
+      case 'failed':
+        this.#events.failed(event.sequenceIds, fromPortable(event.cause))
+        break
+      case 'lost':
+        this.#events.lost(fromPortable(event.cause) as WorkerError)
+        break
+      case 'restarted':
+        this.#events.restarted()
+        break
+      case 'broke':
+        this.#lose(fromPortable(event.cause))
+        break
+      case 'progress':
+        this.#onProgress(event.fraction)
+        break
+      case 'ready':
+        this.#facts = event.facts
+        this.#ready?.resolve(undefined)
+        break
+      case 'result':
+        this.#callOf(event.id)?.resolve(event.value)
+        break
+      case 'threw':
+        this.#callOf(event.id)?.reject(fromPortable(event.error))
+    }
+  }
+
+  #answerOf(ticket: number): AdmissionAnswer | undefined {
+    const answer = this.#answers.get(ticket)
+    this.#answers.delete(ticket)
+    return answer
+  }
+
+  #callOf(id: number): Waiting | undefined {
+    const waiting = this.#calls.get(id)
+    this.#calls.delete(id)
+    return waiting
+  }
+
+  /** The loop is gone, with or without its thread: nobody may wait for it. */
+  #lose(cause: Error): void {
+    if (this.#gone !== undefined) return
+    this.#gone = cause
+    if (this.#facts === undefined) this.#ready?.reject(cause)
+    else this.#events.broke(cause)
+    for (const { reject } of this.#calls.values()) reject(cause)
+    this.#calls.clear()
+    for (const { refused } of this.#answers.values()) refused(cause)
+    this.#answers.clear()
+    if (this.#closing === undefined) this.#line.end().catch(() => {})
+  }
+}
