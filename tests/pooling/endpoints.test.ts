@@ -6,6 +6,7 @@ import { embeddingResponseSchema } from '../../ts/src/server/protocol/embeddings
 import { rerankResponseSchema } from '../../ts/src/server/protocol/rerank.js'
 import { scoreResponseSchema } from '../../ts/src/server/protocol/score.js'
 import { TestHandler } from '../openai/test-server.js'
+import { until } from '../server/served-engine.js'
 import { cosine, fixture, goldenSequences } from './fixture-models.js'
 
 const bert = await TestHandler.create({ modelNames: ['bert'] }, { model: fixture('pooling/bert') })
@@ -202,18 +203,18 @@ test('hostile texts are embedded or refused, never a failure', async t => {
   t.is(together.status, 200)
 })
 
-test('an aborted request frees what it waits for', async t => {
+test.serial('an aborted request frees what it waits for', async t => {
   const controller = new AbortController()
-  const input = Array.from({ length: 2000 }, () => 'the cat sat on the mat '.repeat(7))
-  const answer = bert.send('/v1/embeddings', { input }, {}, controller.signal)
-  setTimeout(() => controller.abort(), 10)
+  await bert.engine.pause('keep')
+  const answer = bert.send('/v1/embeddings', { input: ['one', 'two'] }, {}, controller.signal)
+  await until('it waits', () => bert.engine.numRequests === 1)
+  controller.abort()
   await answer.then(
     response => t.true(response.status >= 400),
     () => t.pass(),
   )
-  for (let attempt = 0; bert.engine.numRequests > 0 && attempt < 200; attempt += 1)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  t.is(bert.engine.numRequests, 0)
+  await until('nothing is left of it', () => bert.engine.numRequests === 0)
+  bert.engine.resume()
 })
 
 test('beyond the bound clients are told to come again', async t => {
@@ -232,4 +233,71 @@ test('the published schemas name the endpoints', async t => {
   for (const path of ['/v1/embeddings', '/score', '/v1/score', '/rerank', '/v1/rerank', '/v2/rerank'])
     t.true(path in paths, path)
   t.true((embeddingResponseSchema as ZodType).safeParse({}).success === false)
+})
+
+test('metrics and the log know of embeddings, scores and rankings', async t => {
+  const lines: [object, string | undefined][] = []
+  const tell = (fields: object, message?: string) => lines.push([fields, message])
+  const logger = { debug: tell, info: tell, warn: tell, error: tell }
+  const handler = await TestHandler.create(
+    { logger, logRequests: true, maxLogLength: 5 },
+    { model: fixture('pooling/bert') },
+  )
+  const usage = []
+  const asked: [string, object][] = [
+    ['/v1/embeddings', { input: ['the cat sat', [5, 6, 7]] }],
+    ['/score', { text_1: 'the cat', text_2: ['a dog', 'a mat'] }],
+    ['/rerank', { query: 'the cat', documents: ['a dog', 'a mat', 'a cat'] }],
+  ]
+  for (const [path, body] of asked) usage.push((await handler.post(path, body)).body.usage.total_tokens)
+  t.is((await handler.post('/v1/embeddings', { input: [''], dimensions: 100_000 })).status, 400)
+  const gone = handler.send('/v1/embeddings', { input: ['the cat', 'the dog'] }, {}, AbortSignal.abort())
+  await gone.catch(() => {})
+  const response = await handler.handler(new Request('http://localhost/metrics'))
+  const text = await response.text()
+  const metric = (name: string) =>
+    Number(new RegExp(`^vllm:${name.replace(/[{}]/g, '\\$&')}.* (\\S+)$`, 'm').exec(text)?.[1])
+  const numTokens = usage.reduce((sum, tokens) => sum + tokens, 0)
+  t.true(numTokens > 10)
+  t.is(metric('prompt_tokens_total'), numTokens)
+  t.is(metric('request_prompt_tokens_sum'), numTokens)
+  t.is(metric('request_success_total{finished_reason="stop"'), 7)
+  t.is(metric('request_success_total{finished_reason="error"'), 0)
+  t.is(metric('e2e_request_latency_seconds_count'), 7)
+  t.is(metric('generation_tokens_total'), 0)
+  t.is(metric('num_requests_running'), 0)
+  const received = lines.filter(([, message]) => message === 'received request').map(([fields]) => fields)
+  t.deepEqual(
+    received.slice(0, 3).map(fields => (fields as { inputs: unknown }).inputs),
+    [
+      ['the c', '3 ids'],
+      [
+        ['the c', 'a dog'],
+        ['the c', 'a mat'],
+      ],
+      [
+        ['the c', 'a dog'],
+        ['the c', 'a mat'],
+        ['the c', 'a cat'],
+      ],
+    ],
+  )
+  t.regex(String((received[0] as { requestId: string }).requestId), /^embd-/)
+  await handler.engine.close()
+})
+
+test('a call that is aborted by its id ends, and is counted so', async t => {
+  const handler = await TestHandler.create({ dev: true }, { model: fixture('pooling/bert') })
+  await handler.engine.pause('keep')
+  const answer = handler.send('/v1/embeddings', { input: ['one', 'two'] }, { 'x-request-id': 'mine' })
+  await until('it waits', () => handler.engine.numRequests === 1)
+  const load = await handler.handler(new Request('http://localhost/load'))
+  t.deepEqual(await load.json(), { server_load: 1 })
+  const aborted = await handler.post('/abort_requests', { request_ids: ['mine'] })
+  t.deepEqual(aborted.body, { status: 'aborted', num_aborted: 1 })
+  t.is((await answer).status, 500)
+  await until('it is gone', () => handler.engine.numRequests === 0)
+  const metrics = await (await handler.handler(new Request('http://localhost/metrics'))).text()
+  t.regex(metrics, /request_success_total\{finished_reason="abort".* 2$/m)
+  await handler.engine.close()
 })

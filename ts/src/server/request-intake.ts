@@ -10,10 +10,10 @@ import type { Clock, Logger } from './server-context.js'
 import type { Tracing } from './tracing.js'
 
 /** After how many seconds a client that was turned away may come again. */
-const RETRY_AFTER_SECONDS = 1
+export const RETRY_AFTER_SECONDS = 1
 
 /** What the ids of replies have before those of their requests. */
-const REPLY_PREFIX = /^(?:chatcmpl-|cmpl-|resp_|msg_)/
+const REPLY_PREFIX = /^(?:chatcmpl-|cmpl-|resp_|msg_|embd-|score-|rerank-)/
 
 export interface IntakeOptions {
   readonly engine: Engine
@@ -80,11 +80,9 @@ export class RequestIntake {
    * there were.
    */
   abort(requestIds: ReadonlySet<string>): number {
-    const wanted = new Set([...requestIds].flatMap(id => [id, id.replace(REPLY_PREFIX, '')]))
     let count = 0
     for (const [id, { stream, from }] of [...this.#running]) {
-      // An endpoint may have put something behind the id of the reply, so that two of one id can run.
-      if (![id, id.slice(0, id.lastIndexOf('-')), from.requestId].some(each => wanted.has(each))) continue
+      if (!namesRequest(requestIds, id, from)) continue
       stream.abort()
       count += 1
     }
@@ -126,7 +124,7 @@ export class RequestIntake {
     if (running !== undefined) this.tracing?.ended(output, params, error, running.from.headers, nowMs)
     if (error !== undefined && isFailure(error)) logger.error({ requestId, err: error }, 'a request failed')
     if (!log.outputs) return
-    const texts = output.outputs.map(({ text }) => cut(text, log.maxLogLength))
+    const texts = output.outputs.map(({ text }) => shortened(text, log.maxLogLength))
     const reasons = output.outputs.map(({ finishReason }) => finishReason)
     logger.info({ requestId, outputs: texts, finishReasons: reasons }, 'generated')
   }
@@ -135,7 +133,7 @@ export class RequestIntake {
     const { log, logger } = this.#options
     if (!log.requests) return
     logger.info(
-      { requestId, prompt: cut(prompt ?? '', log.maxLogLength), numPromptTokens: promptTokenIds.length, params },
+      { requestId, prompt: shortened(prompt ?? '', log.maxLogLength), numPromptTokens: promptTokenIds.length, params },
       'received request',
     )
   }
@@ -179,11 +177,18 @@ function timed(
   }
 }
 
-function isFailure(error: Error): boolean {
+/** Whether one of `requestIds` is that of a request, of its reply, or of the HTTP request that brought it. */
+export function namesRequest(requestIds: ReadonlySet<string>, id: string, from: RouteRequest): boolean {
+  // An endpoint may have put something behind the id of the reply, so that two of one id can run.
+  const own = [id, id.slice(0, id.lastIndexOf('-')), from.requestId]
+  return [...requestIds].some(wanted => own.includes(wanted) || own.includes(wanted.replace(REPLY_PREFIX, '')))
+}
+
+export function isFailure(error: Error): boolean {
   const { code } = error as { code?: unknown }
   return code === 'ERR_RUNNER' || code === 'ERR_WORKER' || code === 'ERR_INTERNAL'
 }
 
-function cut(text: string, most: number | undefined): string {
+export function shortened(text: string, most: number | undefined): string {
   return most === undefined ? text : text.slice(0, most)
 }

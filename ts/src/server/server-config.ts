@@ -8,8 +8,6 @@ export interface EndpointConfig {
   readonly forceIncludeUsage: boolean
   /** Write tokens as `token_id:N` in all logprobs. */
   readonly returnTokensAsTokenIds: boolean
-  /** A Jinja template that replaces the model's own. */
-  readonly chatTemplate: string | undefined
   /** How message contents reach the template: as a string, as OpenAI's parts, or as the template seems to want them. */
   readonly chatTemplateContentFormat: 'auto' | 'string' | 'openai'
   /** Let requests bring their own template. */
@@ -56,8 +54,10 @@ export interface GateConfig {
   readonly bodyTimeoutMs: number
   /** Milliseconds until a request must be answered; 0: no limit. */
   readonly requestTimeoutMs: number
-  /** Sequences that may run and wait in all; what comes beyond is answered with 429. */
-  readonly maxSequences: number
+  /** Sequences that run at once, for the bound on what waits; undefined: as many as the engine runs. */
+  readonly maxNumSeqs: number | undefined
+  /** Sequences that may wait beyond those; what comes after them is answered with 429. */
+  readonly maxQueue: number
   /** Milliseconds that an event stream may stand still because its reader does. */
   readonly stallTimeoutMs: number
   /** Bytes of events that may wait for a reader. */

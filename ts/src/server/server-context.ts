@@ -1,6 +1,7 @@
 // What endpoints get of the server: the engine, the names of the model, what the operator decided, and the way in for requests.
 
 import type { Engine, EngineRequest, RequestStream } from '../engine/index.js'
+import type { PooledCall } from './pooling-intake.js'
 import type { ResponseStore } from './responses/response-store.js'
 import type { Route, RouteRequest } from './route.js'
 import type { ServerConfig } from './server-config.js'
@@ -49,6 +50,8 @@ export interface ServerContext {
    * @throws RequestError 429 beyond the bound, 503 while the server shuts down; what `Engine.add` throws.
    */
   submit(request: EngineRequest, from: RouteRequest): RequestStream
+  /** The same for what generates nothing. @throws RequestError 429, 503; what the engine throws. */
+  pool<Output>(call: PooledCall<Output>, from: RouteRequest): Promise<readonly Output[]>
   readonly operations: Operations
   /** What /v1/responses keeps. */
   readonly responses: ResponseStore

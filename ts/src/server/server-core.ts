@@ -5,6 +5,7 @@ import type { Engine } from '../engine/index.js'
 import { Dispatcher } from './dispatcher.js'
 import { EngineMetrics } from './metrics/engine-metrics.js'
 import { HttpMetrics } from './metrics/http-metrics.js'
+import { PoolingIntake } from './pooling-intake.js'
 import { RequestError } from './request-error.js'
 import { RequestIntake } from './request-intake.js'
 import { ResponseStore } from './responses/response-store.js'
@@ -23,6 +24,7 @@ export class ServerCore {
   /** Resolves when it is known whether there is an OpenTelemetry to tell of requests. */
   readonly tracingLoaded: Promise<void>
   readonly #intake: RequestIntake
+  readonly #pooling: PoolingIntake
   #draining = false
 
   /** @throws InvalidArgumentError. */
@@ -32,10 +34,13 @@ export class ServerCore {
     const { logger = silent, clock = wallClock } = options
     const metrics = new EngineMetrics(engine, modelNames[0])
     const http = new HttpMetrics()
-    const { maxSequences } = config.gate
-    const intake = new RequestIntake({ engine, metrics, logger, clock, log: config.log, maxSequences })
+    const maxSequences = (config.gate.maxNumSeqs ?? engine.maxNumSeqs) + config.gate.maxQueue
+    const shared = { engine, metrics, logger, clock, log: config.log, maxSequences }
+    const intake = new RequestIntake(shared)
+    const pooling = new PoolingIntake(shared)
     const routes = routesFor(config.endpoints)
     this.#intake = intake
+    this.#pooling = pooling
     this.context = {
       engine,
       modelNames,
@@ -43,6 +48,7 @@ export class ServerCore {
       logger,
       clock,
       submit: (request, from) => intake.submit(request, from),
+      pool: (call, from) => pooling.run(call, from),
       checkModel: model => {
         if (model != null && !modelNames.includes(model)) throw RequestError.modelNotFound(model)
       },
@@ -59,6 +65,7 @@ export class ServerCore {
   drain(): void {
     this.#draining = true
     this.#intake.close()
+    this.#pooling.close()
   }
 
   /** The engine is left to others. */
@@ -70,19 +77,20 @@ export class ServerCore {
   abortAll(): void {
     this.dispatcher.abortAll(new RequestError(503, 'The server is shutting down.'))
     this.#intake.abortAll()
+    this.#pooling.abortAll()
   }
 
   #operations(parts: OperationParts): Operations {
     const { routes, metrics, http, startedMs } = parts
     const isDraining = () => this.#draining
-    const intake = this.#intake
+    const [intake, pooling] = [this.#intake, this.#pooling]
     return {
       metricsText: async () => `${await metrics.text()}\n${await http.text()}`,
       get numRequests() {
-        return intake.numRequests
+        return intake.numRequests + pooling.numRequests
       },
-      abort: requestIds => intake.abort(requestIds),
-      abortAll: () => intake.abortAll(),
+      abort: requestIds => intake.abort(requestIds) + pooling.abort(requestIds),
+      abortAll: () => intake.abortAll() + pooling.abortAll(),
       get draining() {
         return isDraining()
       },

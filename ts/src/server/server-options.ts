@@ -35,7 +35,7 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number
   /** Sequences that may wait beyond those that run at once; more are answered with 429. Default 1024. */
   readonly maxQueue?: number
-  /** Sequences that run at once: the engine's own limit. Default 256, as the engine's. */
+  /** Sequences that run at once, from which `maxQueue` counts. Default: the engine's own limit. */
   readonly maxNumSeqs?: number
   /** Milliseconds that a stream may stand still because its reader does. Default 60,000. */
   readonly stallTimeoutMs?: number
@@ -46,7 +46,6 @@ export interface ServerOptions {
   readonly promptTokensDetails?: boolean
   readonly forceIncludeUsage?: boolean
   readonly returnTokensAsTokenIds?: boolean
-  readonly chatTemplate?: string
   readonly chatTemplateContentFormat?: 'auto' | 'string' | 'openai'
   readonly trustRequestChatTemplate?: boolean
   /** Default `assistant`. */
@@ -105,7 +104,6 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   promptTokensDetails: true,
   forceIncludeUsage: true,
   returnTokensAsTokenIds: true,
-  chatTemplate: true,
   chatTemplateContentFormat: true,
   trustRequestChatTemplate: true,
   responseRole: true,
@@ -145,7 +143,6 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       promptTokensDetails: given.flag('promptTokensDetails', false),
       forceIncludeUsage: given.flag('forceIncludeUsage', false),
       returnTokensAsTokenIds: given.flag('returnTokensAsTokenIds', false),
-      chatTemplate: check.optional(check.string, 'chatTemplate', options.chatTemplate),
       chatTemplateContentFormat: check.choice(
         'chatTemplateContentFormat',
         options.chatTemplateContentFormat ?? 'auto',
@@ -176,7 +173,8 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       maxJsonDepth: given.count('maxJsonDepth', 128, 1),
       bodyTimeoutMs: given.ms('bodyTimeoutMs', 60_000),
       requestTimeoutMs: given.ms('requestTimeoutMs', 0),
-      maxSequences: given.count('maxNumSeqs', 256, 1) + given.count('maxQueue', 1024, 0),
+      maxNumSeqs: options.maxNumSeqs === undefined ? undefined : given.count('maxNumSeqs', 0, 1),
+      maxQueue: given.count('maxQueue', 1024, 0),
       stallTimeoutMs: given.ms('stallTimeoutMs', 60_000),
       maxUnsentBytes: given.count('maxUnsentBytes', 4 << 20, 1),
       requestIdHeaders: given.flag('requestIdHeaders', false),

@@ -37,6 +37,8 @@ export class EngineMetrics {
   readonly #timeToFirstToken: Histogram
   readonly #interTokenLatency: Histogram
   readonly #perRequest: PerRequest
+  /** Calls for embeddings, scores and rankings that are in the engine now. */
+  numPooled = 0
 
   constructor(engine: Engine, modelName: string) {
     this.#engine = engine
@@ -119,6 +121,22 @@ export class EngineMetrics {
     if (longest > 1) each.perToken.observe(seconds(firstTokenMs, lastTokenMs) / (longest - 1))
   }
 
+  /** A call is over that generated nothing: `numTokens` of each input, whose requests are counted as vLLM counts them. */
+  pooled(numTokens: readonly number[], endToEndSeconds: number): void {
+    for (const count of numTokens) {
+      this.#success.inc({ [FINISHED_REASON]: 'stop' })
+      this.#promptTokens.inc(count)
+      this.#promptTokensBySource.inc({ source: 'local_compute' }, count)
+      this.#perRequest.promptTokens.observe(count)
+      this.#perRequest.endToEnd.observe(Math.max(0, endToEndSeconds))
+    }
+  }
+
+  /** Such a call of so many inputs has ended before its time. */
+  poolingEnded(numInputs: number, reason: 'abort' | 'error'): void {
+    this.#success.inc({ [FINISHED_REASON]: reason }, numInputs)
+  }
+
   /** In Prometheus' text format. */
   text(): Promise<string> {
     return this.registry.metrics()
@@ -135,7 +153,8 @@ export class EngineMetrics {
           this.set(read(engine.stats()))
         },
       })
-    gauge('num_requests_running', 'Number of requests that run.', stats => stats.numRunning)
+    const running = 'Number of requests that run; calls for embeddings and scores among them.'
+    gauge('num_requests_running', running, stats => stats.numRunning + this.numPooled)
     gauge('num_requests_waiting', 'Number of requests that wait.', stats => stats.numWaiting)
     gauge('kv_cache_usage_perc', 'Share of the KV cache in use; 1 is all of it.', usedShare)
     const byReason = new Gauge({
@@ -228,7 +247,7 @@ function seconds(fromMs: number, toMs: number): number {
   return Math.max(0, toMs - fromMs) / 1000
 }
 
-function isAbort(error: Error | undefined): boolean {
+export function isAbort(error: Error | undefined): boolean {
   const code = (error as { code?: unknown } | undefined)?.code
   return code === 'ERR_ABORTED' || code === 'ERR_CLOSED'
 }

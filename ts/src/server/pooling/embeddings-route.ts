@@ -1,5 +1,7 @@
 // POST /v1/embeddings: vectors of texts or of token ids.
 
+import type { EmbeddingOutput } from '../../engine/index.js'
+import type { PooledCall } from '../pooling-intake.js'
 import {
   embeddingBody,
   embeddingRequestSchema,
@@ -8,7 +10,7 @@ import {
 } from '../protocol/embeddings.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
-import { checkAdmission, replyHead } from './pooled-reply.js'
+import { replyHead } from './pooled-reply.js'
 
 export const embeddingsRoute: Route<ServerContext> = {
   method: 'POST',
@@ -22,8 +24,14 @@ export const embeddingsRoute: Route<ServerContext> = {
   },
   handle: async (route, context) => {
     const { model, id, inputs, encodingFormat, ...options } = parseEmbeddingRequest(route.body)
-    checkAdmission(model, context)
-    const outputs = await context.engine.embed(inputs, { ...options, signal: route.signal })
-    return { kind: 'json', body: embeddingBody(replyHead('embd', route, id, context), outputs, encodingFormat) }
+    context.checkModel(model)
+    const head = replyHead('embd', route, id, context)
+    const call: PooledCall<EmbeddingOutput> = {
+      requestId: head.id,
+      inputs,
+      run: signal => context.engine.embed(inputs, { ...options, signal }),
+      numTokens: ({ promptTokenIds }) => promptTokenIds.length,
+    }
+    return { kind: 'json', body: embeddingBody(head, await context.pool(call, route), encodingFormat) }
   },
 }

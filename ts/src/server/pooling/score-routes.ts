@@ -1,9 +1,11 @@
 // POST /score and /v1/score: how well texts fit each other, by a cross-encoder or by the cosine of vectors.
 
+import type { ScoreOutput } from '../../engine/index.js'
+import type { PooledCall } from '../pooling-intake.js'
 import { parseScoreRequest, scoreBody, scoreRequestSchema, scoreResponseSchema } from '../protocol/score.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
-import { checkAdmission, replyHead } from './pooled-reply.js'
+import { replyHead } from './pooled-reply.js'
 
 export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/score'].map(path => ({
   method: 'POST',
@@ -17,8 +19,14 @@ export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/scor
   },
   handle: async (route, context) => {
     const { model, id, pairs, ...options } = parseScoreRequest(route.body)
-    checkAdmission(model, context)
-    const outputs = await context.engine.score(pairs, { ...options, signal: route.signal })
-    return { kind: 'json', body: scoreBody(replyHead('score', route, id, context), outputs) }
+    context.checkModel(model)
+    const head = replyHead('score', route, id, context)
+    const call: PooledCall<ScoreOutput> = {
+      requestId: head.id,
+      inputs: pairs,
+      run: signal => context.engine.score(pairs, { ...options, signal }),
+      numTokens: ({ numTokens }) => numTokens,
+    }
+    return { kind: 'json', body: scoreBody(head, await context.pool(call, route)) }
   },
 }))
