@@ -1,5 +1,6 @@
 // A request's body from chunks to bytes, within bounds: of one body, of all bodies at once, and of time.
 
+import { AdmissionPace } from './admission-pace.js'
 import { RequestError } from './request-error.js'
 
 export interface BodyLimits {
@@ -13,6 +14,7 @@ export type BodyChunks = AsyncIterator<Uint8Array, unknown, undefined>
 
 export class BodyReader {
   readonly #limits: BodyLimits
+  readonly #pace = new AdmissionPace()
   /** Bytes of all bodies that are being read or answered. */
   #held = 0
 
@@ -21,7 +23,7 @@ export class BodyReader {
   }
 
   /**
-   * Calls `use` with the whole body, whose bytes count until it has returned.
+   * Calls `use` with the whole body when it is its turn; its bytes count until it has returned.
    * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `use` throws.
    */
   async read<T>(chunks: BodyChunks, contentLength: string | null, use: (bytes: Uint8Array) => T): Promise<T> {
@@ -30,7 +32,9 @@ export class BodyReader {
     // What has come counts, not what was announced: announcing costs a client nothing.
     const held = { bytes: 0 }
     try {
-      return use(await this.#collect(chunks, held))
+      const bytes = await this.#collect(chunks, held)
+      await this.#pace.turn()
+      return use(bytes)
     } finally {
       this.#held -= held.bytes
     }
