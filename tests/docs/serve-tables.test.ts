@@ -1,15 +1,13 @@
 // The tables of docs/serve.md say what is so: every flag of `quire serve` and every endpoint is in them, and vLLM's flags do
 // what their rows say.
 
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import test from 'ava'
-import { passOver } from '../../ts/src/cli/foreign-flags.js'
+import { foreignFlags, passOver } from '../../ts/src/cli/foreign-flags.js'
 import { normalArguments } from '../../ts/src/cli/serve-arguments.js'
 import { serveAliases, serveRows } from '../../ts/src/cli/serve-options.js'
 import { UsageError } from '../../ts/src/cli/usage-error.js'
 import { routesFor } from '../../ts/src/server/routes.js'
-import { quoted, readGuide, root, tableUnder } from './guide-blocks.js'
+import { quoted, readGuide, tableUnder } from './guide-blocks.js'
 
 const guide = readGuide('serve.md')
 const rowNames = new Set(serveRows.map(({ name }) => name))
@@ -19,16 +17,18 @@ const flagRows = tableUnder(guide, "From vLLM's flags").map(([flags = '', here =
 }))
 const onlyHere = quoted(/^Only here: ([\s\S]*?)\.$/m.exec(guide)?.[1] ?? '').map(flag => flag.replace(/^--/, ''))
 
+const everything = { dev: true, ui: true, docs: true, tokenizerInfo: true }
+
 test('every endpoint is in the table, and no other', t => {
   const listed = tableUnder(guide, 'Endpoints').flatMap(([endpoints = '']) => quoted(endpoints))
-  const served = routesFor({ dev: true, ui: true, docs: true }).map(({ method, path }) => `${method} ${path}`)
+  const served = routesFor(everything).map(({ method, path }) => `${method} ${path}`)
   t.deepEqual([...listed].sort(), [...served].sort())
 })
 
 test('endpoints that need --dev are in its row, and no other', t => {
   const dev = tableUnder(guide, 'Endpoints').find(([, what = '']) => what.includes('--dev'))
-  const always = new Set(routesFor({ dev: false, ui: true, docs: true }).map(({ path }) => path))
-  const withDev = routesFor({ dev: true, ui: true, docs: true }).filter(({ path }) => !always.has(path))
+  const always = new Set(routesFor({ ...everything, dev: false }).map(({ path }) => path))
+  const withDev = routesFor(everything).filter(({ path }) => !always.has(path))
   t.deepEqual([...quoted(dev?.[0] ?? '')].sort(), withDev.map(({ method, path }) => `${method} ${path}`).sort())
 })
 
@@ -46,6 +46,14 @@ test('every flag of `quire serve` is in the table or said to be only here, in on
     'no flags of quire serve',
   )
   t.is(new Set(stated).size, stated.length)
+})
+
+test('no flag is said to be missing that `quire serve` has', t => {
+  t.deepEqual(
+    foreignFlags.filter(name => rowNames.has(name) || Object.hasOwn(serveAliases, name)),
+    [],
+  )
+  t.is(new Set(foreignFlags).size, foreignFlags.length)
 })
 
 test('every name that vLLM has for one of our flags is in the table', t => {
@@ -81,21 +89,4 @@ for (const { flags, here } of flagRows) {
       }
     })
   }
-}
-
-test('links lead somewhere', t => {
-  const anchors = [...guide.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => `#${anchorOf(title)}`)
-  for (const [, target = ''] of guide.matchAll(/\]\(([^)]+)\)/g)) {
-    const [file = '', fragment] = target.split('#')
-    if (file === '') t.true(anchors.includes(`#${fragment}`), target)
-    else t.true(existsSync(join(dirname(join(root, 'docs/serve.md')), file)), target)
-  }
-})
-
-/** As GitHub makes it. */
-function anchorOf(title: string): string {
-  return title
-    .toLowerCase()
-    .replaceAll(/[^\w\- ]/g, '')
-    .replaceAll(' ', '-')
 }

@@ -1,6 +1,8 @@
 // /tokenize, /detokenize and the render endpoints.
 
 import test from 'ava'
+import { createHandler } from '../../ts/src/server/index.js'
+import { tokenizerInfoBody } from '../../ts/src/server/protocol/tokenizer-info.js'
 import { TestHandler } from './test-server.js'
 
 const server = await TestHandler.create({ modelNames: ['tiny'] })
@@ -92,4 +94,37 @@ test('another model', async t => {
     t.is(status, 404)
     t.is(body.error.code, 'model_not_found')
   }
+})
+
+test('/tokenizer_info: the configuration of the tokenizer, when it is asked for', async t => {
+  t.is((await server.handler(new Request('http://localhost/tokenizer_info'))).status, 404)
+  const { engine } = server
+  const get = async (over: typeof engine) => {
+    const response = await createHandler(over, { tokenizerInfo: true })(new Request('http://localhost/tokenizer_info'))
+    return { status: response.status, body: await response.json() }
+  }
+  const { status, body } = await get(engine)
+  t.is(status, 200)
+  t.is(body.chat_template, engine.chatTemplateSource(false))
+  t.regex(body.tokenizer_class, /Tokenizer/)
+  t.is(typeof body.eos_token, 'string')
+  t.false('name_or_path' in body || 'vocab_file' in body)
+  const bare = await TestHandler.create({}, { loadTokenizer: false })
+  t.is((await get(bare.engine)).status, 404)
+  await bare.engine.close()
+})
+
+test('special tokens with flags are their texts; paths stay where they are', t => {
+  const config = {
+    bos_token: { content: '<s>', lstrip: false },
+    pad_token: null,
+    vocab_file: '/home/me/v',
+    model_max_length: 9,
+  }
+  t.deepEqual(tokenizerInfoBody(config, undefined) as object, {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    bos_token: '<s>',
+    pad_token: null,
+    model_max_length: 9,
+  })
 })

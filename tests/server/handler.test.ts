@@ -262,6 +262,9 @@ test('an option that is not there, or cannot be, is refused by its name', async 
     [{ rootPath: 'llm' }, 'rootPath'],
     [{ modelNames: [] }, 'modelNames'],
     [{ dev: 'yes' }, 'dev'],
+    [{ toolCallParser: 'nobody' }, 'toolCallParser'],
+    [{ reasoningParser: 'nobody' }, 'reasoningParser'],
+    [{ chatTemplate: '{{ messages }}' }, 'chatTemplate'],
     [{ chatTemplateContentFormat: 'both' }, 'chatTemplateContentFormat'],
   ]
   for (const [options, parameter] of rows) {
@@ -270,4 +273,17 @@ test('an option that is not there, or cannot be, is refused by its name', async 
     } as object)
     t.is((error as unknown as { parameter: string }).parameter, parameter)
   }
+})
+
+test('who counts on tool calls is told if no parser would find any', async t => {
+  const warnings: (string | undefined)[] = []
+  const quiet = () => {}
+  const warn = (_fields: object, message?: string) => warnings.push(message)
+  const logger = { debug: quiet, info: quiet, warn, error: quiet }
+  await handleFake(t, { logger })
+  await handleFake(t, { logger, autoToolChoice: true, toolCallParser: 'hermes' })
+  t.deepEqual(warnings, [])
+  await handleFake(t, { logger, autoToolChoice: true })
+  t.is(warnings.length, 1)
+  t.regex(warnings[0] ?? '', /--tool-call-parser/)
 })

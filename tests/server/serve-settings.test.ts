@@ -48,8 +48,9 @@ const rows: Readonly<Record<string, Row>> = {
   'a limit of the engine that the queue counts from': {
     args: ['--max-num-seqs', '8', '--max-queue', '2'],
     engine: { maxNumSeqs: 8 },
-    server: { maxNumSeqs: 8, maxQueue: 2 },
+    server: { maxQueue: 2 },
   },
+  'an endpoint that is off otherwise': { args: ['--enable-tokenizer-info-endpoint'], server: { tokenizerInfo: true } },
   'several names': {
     args: ['--served-model-name', 'a', 'b', '--port', '1'],
     server: { modelNames: ['a', 'b'], port: 1 },

@@ -13,7 +13,6 @@ const harmless = new Set([
   'disable-custom-all-reduce',
   'use-tqdm-on-load',
   'no-use-tqdm-on-load',
-  'enable-tokenizer-info-endpoint',
 ])
 
 /** Flags with a value of which only some can be. */
@@ -36,8 +35,6 @@ const fixed: Readonly<Record<string, readonly string[]>> = {
 
 /** What to do instead. */
 const instead: Readonly<Record<string, string>> = {
-  'download-dir': 'Set HF_HUB_CACHE instead.',
-  'hf-token': 'Set HF_TOKEN instead.',
   'enable-lora': 'Adapters are not served: merge them into the weights.',
   'lora-modules': 'Adapters are not served: merge them into the weights.',
   'speculative-config': 'Speculative decoding is not there.',
@@ -57,9 +54,11 @@ const instead: Readonly<Record<string, string>> = {
   'compilation-config': 'The framework decides; --enforce-eager compiles nothing.',
   'max-loras': 'Adapters are not served.',
   'code-revision': 'No code of a model is ever run.',
-  'tokenizer-revision': 'Give the tokenizer as --tokenizer org/name@revision.',
   'stream-interval': 'Requests may ask for it: stream_interval.',
 }
+
+/** All of them; none is one that `quire serve` has. */
+export const foreignFlags: readonly string[] = [...harmless, ...Object.keys(fixed), ...Object.keys(instead)]
 
 /** What is to be done with a flag that has no row: nothing, with or without its value. @throws UsageError. */
 export function passOver(name: string, value: string | undefined, rowNames: readonly string[]): 'flag' | 'value' {

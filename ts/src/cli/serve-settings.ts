@@ -36,7 +36,6 @@ export function parseServeSettings(given: readonly string[], env: Env): ServeSet
     server: {
       ...server,
       modelNames: (server.modelNames as string[] | undefined) ?? [engine.model ?? BUNDLED_NAME],
-      ...(engine.maxNumSeqs !== undefined && { maxNumSeqs: engine.maxNumSeqs }),
       ...keysOf(server.apiKeys as string[] | undefined, env),
       ...tlsOf(rest),
       ...capOf(rest['override-generation-config']),

@@ -66,6 +66,8 @@ export class Engine {
   readonly schedulingPolicy: EngineConfig['scheduler']['policy']
   /** Sequences that run at once. */
   readonly maxNumSeqs: number
+  /** The folder of the tokenizer's files; undefined: there is none. */
+  readonly tokenizerPath: string | undefined
   readonly #text: Text | undefined
   readonly #loop: LoopPort
   readonly #gate: PauseGate
@@ -93,6 +95,7 @@ export class Engine {
     this.defaultSamplingParams = defaultSamplingParams(config.model.generationConfig, modelInfo, limits.maxModelLen)
     this.schedulingPolicy = config.scheduler.policy
     this.maxNumSeqs = limits.maxNumSeqs
+    this.tokenizerPath = config.model.tokenizerPath
     this.#text = text
     this.#loop = loop
     this.#gate = new PauseGate(loop)

@@ -25,6 +25,7 @@ import type { EndpointConfig } from './server-config.js'
 import type { ServerContext } from './server-context.js'
 import { renderChatRoute, renderCompletionRoute } from './tokenize/render-routes.js'
 import { detokenizeRoute, tokenizeRoute } from './tokenize/tokenize-routes.js'
+import { tokenizerInfoRoute } from './tokenize/tokenizer-info-route.js'
 import { pageRoutes } from './ui/page-routes.js'
 
 type Routes = readonly Route<ServerContext>[]
@@ -70,6 +71,14 @@ const devRoutes: Routes = [
 /** The chat page, but for `--no-ui`. */
 const uiRoutes: Routes = pageRoutes
 
-export function routesFor({ dev, ui, docs }: Pick<EndpointConfig, 'dev' | 'ui' | 'docs'>): Routes {
-  return [...routes, ...(docs ? docsRoutes : []), ...(dev ? devRoutes : []), ...(ui ? uiRoutes : [])]
+type Switches = Pick<EndpointConfig, 'dev' | 'ui' | 'docs' | 'tokenizerInfo'>
+
+export function routesFor({ dev, ui, docs, tokenizerInfo }: Switches): Routes {
+  return [
+    ...routes,
+    ...(tokenizerInfo ? [tokenizerInfoRoute] : []),
+    ...(docs ? docsRoutes : []),
+    ...(dev ? devRoutes : []),
+    ...(ui ? uiRoutes : []),
+  ]
 }

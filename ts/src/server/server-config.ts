@@ -14,7 +14,7 @@ export interface EndpointConfig {
   readonly trustRequestChatTemplate: boolean
   /** The role of replies. Default `assistant`. */
   readonly responseRole: string
-  /** Taken for vLLM's command lines: calls are always found where the chat template teaches them. */
+  /** The operator counts on calls: they are found anyway where the chat template teaches them; where not, a warning says so. */
   readonly autoToolChoice: boolean
   /** Name of the parser of tool calls; undefined: as the chat template shows. */
   readonly toolCallParser: string | undefined
@@ -28,6 +28,8 @@ export interface EndpointConfig {
   readonly maxChoices: number
   /** Endpoints for development: `/server_info`, `/reset_prefix_cache`, `/pause`, ... */
   readonly dev: boolean
+  /** Serve `/tokenizer_info`. */
+  readonly tokenizerInfo: boolean
   /** Serve the chat page at `/`. */
   readonly ui: boolean
   /** Serve `/docs` and `/openapi.json`. */

@@ -2,6 +2,7 @@
 
 import { packageVersion } from '../config/package-version.js'
 import type { Engine } from '../engine/index.js'
+import { warnWithoutToolParser } from './chat/parser-choice.js'
 import { Dispatcher } from './dispatcher.js'
 import { EngineMetrics } from './metrics/engine-metrics.js'
 import { HttpMetrics } from './metrics/http-metrics.js'
@@ -55,6 +56,7 @@ export class ServerCore {
       responses: new ResponseStore(config.responses),
       operations: this.#operations({ routes, metrics, http, startedMs: clock.now() }),
     }
+    warnWithoutToolParser(this.context)
     this.dispatcher = new Dispatcher(this.context, routes, http)
     this.tracingLoaded = loadTracing(modelNames[0], packageVersion()).then(tracing => {
       intake.tracing = tracing

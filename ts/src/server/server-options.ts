@@ -2,6 +2,7 @@
 
 import { check } from '../config/check.js'
 import { InvalidArgumentError } from '../errors.js'
+import { checkParserNames } from './chat/parser-choice.js'
 import type { ServerConfig } from './server-config.js'
 import type { Clock, Logger } from './server-context.js'
 
@@ -50,6 +51,7 @@ export interface ServerOptions {
   readonly trustRequestChatTemplate?: boolean
   /** Default `assistant`. */
   readonly responseRole?: string
+  /** Warn if no parser would find calls. They are looked for anyway. Default false. */
   readonly autoToolChoice?: boolean
   readonly toolCallParser?: string
   readonly reasoningParser?: string
@@ -65,6 +67,8 @@ export interface ServerOptions {
   readonly maxStoredResponsesBytes?: number
   /** Endpoints for development. Default false. */
   readonly dev?: boolean
+  /** `/tokenizer_info`: the configuration of the tokenizer. Default false. */
+  readonly tokenizerInfo?: boolean
   /** The chat page at `/`. Default true. */
   readonly ui?: boolean
   /** `/docs` and `/openapi.json`. Default true. */
@@ -116,6 +120,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   maxStoredResponses: true,
   maxStoredResponsesBytes: true,
   dev: true,
+  tokenizerInfo: true,
   ui: true,
   docs: true,
   logRequests: true,
@@ -138,7 +143,7 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
     }
   }
   const given = new Given(options)
-  return deepFreeze({
+  const config: ServerConfig = {
     endpoints: {
       promptTokensDetails: given.flag('promptTokensDetails', false),
       forceIncludeUsage: given.flag('forceIncludeUsage', false),
@@ -157,6 +162,7 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       maxCompletionPrompts: given.count('maxCompletionPrompts', 1024, 1),
       maxChoices: given.count('maxChoices', 128, 1),
       dev: given.flag('dev', false),
+      tokenizerInfo: given.flag('tokenizerInfo', false),
       ui: given.flag('ui', true),
       docs: given.flag('docs', true),
     },
@@ -189,7 +195,9 @@ export function parseServerOptions(options: ServerOptions): ServerConfig {
       outputs: given.flag('logOutputs', false),
       maxLogLength: options.maxLogLength === undefined ? undefined : given.count('maxLogLength', 0, 0),
     },
-  })
+  }
+  checkParserNames(config.endpoints)
+  return deepFreeze(config)
 }
 
 /** Names that requests may ask for. @throws InvalidArgumentError. */

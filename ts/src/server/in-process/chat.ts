@@ -10,11 +10,10 @@ import type { ChatResult, ChatTurn } from '../chat/chat-event.js'
 import type { ChatRequest, ChatTool, ReasoningEffort } from '../chat/chat-request.js'
 import { runChatTurn, startChatTurn } from '../chat/start-chat-turn.js'
 import { toTemplateMessages } from '../protocol/conversation-messages.js'
-import { reasoningParserNamed } from '../reasoning/index.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
 import { ServerCore } from '../server-core.js'
-import { type ToolChoice, toolParserNamed } from '../tools/index.js'
+import type { ToolChoice } from '../tools/index.js'
 import type { ConversationMessage } from './conversation.js'
 
 export interface ChatOptions {
@@ -47,8 +46,6 @@ export class Chat {
 
   /** @throws InvalidArgumentError for a parser that there is not. */
   constructor(engine: Engine, { toolCallParser, reasoningParser }: ChatOptions = {}) {
-    if (toolCallParser !== undefined) toolParserNamed(toolCallParser)
-    if (reasoningParser !== undefined && reasoningParser !== 'none') reasoningParserNamed(reasoningParser)
     this.#core = new ServerCore(engine, {
       maxQueue: MOST_REQUESTS,
       ...(toolCallParser !== undefined && { toolCallParser }),
