@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { build } from '../ts/build/build.mjs'
 import { execute } from '../ts/build/execute.mjs'
+import { packPackages } from '../ts/build/pack.mjs'
 import { inRoot, npmProgram } from '../ts/build/repository.mjs'
 import { targetFlags } from '../ts/build/rust-target.mjs'
 import { runMain } from '../ts/build/step-error.mjs'
@@ -21,7 +22,10 @@ await runMain(async commandArguments => {
   const environments = values.frameworks ? prepareFrameworks() : undefined
   environments?.catch(() => {})
   await build()
-  const { environment, tally } = await fetchModels()
+  const { environment: models, tally } = await fetchModels()
+  const packages = inRoot('.cache', 'packages')
+  await packPackages(packages)
+  const environment = { ...models, QUIRE_PACKAGES: packages }
   const runners = [
     { name: 'fetch-models', tally },
     ...(environments === undefined ? [] : [{ name: 'environments', tally: await environments }]),

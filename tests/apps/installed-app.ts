@@ -5,11 +5,12 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { directDependencies, ownPackages, type PackageFiles, pluginPackages } from './plugin-packages.js'
+import { ownTarballs } from './own-tarballs.js'
+import { directDependencies, isDefault, type PackageFiles, pluginPackages } from './plugin-packages.js'
 import { type Finished, run, succeeded } from './run-program.js'
 import { npm, pnpmStore } from './runtimes.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const pluginJavascript = fileURLToPath(new URL('../fixtures/plugin-javascript', import.meta.url))
 
 /** A folder for everything that these tests write, and the tarballs in it. */
 export class Workplace {
@@ -21,22 +22,23 @@ export class Workplace {
     this.#tarballs = tarballs
   }
 
-  /** Packs the packages of this repository and the small ones. */
+  /** With the packages of this repository and the small ones. */
   static async create(): Promise<Workplace> {
     const folder = await mkdtemp(join(tmpdir(), 'quire-apps-'))
     const sources = join(folder, 'sources')
     for (const [name, files] of Object.entries(pluginPackages)) await writeFiles(join(sources, name), files)
     const tarballs = join(folder, 'tarballs')
     await mkdir(tarballs)
-    const packages = [
-      ...Object.values(ownPackages).map(path => join(root, path)),
-      ...Object.keys(pluginPackages).map(name => join(sources, name)),
-    ]
+    const packages = [pluginJavascript, ...Object.keys(pluginPackages).map(name => join(sources, name))]
     const flags = ['--json', '--ignore-scripts', '--pack-destination', tarballs]
     const packed = JSON.parse(succeeded(await run([npm, 'pack', ...flags, ...packages], folder))) as Packed[]
+    const own = (await ownTarballs()).filter(({ name }) => isDefault(name))
     return new Workplace(
       folder,
-      Object.fromEntries(packed.map(({ name, filename }) => [name, `file:${join(tarballs, filename)}`])),
+      Object.fromEntries([
+        ...own.map(({ name, path }) => [name, `file:${path}`]),
+        ...packed.map(({ name, filename }) => [name, `file:${join(tarballs, filename)}`]),
+      ]),
     )
   }
 
@@ -61,6 +63,13 @@ export class Workplace {
     const folder = join(this.folder, name)
     await writeFiles(folder, { 'package.json': { name, private: true, type: 'module' } })
     return new InstalledApp(folder)
+  }
+
+  /** Paths of the tarballs, by the packages' names. */
+  get tarballs(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.entries(this.#tarballs).map(([name, location]) => [name, location.slice('file:'.length)]),
+    )
   }
 
   remove(): Promise<void> {

@@ -114,9 +114,7 @@ export const directDependencies = [
   'quire-plugin-javascript',
 ] as const
 
-/** Packages of this repository that apps get, and where they are. */
-export const ownPackages: Readonly<Record<string, string>> = {
-  'quire-llm': 'ts',
-  '@quire-llm/candle-cpu': 'plugins/candle-cpu',
-  'quire-plugin-javascript': 'tests/fixtures/plugin-javascript',
+/** Whether a package of this repository is Quire or comes with it. */
+export function isDefault(name: string): boolean {
+  return /^quire-llm$|^@quire-llm\/(candle-cpu|node-|candle-cpu-)/.test(name)
 }

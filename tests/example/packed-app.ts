@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ownTarballs } from '../apps/own-tarballs.js'
+import { isDefault } from '../apps/plugin-packages.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
@@ -32,15 +34,17 @@ export class PackedApp {
     this.#tarballs = tarballs
   }
 
-  /** @param packages folders of this repository; they are the app's direct dependencies */
+  /** @param packages names of this repository's packages, or folders of others; beside Quire the app's direct dependencies */
   static async create(packages: readonly string[]): Promise<PackedApp> {
     const folder = await mkdtemp(join(tmpdir(), 'quire-packed-app-'))
     const tarballs = join(folder, 'tarballs')
     await mkdir(tarballs)
     await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
-    const packed = await run(npm, ['pack', '--json', '--pack-destination', tarballs, ...packages.map(inRoot)], root)
+    const own = (await ownTarballs()).filter(({ name }) => isDefault(name) || packages.includes(name))
+    const foreign = packages.filter(name => own.every(tarball => tarball.name !== name))
+    const packed = await run(npm, ['pack', '--json', '--pack-destination', tarballs, ...foreign.map(inRoot)], root)
     const made = JSON.parse(succeeded(packed)) as Tarball[]
-    const paths = made.map(({ filename }) => join(tarballs, filename))
+    const paths = [...own.map(({ path }) => path), ...made.map(({ filename }) => join(tarballs, filename))]
     const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
     succeeded(await run(npm, ['install', ...flags, ...paths], folder))
     return new PackedApp(folder, made)

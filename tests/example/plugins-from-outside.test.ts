@@ -8,7 +8,7 @@ import { type Finished, PackedApp, succeeded } from './packed-app.js'
 
 interface Outsider {
   readonly name: string
-  /** Folders of this repository that the app depends on beside Quire; the last is the plugin. */
+  /** What the app depends on beside Quire: names of this repository's packages, and the folder of the plugin. */
   readonly packages: readonly string[]
   readonly origin: string
   readonly env: Readonly<Record<string, string>>
@@ -27,7 +27,7 @@ const pythonFiles = ['__init__', 'attention', 'decoder', 'framework', 'probe', '
 const outsiders: readonly Outsider[] = [
   {
     name: 'numpy',
-    packages: ['plugins/_python-worker', numpyFolder],
+    packages: ['@quire-llm/python-worker', numpyFolder],
     origin: 'quire-plugin-numpy',
     env: { QUIRE_PYTHON: python ?? '', OPENBLAS_NUM_THREADS: '1' },
     models: [...['llama_gqa', 'gpt2', 'opt_post_norm', 'qwen3_window'].map(fixture), ...shared],
@@ -77,7 +77,7 @@ function lastLine(finished: Finished): { framework: string; tokens: number[][] }
 
 const appOf = new Map<string, Promise<PackedApp>>()
 for (const { name, packages } of outsiders) {
-  const app = PackedApp.create(['ts', 'plugins/candle-cpu', ...packages])
+  const app = PackedApp.create(packages)
   app.catch(() => {}) // told by the first test that awaits it
   appOf.set(name, app)
   test.after.always(`${name}: the app is removed`, async () => (await app).remove())
