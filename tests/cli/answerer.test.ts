@@ -37,7 +37,7 @@ test('chat with a server: what is said is kept, with system prompt, key and samp
   })
   t.is(code, 0, stderr)
   t.is(stdout, 'Hello wörld 🙂\n'.repeat(3))
-  t.is(stderr.match(/^quire: TTFT \d\.\d{3} s, \d+\.\d tokens\/s, 3 tokens$/gm)?.length, 3, stderr)
+  t.is(stderr.match(/^quire: TTFT \d+\.\d{3} s, \d+\.\d tokens\/s, 3 tokens$/gm)?.length, 3, stderr)
   const system = { role: 'system', content: 'Be kind.' }
   const user = (content: string) => ({ role: 'user', content })
   const assistant = { role: 'assistant', content: 'Hello wörld 🙂' }
@@ -52,7 +52,9 @@ test('chat with a server: what is said is kept, with system prompt, key and samp
   const [first] = server.seen
   t.is(first?.path, '/v1/chat/completions')
   t.is(first?.headers.authorization, 'Bearer k1')
-  t.like(first?.body, { model: 'fake-model', temperature: 0.5, top_k: 4, max_tokens: 1024, stream: true })
+  t.like(first?.body, { model: 'fake-model', temperature: 0.5, top_k: 4, stream: true })
+  // As long as the model's context allows: a number of ours could be too large for it.
+  t.deepEqual([first?.body.max_tokens, first?.body.max_completion_tokens], [undefined, undefined])
 })
 
 test('one question', async t => {
@@ -129,7 +131,7 @@ for (const [args, expected, message] of misuses) {
 test('in this process: a conversation, a continuation, and how fast', async t => {
   const chat = await run(['chat', '--max-tokens', '5', '--temperature', '0', '--stats'], { input: 'Hello\nAnd?\n' })
   t.is(chat.code, 0, chat.stderr)
-  t.is(chat.stderr.match(/TTFT \d\.\d{3} s.*, [1-5] tokens$/gm)?.length, 2, chat.stderr)
+  t.is(chat.stderr.match(/TTFT \d+\.\d{3} s.*, [1-5] tokens$/gm)?.length, 2, chat.stderr)
   const complete = await run(['complete', '--max-tokens', '6', '--temperature', '0', '-q', 'Once upon a time'])
   const generate = await run(['generate', '--max-tokens', '6', '--temperature', '0', '--prompt', 'Once upon a time'])
   t.deepEqual([complete.code, complete.stdout], [0, generate.stdout])

@@ -7,7 +7,8 @@ import { helpOf, type OptionRow, parseOptions } from './options.js'
 import type { Streams } from './streams.js'
 import { TerminalLines } from './terminal-lines.js'
 
-const DEFAULT_MAX_TOKENS = 1024
+/** A server gives what room its model's context leaves; more than that it would refuse. */
+const DEFAULT_LENGTHS = { model: 1024, server: undefined }
 
 const rows: readonly OptionRow[] = [
   { name: 'system-prompt', kind: 'text', value: 'TEXT', help: 'a system message that begins the conversation' },
@@ -26,7 +27,7 @@ export const chatCommand = {
 async function chat(args: readonly string[], streams: Streams): Promise<ExitCode> {
   const options = parseOptions(withoutShortNames(args), rows)
   const { own } = options
-  await using answerer = await openAnswerer(options, DEFAULT_MAX_TOKENS, streams, process.env)
+  await using answerer = await openAnswerer(options, DEFAULT_LENGTHS, streams, process.env)
   const system = (own['system-prompt'] ?? own.system) as string | undefined
   const opening: readonly ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
   const lines = new TerminalLines(streams, hint, own.stats === true)

@@ -6,7 +6,8 @@ import { helpOf, parseOptions } from './options.js'
 import type { Streams } from './streams.js'
 import { TerminalLines } from './terminal-lines.js'
 
-const DEFAULT_MAX_TOKENS = 128
+/** What servers give to completions by themselves is 16 tokens. */
+const DEFAULT_LENGTHS = { model: 128, server: 128 }
 const hint = 'Ctrl-D ends, Ctrl-C stops a continuation.'
 
 export const completeCommand = {
@@ -17,7 +18,7 @@ export const completeCommand = {
 
 async function complete(args: readonly string[], streams: Streams): Promise<ExitCode> {
   const options = parseOptions(withoutShortNames(args), answererRows)
-  await using answerer = await openAnswerer(options, DEFAULT_MAX_TOKENS, streams, process.env)
+  await using answerer = await openAnswerer(options, DEFAULT_LENGTHS, streams, process.env)
   const lines = new TerminalLines(streams, hint, options.own.stats === true)
   const quick = options.own.quick as string | undefined
   if (quick !== undefined) return await lines.one(signal => answerer.complete(quick, signal))

@@ -28,10 +28,17 @@ export function withoutShortNames(args: readonly string[]): string[] {
   return args.map(arg => (arg === '-q' ? '--quick' : arg))
 }
 
+/** Most tokens of an answer, where the user says nothing. */
+export interface DefaultLengths {
+  readonly model: number
+  /** undefined: as the server does. */
+  readonly server: number | undefined
+}
+
 /** @throws UsageError for options that do not go together; what loading a model or asking a server throws. */
 export function openAnswerer(
   { engine, sampling, own }: ParsedOptions,
-  maxTokens: number,
+  lengths: DefaultLengths,
   streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Promise<Answerer> {
@@ -40,7 +47,7 @@ export function openAnswerer(
   if (url === undefined) {
     const without = ['model-name', 'api-key'].find(name => own[name] !== undefined)
     if (without !== undefined) throw new UsageError(`--${without} goes with --url.`)
-    return ModelAnswerer.create(engine, { maxTokens, ...sampling }, streams)
+    return ModelAnswerer.create(engine, { maxTokens: lengths.model, ...sampling }, streams)
   }
   const [local] = engineRows.filter(row => row.engine !== undefined && engine[row.engine] !== undefined)
   if (local !== undefined) {
@@ -51,6 +58,6 @@ export function openAnswerer(
     url,
     ...(model !== undefined && { model }),
     ...(apiKey !== undefined && { apiKey }),
-    sampling: { maxTokens, ...sampling } as WireSampling,
+    sampling: { ...(lengths.server !== undefined && { maxTokens: lengths.server }), ...sampling } as WireSampling,
   })
 }
