@@ -44,6 +44,8 @@ export function webEventStream(source: EventSource, options: WebStreamOptions): 
           send: frame => {
             if (isOver) return false
             controller.enqueue(encoder.encode(frame))
+            // A reader that waits takes it at once, asks for more, and may so have got to the end.
+            if (isOver) return false
             const room = controller.desiredSize ?? 0
             if (room > 0) return true
             if (HIGH_WATER_BYTES - room > options.maxUnsentBytes) leave()
