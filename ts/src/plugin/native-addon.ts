@@ -1,6 +1,6 @@
 // Finds and loads the native module of a package: built in a clone, from the package of this platform, or beside a bundle.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,6 +65,7 @@ function placesOf(addon: NativeAddon, platform: string, env: NativeHost['env'], 
 /** Why a file must not be loaded: said here, where the system's loader says less, or kills the process. */
 function faultOf(place: string, addon: NativeAddon, { system, arch }: NativePlatform): Fault | undefined {
   if (!existsSync(place)) return { kind: 'missing' }
+  if (!canBeOpened(place)) return undefined
   const header = readBinaryHeader(place)
   if (header === undefined || !header.isWhole) return { kind: 'corrupt' }
   if (header.system !== system || !header.archs.includes(arch)) {
@@ -77,6 +78,16 @@ function faultOf(place: string, addon: NativeAddon, { system, arch }: NativePlat
     return undefined
   }
   return { kind: 'version', wanted: String(owner.version), found: String(found.version) }
+}
+
+/** Not so what lies inside an executable made by `bun build --compile`, which can be loaded all the same. */
+function canBeOpened(place: string): boolean {
+  try {
+    closeSync(openSync(place, 'r'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 function manifestIn(folder: string): { name?: string; version?: string } | undefined {
