@@ -19,9 +19,10 @@ import {
   type TypedArray,
   viewWindow,
 } from 'quire-llm/plugin'
-import { hostMemory, peakResidentBytes, resetPeakResidentBytes } from './host-memory.js'
+import type { MemoryAccount } from './candle-host.js'
 import { cpu, HostTensor, nativeOf } from './host-tensor.js'
-import { bytesOf, type Native, unwrap } from './native.js'
+import type { Native } from './native.js'
+import { bytesOf, unwrap } from './outcome.js'
 
 const floatInfos: Readonly<Partial<Record<DTypeName, FloatInfo>>> = {
   float32: {
@@ -41,9 +42,11 @@ export class CandleFramework implements Framework {
   readonly float: DType = { name: 'float32', itemSize: 4 }
   readonly bfloat16: DType = { name: 'bfloat16', itemSize: 2 }
   readonly #native: Native
+  readonly #memory: MemoryAccount
 
-  constructor(native: Native) {
+  constructor(native: Native, memory: MemoryAccount) {
     this.#native = native
+    this.#memory = memory
   }
 
   tensor(data: TypedArray | readonly number[], options: TensorOptions): Tensor {
@@ -140,15 +143,15 @@ export class CandleFramework implements Framework {
 
   async memoryInfo(device: Device = cpu): Promise<MemoryInfo> {
     this.setDevice(device)
-    return hostMemory()
+    return this.#memory.info()
   }
 
   async peakMemory(): Promise<number> {
-    return peakResidentBytes()
+    return this.#memory.peakBytes()
   }
 
   async resetPeakMemory(): Promise<void> {
-    if (!resetPeakResidentBytes()) throw this.#lacks('resetPeakMemory')
+    if (!this.#memory.resetPeak()) throw this.#lacks('resetPeakMemory')
   }
 
   /** Freed memory goes back to the system at once. */

@@ -19,9 +19,9 @@ import {
   type Tensor,
 } from 'quire-llm/plugin'
 import type { Runner } from '../native/native.js'
-import { computeThreads } from './compute-threads.js'
 import { nativeOf } from './host-tensor.js'
-import { bytesOf, type Native, unwrap } from './native.js'
+import type { Native } from './native.js'
+import { bytesOf, unwrap } from './outcome.js'
 
 const noTypes = new Int32Array(0)
 
@@ -29,6 +29,8 @@ export interface CandleRunnerOptions {
   readonly capabilities: RunnerCapabilities
   /** Threads that compute; undefined = as the model's size asks for. */
   readonly threads: number | undefined
+  /** How many the model in this directory asks for. */
+  readonly computeThreads: (path: string) => Promise<number>
   /** Kernels to force, or 'reference'; undefined = the best that this CPU has. */
   readonly kernels: string | undefined
 }
@@ -65,7 +67,7 @@ export class CandleRunner implements ModelRunner {
   }
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
-    const { threads = await computeThreads(path), kernels } = this.#options
+    const { computeThreads, threads = await computeThreads(path), kernels } = this.#options
     const options = { dtype: this.#target.dtype, threads, ...(kernels !== undefined && { kernels }) }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())

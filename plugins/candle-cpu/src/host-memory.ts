@@ -3,9 +3,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import type { MemoryInfo } from 'quire-llm/plugin'
+import type { MemoryAccount } from './candle-host.js'
+
+export const hostMemory: MemoryAccount = { info, peakBytes, resetPeak }
 
 /** Memory that can be had without swapping, within the limit of this process's control group. */
-export function hostMemory(): MemoryInfo {
+function info(): MemoryInfo {
   const limit = process.constrainedMemory?.() ?? 0
   const totalBytes = limit > 0 && limit < totalmem() ? limit : totalmem()
   const available = fieldBytes('/proc/meminfo', 'MemAvailable') ?? freemem()
@@ -14,12 +17,12 @@ export function hostMemory(): MemoryInfo {
 }
 
 /** Most memory that was resident at once since the last reset. */
-export function peakResidentBytes(): number {
+function peakBytes(): number {
   return fieldBytes('/proc/self/status', 'VmHWM') ?? process.resourceUsage().maxRSS * 1024
 }
 
 /** False where the system keeps no peak that can be reset. */
-export function resetPeakResidentBytes(): boolean {
+function resetPeak(): boolean {
   try {
     writeFileSync('/proc/self/clear_refs', '5')
     return true

@@ -1,7 +1,6 @@
-// Finds and loads the native module of the candle runner, and turns its tagged failures into typed errors.
+// Finds and loads the native module of the candle runner.
 
-import { errorFromNative, loadNativeAddon } from 'quire-llm/plugin'
-import type { Failure } from '../native/native.js'
+import { loadNativeAddon } from 'quire-llm/plugin'
 
 /** What the addon exports, as its generated declarations say. */
 export type Native = typeof import('../native/native.js')
@@ -15,17 +14,4 @@ export async function loadNative(): Promise<Native> {
     from: import.meta.url,
     root: '../',
   }) as Native
-}
-
-/** The value of a native call. @throws the typed error that the failure stands for. */
-export function unwrap<T>(outcome: T | Failure): T {
-  if (typeof outcome === 'object' && outcome !== null && (outcome as { ok?: unknown }).ok === false) {
-    throw errorFromNative(outcome as Failure)
-  }
-  return outcome as T
-}
-
-/** The bytes of a typed array, shared: native code writes through them. */
-export function bytesOf(array: ArrayBufferView): Buffer {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength)
 }

@@ -1,78 +1,16 @@
-// Who this plugin is, whether it can run here, and how it is opened.
+// The plugin on Node: over the addon of this platform and the memory of this process.
 
 import { availableParallelism } from 'node:os'
-import {
-  type FrameworkPlugin,
-  InvalidArgumentError,
-  type OpenedFramework,
-  type OpenOptions,
-  type Probe,
-  type RunnerCapabilities,
-  SPEC_VERSION,
-} from 'quire-llm/plugin'
-import type { CpuFacts } from '../native/native.js'
-import { CandleFramework } from './candle-framework.js'
-import { CandleRunner } from './candle-runner.js'
-import { cpu } from './host-tensor.js'
-import { loadNative, type Native } from './native.js'
+import type { FrameworkPlugin } from 'quire-llm/plugin'
+import { candlePlugin } from './candle-plugin.js'
+import { computeThreads } from './compute-threads.js'
+import { hostMemory } from './host-memory.js'
+import { loadNative } from './native.js'
 
 /** candle and Quire's own kernels on the CPU. */
-export const plugin: FrameworkPlugin = {
-  specVersion: SPEC_VERSION,
-  name: 'candle',
-  priority: 0,
-  probe,
-  open,
-}
-
-async function probe(): Promise<Probe> {
-  try {
-    const facts = (await loadNative()).cpuFacts()
-    return {
-      available: true,
-      version: facts.version,
-      devices: [cpu],
-      capabilities: capabilitiesOf(facts),
-      facts: {
-        'cpu features': facts.features.join(' ') || 'none that the kernels look at',
-        kernels: `${facts.kernels[0]} (can also run: ${[...facts.kernels.slice(1), 'reference'].join(', ')})`,
-        threads: String(availableParallelism()),
-      },
-    }
-  } catch (error) {
-    return { available: false, devices: [], reason: (error as Error).message }
-  }
-}
-
-/** @throws NativeBindingError; InvalidArgumentError for a QUIRE_CPU that names no kernels of this CPU. */
-async function open({ env }: OpenOptions): Promise<OpenedFramework> {
-  const native = await loadNative()
-  const kernels = forcedKernels(native, env.QUIRE_CPU)
-  const capabilities = capabilitiesOf(native.cpuFacts())
-  return {
-    framework: new CandleFramework(native),
-    createRunner: async target => new CandleRunner(native, target, { capabilities, kernels, threads: target.threads }),
-    close: async () => {},
-  }
-}
-
-function capabilitiesOf({ architectures }: CpuFacts): RunnerCapabilities {
-  return {
-    devices: ['cpu'],
-    dtypes: ['float32', 'bfloat16'],
-    architectures,
-    quantizations: [],
-    blockSizes: 'any',
-    deviceSampling: true,
-    pooling: true,
-  }
-}
-
-function forcedKernels(native: Native, asked: string | undefined): string | undefined {
-  if (asked === undefined || asked === '') return undefined
-  const choices = [...native.cpuFacts().kernels, 'reference']
-  if (!choices.includes(asked)) {
-    throw new InvalidArgumentError('QUIRE_CPU', `QUIRE_CPU must be one of ${choices.join(', ')} on this CPU.`, asked)
-  }
-  return asked
-}
+export const plugin: FrameworkPlugin = candlePlugin({
+  loadNative,
+  memory: hostMemory,
+  parallelism: availableParallelism(),
+  computeThreads,
+})

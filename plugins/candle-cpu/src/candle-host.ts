@@ -1,0 +1,22 @@
+// What the plugin needs of the runtime that it lives in: the native module, an account of memory, threads.
+
+import type { MemoryInfo } from 'quire-llm/plugin'
+import type { Native } from './native.js'
+
+export interface CandleHost {
+  /** @throws NativeBindingError. */
+  loadNative(): Promise<Native>
+  readonly memory: MemoryAccount
+  /** Threads that run at once. */
+  readonly parallelism: number
+  /** Threads that pay for the model in this directory, where nobody said how many. */
+  computeThreads(path: string): Promise<number>
+}
+
+/** How much memory may still be taken, and has been. */
+export interface MemoryAccount {
+  info(): MemoryInfo
+  peakBytes(): number
+  /** False where there is no peak that can be reset. */
+  resetPeak(): boolean
+}
