@@ -1,10 +1,18 @@
 // What can be copied out of a page of docs/: its fenced blocks with their names, and its tables.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Pages whose snippets another test runs. */
+export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  'deno-and-bun.md': 'tests/runtimes/runtimes.test.ts',
+  'serve.md': 'tests/docs/serve-snippets.test.ts',
+  'logits-processors.md': 'tests/docs/logits-processors.test.ts',
+  'write-a-plugin.md': 'tests/example/guide.test.ts',
+}
 
 export interface Block {
   readonly language: string
@@ -12,6 +20,16 @@ export interface Block {
   readonly name: string
   readonly text: string
 }
+
+/** A block of a page of docs/. */
+export interface PageBlock extends Block {
+  readonly page: string
+}
+
+/** All pages of docs/ by file name. */
+export const guidePages: readonly string[] = readdirSync(join(root, 'docs'))
+  .filter(name => name.endsWith('.md'))
+  .sort()
 
 export function readGuide(name: string): string {
   return readFileSync(join(root, 'docs', name), 'utf8')
@@ -26,6 +44,11 @@ export function blocksOf(guide: string): readonly Block[] {
     }),
   )
 }
+
+/** Blocks of all pages that no other test runs. */
+export const siteBlocks: readonly PageBlock[] = guidePages
+  .filter(page => !Object.hasOwn(TESTED_ELSEWHERE, page))
+  .flatMap(page => blocksOf(readGuide(page)).map(block => ({ page, ...block })))
 
 export function sectionOf(guide: string, heading: string): string {
   return guide.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''

@@ -1,12 +1,9 @@
 // Every snippet of docs/serve.md is run as it stands, but for the port: clients against a real `quire serve`, servers on a port
 // of their own, command lines by the parser that `quire serve` has. They run what was built.
 
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { parseServeSettings } from '../../ts/src/cli/serve-settings.js'
 import { NodeServer } from '../../ts/src/server/index.js'
@@ -14,6 +11,7 @@ import { findRuntimes } from '../apps/runtimes.js'
 import { CLIENTS, environmentPython } from '../environments/make.mjs'
 import { CERT, KEY } from '../server/localhost-certificate.js'
 import { type Block, blocksOf, readGuide, root, sectionOf } from './guide-blocks.js'
+import { codeOf, freePort, type Program, start as startIn, until } from './snippet-programs.js'
 
 const blocks = blocksOf(readGuide('serve.md'))
 const readme = blocksOf(sectionOf(readGuide('../README.md'), 'Serve'))
@@ -25,60 +23,9 @@ await mkdir(folders, { recursive: true })
 const folder = await mkdtemp(join(folders, 'serve-'))
 const runtimes = await findRuntimes()
 const own = new Set(['hono.ts', 'fastify.ts', 'bun.ts', 'deno.ts', 'node.ts'])
-const MS = 120_000
 
-interface Program {
-  readonly stdout: () => string
-  readonly said: () => string
-  readonly ended: Promise<number | null>
-  end(): Promise<unknown>
-}
-
-function start([program, ...args]: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(QUIRE_|VLLM_|OPENAI_|NODE_OPTIONS)/.test(name))
-  const child = spawn(program as string, args, {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...Object.fromEntries(kept), LITELLM_LOCAL_MODEL_COST_MAP: 'True', ...env },
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('close', resolve)
-    child.on('error', reject)
-  })
-  return {
-    stdout: () => stdout,
-    said: () => `${stdout}\n${stderr}`,
-    ended,
-    end: () => {
-      child.kill('SIGKILL')
-      return ended
-    },
-  }
-}
-
-async function until(isTrue: () => boolean, program: Program): Promise<void> {
-  const gone = program.ended.then(() => true)
-  for (const end = Date.now() + MS; !isTrue(); ) {
-    const isGone = await Promise.race([gone, delay(20, false)])
-    if ((isGone && !isTrue()) || Date.now() > end) throw new Error(`in vain: ${program.said()}`)
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
+const start = (command: readonly string[]): Program =>
+  startIn(command, folder, { LITELLM_LOCAL_MODEL_COST_MAP: 'True' })
 
 /** A block in a file of its own, with another port. */
 async function written({ name, text }: Block, port: number): Promise<string> {
@@ -137,10 +84,7 @@ const shown: Readonly<Record<string, RegExp>> = {
 
 async function runsAsClient(t: ExecutionContext, block: Block): Promise<void> {
   const client = start(commandOf(block, await written(block, port)))
-  const timer = setTimeout(() => client.end(), MS)
-  const code = await client.ended
-  clearTimeout(timer)
-  t.is(code, 0, client.said())
+  t.is(await codeOf(client), 0, client.said())
   t.regex(client.stdout(), shown[block.name] ?? /\w+ \w+ \w+/, client.said())
 }
 
