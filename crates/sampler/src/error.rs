@@ -89,6 +89,21 @@ pub enum SamplingError {
         /// Elements given.
         given: usize,
     },
+    /// A logits processor refused or panicked.
+    #[error("a logits processor failed: {reason}")]
+    ProcessorFailed {
+        /// What it said.
+        reason: String,
+    },
+    /// A logits processor wrote NaN; the first such id.
+    #[error("a logits processor wrote NaN as the logit of token id {token_id}")]
+    ProcessorWroteNan {
+        /// The first id whose logit is NaN.
+        token_id: u32,
+    },
+    /// Ids were possible before the logits processors of a row, and none is after them.
+    #[error("the logits processors left no token that may be drawn")]
+    ProcessorLeftNothing,
     /// The model returned NaN for a row; the first such id.
     #[error("the model returned NaN as the logit of token id {token_id}")]
     InvalidLogits {
@@ -112,6 +127,9 @@ impl SamplingError {
             | Self::DuplicateSequence { .. }
             | Self::UnknownSequence { .. }
             | Self::Shape { .. } => "ERR_INTERNAL",
+            Self::ProcessorFailed { .. } | Self::ProcessorWroteNan { .. } | Self::ProcessorLeftNothing => {
+                "ERR_LOGITS_PROCESSOR"
+            }
             Self::InvalidLogits { .. } => "ERR_INVALID_LOGITS",
         }
     }

@@ -1,8 +1,9 @@
 //! Logits rows to tokens; the caller passes the randomness.
 //!
 //! ```text
-//! [Sampler]  grammar mask -> allowed ids -> logit bias -> min_tokens -> penalties -> bad words  (per sequence, on the host)
-//! [draw]     -> temperature -> min-p -> top-k -> top-p -> Gumbel race                           (stateless, anywhere)
+//! [Sampler]  grammar mask -> allowed ids -> logit bias -> min_tokens                           (per sequence, on the host)
+//!            -> logits processors, under the same masks -> penalties -> bad words
+//! [draw]     -> temperature -> min-p -> top-k -> top-p -> Gumbel race                          (stateless, anywhere)
 //! ```
 //!
 //! A draw depends on (seed, position, token id, logits) and on nothing else, bit for bit, on every platform. Knows
@@ -13,6 +14,7 @@ mod arithmetic;
 mod draw;
 mod draw_rows;
 mod error;
+mod logits_processor;
 mod logprobs;
 mod noise;
 mod philox;
@@ -33,6 +35,7 @@ pub use quire_kernels::ThreadPool;
 pub use draw::{DrawScratch, draw};
 pub use draw_rows::draw_rows;
 pub use error::SamplingError;
+pub use logits_processor::{LogitsProcessor, RowContext};
 pub use logprobs::LogprobColumns;
 pub use row_sampling::RowSampling;
 pub use sampler::{LogprobsMode, Sampler, SamplerOptions};

@@ -1,7 +1,7 @@
 //! The work of one row of a batch, on one thread: a prompt position to describe, or a token (with drafts: several) to
 //! draw. Touches nothing but its own logits, its own sequence and its own outcome.
 
-use quire_core::InputBatchView;
+use quire_core::{InputBatchView, SequenceId};
 
 use crate::draw::{DrawScratch, Drawn, draw_scanned};
 use crate::error::SamplingError;
@@ -99,13 +99,16 @@ impl RowWork<'_> {
         let Self { row, logits_row: first_logits_row, logits, task, outcome, .. } = self;
         let Task::Sample { state } = task else { return Ok(()) };
         let num_logits_rows = logits.len() / step.vocab_size;
+        let sequence_id = step.batch.sequence_id(*row);
         for (index, logits) in logits.chunks_exact_mut(step.vocab_size).enumerate() {
             let logits_row = *first_logits_row + index;
             let sampling = RowSampling::of_row(step.batch, *row, logits_row);
-            if let Some(words) = step.masks.and_then(|masks| masks.of_row(logits_row, step.vocab_size)) {
+            let mask = step.masks.and_then(|masks| masks.of_row(logits_row, step.vocab_size));
+            if let Some(words) = mask {
                 token_masks::apply(words, logits);
             }
-            let token_id = sample_one(step, scratch, state.as_deref(), logits, &sampling, &mut outcome.columns)? as i32;
+            let place = Place { sequence_id, mask, sampling };
+            let token_id = sample_one(step, scratch, state.as_deref(), logits, &place, &mut outcome.columns)? as i32;
             outcome.token_ids.push(token_id);
             if let Some(state) = state {
                 state.append(token_id);
@@ -123,13 +126,21 @@ impl RowWork<'_> {
     }
 }
 
+/// What one row of logits is drawn with.
+struct Place<'a> {
+    sequence_id: SequenceId,
+    /// Of the grammar.
+    mask: Option<&'a [u32]>,
+    sampling: RowSampling,
+}
+
 /// One token from one row of logits (grammar already applied), and its group of logprobs.
 fn sample_one(
     step: &Step<'_>,
     scratch: &mut WorkScratch,
     state: Option<&SequenceState>,
     logits: &mut [f32],
-    sampling: &RowSampling,
+    place: &Place<'_>,
     columns: &mut LogprobColumns,
 ) -> Result<u32, SamplingError> {
     let WorkScratch { draw, values, values_scan, best } = scratch;
@@ -141,10 +152,14 @@ fn sample_one(
         values.extend_from_slice(logits);
     }
     if let Some(state) = changes {
-        state.change(logits);
+        state.bias_and_mask(logits);
+        if state.has_processors() {
+            process(state, place, logits, &mut draw.scan)?;
+        }
+        state.penalise_and_forbid(logits);
     }
     scan(&mut draw.scan, logits)?;
-    let drawn = draw_scanned(logits, sampling, draw);
+    let drawn = draw_scanned(logits, &place.sampling, draw);
 
     let Some(others) = others else {
         columns.end_group();
@@ -152,7 +167,7 @@ fn sample_one(
     };
     let is_processed = !step.mode.is_raw() && drawn.cut.is_some();
     if is_processed {
-        process(logits, sampling.temperature, &drawn, values);
+        truncate(logits, place.sampling.temperature, &drawn, values);
     }
     let (described, scanned): (&[f32], _) = if keeps_raw || is_processed {
         scan(values_scan, values)?;
@@ -173,8 +188,29 @@ fn others(state: &SequenceState, vocab_size: usize) -> Option<Others<'_>> {
     }
 }
 
+/// Lets the sequence's processors change a row of logits, but for what is impossible in it.
+fn process(
+    state: &SequenceState,
+    place: &Place<'_>,
+    logits: &mut [f32],
+    buffer: &mut RowScan,
+) -> Result<(), SamplingError> {
+    // NaN and nothing possible are the model's and the masks' until here, and the processors' after.
+    scan(buffer, logits)?;
+    let had_any = buffer.maximum() > f32::NEG_INFINITY;
+    state.process(place.sequence_id, logits)?;
+    if let Some(words) = place.mask {
+        token_masks::apply(words, logits);
+    }
+    state.mask_again(logits);
+    if had_any && logits.iter().all(|&logit| logit == f32::NEG_INFINITY) {
+        return Err(SamplingError::ProcessorLeftNothing);
+    }
+    Ok(())
+}
+
 /// The values drawn from: divided by the temperature, impossible where a filter removed the id.
-fn process(logits: &[f32], temperature: f32, drawn: &Drawn, values: &mut Vec<f32>) {
+fn truncate(logits: &[f32], temperature: f32, drawn: &Drawn, values: &mut Vec<f32>) {
     values.clear();
     values.extend(logits.iter().enumerate().map(|(id, logit)| {
         let value = logit / temperature;

@@ -2,12 +2,13 @@
 //! logprobs, rows in parallel. Knows nothing of scheduling, devices or text.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quire_core::{InputBatchView, SequenceId};
 use quire_kernels::ThreadPool;
 
 use crate::error::SamplingError;
+use crate::logits_processor::LogitsProcessor;
 use crate::row_work::{RowOutcome, RowWork, Step, Task, WorkScratch};
 use crate::sampler_output::{RowFailure, SamplerOutput};
 use crate::sampling_params::SamplingParams;
@@ -80,6 +81,20 @@ impl Sampler {
         params: SamplingParams,
         prompt_token_ids: &[i32],
     ) -> Result<(), SamplingError> {
+        self.add_with_processors(sequence_id, params, prompt_token_ids, Vec::new())
+    }
+
+    /// The same for a sequence whose rows `processors` change, one after the other.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_with_processors(
+        &mut self,
+        sequence_id: SequenceId,
+        params: SamplingParams,
+        prompt_token_ids: &[i32],
+        processors: Vec<Arc<dyn LogitsProcessor>>,
+    ) -> Result<(), SamplingError> {
         params.validate()?;
         let vocab_size = self.options.vocab_size;
         params.validate_for(vocab_size, self.options.max_logprobs)?;
@@ -92,7 +107,7 @@ impl Sampler {
         if self.sequences.contains_key(&sequence_id) {
             return Err(SamplingError::DuplicateSequence { sequence_id: sequence_id.0 });
         }
-        let state = SequenceState::new(params, prompt_token_ids, vocab_size);
+        let state = SequenceState::new(params, prompt_token_ids, vocab_size, processors);
         self.sequences.insert(sequence_id, Box::new(state));
         Ok(())
     }
@@ -136,6 +151,21 @@ impl Sampler {
     /// [`SamplingError::UnknownSequence`].
     pub fn truncate(&mut self, sequence_id: SequenceId, num_output_tokens: usize) -> Result<(), SamplingError> {
         self.state_mut(sequence_id)?.truncate(num_output_tokens);
+        Ok(())
+    }
+
+    /// Makes of a row of logits what the sequence's processors see, but for its grammar mask
+    /// ([`TokenMasks::apply_to`], before): for processors that run elsewhere and hand their row to one that runs here.
+    ///
+    /// # Errors
+    /// [`SamplingError::UnknownSequence`]; [`SamplingError::Shape`].
+    pub fn prepare_row(&self, sequence_id: SequenceId, row: &mut [f32]) -> Result<(), SamplingError> {
+        let expected = self.options.vocab_size;
+        if row.len() != expected {
+            return Err(SamplingError::Shape { array: "row", expected, given: row.len() });
+        }
+        let state = self.sequences.get(&sequence_id);
+        state.ok_or(SamplingError::UnknownSequence { sequence_id: sequence_id.0 })?.bias_and_mask(row);
         Ok(())
     }
 

@@ -48,6 +48,8 @@ pub struct SamplingParams {
     pub bad_words: Vec<Vec<i32>>,
     /// A grammar says at each step which ids may come: its masks are handed to [`crate::Sampler::sample`].
     pub has_grammar: bool,
+    /// Code of the caller changes the logits: it is handed to [`crate::Sampler::add_with_processors`].
+    pub has_processors: bool,
 }
 
 impl Default for SamplingParams {
@@ -72,6 +74,7 @@ impl Default for SamplingParams {
             allowed_token_ids: None,
             bad_words: Vec::new(),
             has_grammar: false,
+            has_processors: false,
         }
     }
 }
@@ -174,7 +177,11 @@ impl SamplingParams {
 
     /// Whether the request needs the stateful [`crate::Sampler`]; if not, its columns say all.
     pub fn needs_host(&self) -> bool {
-        self.changes_logits() || self.wants_logprobs() || self.prompt_logprobs.is_some() || self.has_grammar
+        self.changes_logits()
+            || self.wants_logprobs()
+            || self.prompt_logprobs.is_some()
+            || self.has_grammar
+            || self.has_processors
     }
 
     /// Whether the temperature asks for the greatest logit.

@@ -1,13 +1,20 @@
 //! What sampling must remember of one sequence, and the changes that this makes to its logits: allowed ids, bias,
-//! min_tokens, penalties, bad words, in this order. Temperature and what follows is the draw's.
+//! min_tokens, processors, penalties, bad words, in this order. Temperature and what follows is the draw's.
 
+use std::sync::Arc;
+
+use quire_core::SequenceId;
+
+use crate::error::SamplingError;
+use crate::logits_processor::{self, LogitsProcessor, RowContext};
 use crate::sampling_params::SamplingParams;
 use crate::token_counts::TokenCounts;
 
 #[derive(Debug)]
 pub(crate) struct SequenceState {
     params: SamplingParams,
-    /// Kept only for prompt logprobs.
+    processors: Vec<Arc<dyn LogitsProcessor>>,
+    /// Kept only for prompt logprobs and processors.
     prompt_token_ids: Vec<i32>,
     /// Index of the next prompt id to describe; the first has nothing before it.
     next_prompt_logprob: usize,
@@ -16,10 +23,16 @@ pub(crate) struct SequenceState {
 }
 
 impl SequenceState {
-    pub(crate) fn new(params: SamplingParams, prompt_token_ids: &[i32], vocab_size: usize) -> Self {
+    pub(crate) fn new(
+        params: SamplingParams,
+        prompt_token_ids: &[i32],
+        vocab_size: usize,
+        processors: Vec<Arc<dyn LogitsProcessor>>,
+    ) -> Self {
         let prompt_ids = |wanted: bool| if wanted { prompt_token_ids } else { &[] };
         Self {
-            prompt_token_ids: prompt_ids(params.prompt_logprobs.is_some()).to_vec(),
+            prompt_token_ids: prompt_ids(params.prompt_logprobs.is_some() || !processors.is_empty()).to_vec(),
+            processors,
             next_prompt_logprob: 1,
             output_token_ids: Vec::new(),
             counts: TokenCounts::of_prompt(prompt_ids(params.penalises()), vocab_size),
@@ -60,17 +73,45 @@ impl SequenceState {
         Some(token_id)
     }
 
-    /// Whether [`change`](Self::change) would do anything.
+    /// Whether the sequence's rules or processors would do anything.
     pub(crate) fn changes_logits(&self) -> bool {
-        self.params.changes_logits()
+        self.params.changes_logits() || self.has_processors()
     }
 
-    /// Applies the sequence's rules to one row of logits.
-    pub(crate) fn change(&self, logits: &mut [f32]) {
+    pub(crate) fn has_processors(&self) -> bool {
+        !self.processors.is_empty()
+    }
+
+    /// The rules that come before processors, on one row of logits.
+    pub(crate) fn bias_and_mask(&self, logits: &mut [f32]) {
         self.mask_all_but_allowed(logits);
         for (id, bias) in self.params.clamped_bias() {
             logits[id] += bias;
         }
+        self.mask_early_ends(logits);
+    }
+
+    /// What those rules made impossible, once more.
+    pub(crate) fn mask_again(&self, logits: &mut [f32]) {
+        self.mask_all_but_allowed(logits);
+        self.mask_early_ends(logits);
+    }
+
+    /// Runs the processors over one row of logits.
+    pub(crate) fn process(&self, sequence_id: SequenceId, logits: &mut [f32]) -> Result<(), SamplingError> {
+        let Self { processors, prompt_token_ids, output_token_ids, .. } = self;
+        logits_processor::run(processors, logits, &RowContext { sequence_id, prompt_token_ids, output_token_ids })
+    }
+
+    /// The rules that come after processors.
+    pub(crate) fn penalise_and_forbid(&self, logits: &mut [f32]) {
+        if self.params.penalises() {
+            self.penalise(logits);
+        }
+        self.mask_bad_words(logits);
+    }
+
+    fn mask_early_ends(&self, logits: &mut [f32]) {
         if (self.output_token_ids.len() as i64) < i64::from(self.params.min_tokens) {
             for &id in &self.params.stop_and_eos_ids {
                 if let Some(logit) = usize::try_from(id).ok().and_then(|id| logits.get_mut(id)) {
@@ -78,10 +119,6 @@ impl SequenceState {
                 }
             }
         }
-        if self.params.penalises() {
-            self.penalise(logits);
-        }
-        self.mask_bad_words(logits);
     }
 
     fn mask_all_but_allowed(&self, logits: &mut [f32]) {

@@ -26,6 +26,16 @@ impl<'a> TokenMasks<'a> {
         Ok(())
     }
 
+    /// Makes impossible in `row` (`[vocabulary]`) what the mask of logits row `logits_row` does not allow.
+    ///
+    /// # Panics
+    /// If the masks were made for fewer rows or a smaller vocabulary.
+    pub fn apply_to(&self, logits_row: usize, row: &mut [f32]) {
+        if let Some(words) = self.of_row(logits_row, row.len()) {
+            apply(words, row);
+        }
+    }
+
     /// The words of logits row `logits_row`.
     pub(crate) fn of_row(&self, logits_row: usize, vocab_size: usize) -> Option<&'a [u32]> {
         let index = usize::try_from(self.mask_index[logits_row]).ok()?;
