@@ -76,6 +76,12 @@ impl From<SamplingError> for Failure {
             SamplingError::TooMany { field, count, .. } => (*field, json!(count)),
             SamplingError::LogprobCountMismatch { num_ids, .. } => ("logprob_token_ids", json!(num_ids)),
             SamplingError::OutOfVocabulary { field, token_id, .. } => (*field, json!(token_id)),
+            SamplingError::ProcessorWroteNan { token_id } => {
+                return Self::new(error.code(), &error, json!({ "tokenId": token_id }));
+            }
+            SamplingError::ProcessorFailed { .. } | SamplingError::ProcessorLeftNothing => {
+                return Self::new(error.code(), &error, json!({}));
+            }
             _ => return Self::bug(&error),
         };
         let parameter = camel_case(field);

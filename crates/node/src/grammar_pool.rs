@@ -10,7 +10,7 @@ use quire_core::{InputBatchView, SequenceId};
 use quire_sampler::ThreadPool;
 use quire_text::{CompiledGrammar, GrammarCompiler, GrammarKind, GrammarSource, JsonOptions};
 
-use crate::failure::{Failure, Outcome, outcome};
+use crate::failure::{Failure, Outcome, SequenceFailure, outcome};
 use crate::grammar_rows::GrammarRow;
 pub(crate) use crate::grammar_rows::GrammarRows;
 use crate::tokenizer::Tokenizer;
@@ -54,13 +54,6 @@ pub struct FollowOptions {
     pub draws_end: bool,
     /// Ids at which the sequence ends by itself.
     pub stop_ids: Vec<i32>,
-}
-
-/// A sequence that cannot go on, and why.
-#[napi(object, object_from_js = false)]
-pub struct GrammarFailure {
-    pub sequence_id: u32,
-    pub failure: Failure,
 }
 
 struct Kept {
@@ -132,9 +125,9 @@ impl GrammarPool {
 
     /// Sequences that failed since the last call. Their row of the step has the token -1.
     #[napi]
-    pub fn take_failures(&self) -> Vec<GrammarFailure> {
+    pub fn take_failures(&self) -> Vec<SequenceFailure> {
         let failures = self.rows.take_failures().into_iter();
-        failures.map(|(id, error)| GrammarFailure { sequence_id: id.0, failure: error.into() }).collect()
+        failures.map(|(id, error)| SequenceFailure { sequence_id: id.0, failure: error.into() }).collect()
     }
 }
 

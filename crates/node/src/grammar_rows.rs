@@ -131,6 +131,14 @@ impl GrammarRows {
         masked.len()
     }
 
+    /// Applies the mask that `prepare` computed for a row of logits to `row`, if there is one.
+    pub(crate) fn mask_row(&self, logits_row: usize, row: &mut [f32]) {
+        let masks = lock(&self.masks);
+        if logits_row < masks.index.len() {
+            TokenMasks { mask_index: &masks.index, words: &masks.words }.apply_to(logits_row, row);
+        }
+    }
+
     /// Draws with the masks that `prepare` computed for the same batch, and lets the sequences take their tokens.
     pub(crate) fn sample(
         &self,

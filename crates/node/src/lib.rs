@@ -19,6 +19,7 @@ mod grammar_rows;
 mod pooled_texts;
 mod sampler;
 mod sampling;
+mod script_row;
 mod shared_memory;
 mod tokenizer;
 mod words;

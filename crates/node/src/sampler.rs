@@ -1,17 +1,19 @@
 //! The stateful sampler. A step is sampled off the JavaScript thread; its results are then copied into arrays that JavaScript
 //! allocated, because only then their lengths are known.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice};
 use napi::{Env, Result, Task};
 use napi_derive::napi;
 use quire_core::{InputBatchView, SequenceId};
-use quire_sampler::{LogprobColumns, SamplerOptions, SamplerOutput, ThreadPool};
+use quire_sampler::{LogitsProcessor, LogprobColumns, SamplerOptions, SamplerOutput, ThreadPool};
 
-use crate::failure::{Failure, Outcome, outcome};
+use crate::failure::{Failure, Outcome, SequenceFailure, outcome};
 use crate::grammar_pool::{GrammarPool, GrammarRows};
 use crate::sampling::NativeSampling;
+use crate::script_row::ScriptRow;
 use crate::words::{elements, elements_mut, fill};
 
 /// What logprobs are made of.
@@ -57,6 +59,10 @@ struct State {
     output: SamplerOutput,
     /// `[num_rows]`, or empty: tokens of each row that a grammar forced.
     num_forced: Vec<i32>,
+    /// Of sequences that have processors.
+    script_rows: HashMap<u32, Arc<ScriptRow>>,
+    /// Sequences of the last step whose processors failed.
+    failures: Vec<(SequenceId, Failure)>,
 }
 
 /// Draws tokens for the sequences that a device cannot draw for by itself.
@@ -84,9 +90,15 @@ impl Sampler {
                 logprobs_mode: options.logprobs_mode.into(),
             })?;
             let pool = ThreadPool::new(options.threads as usize).map_err(Failure::bug)?;
-            let state =
-                Arc::new(Mutex::new(State { sampler, pool, output: SamplerOutput::default(), num_forced: Vec::new() }));
-            Ok::<_, Failure>(Self { state, vocab_size: options.vocab_size })
+            let state = State {
+                sampler,
+                pool,
+                output: SamplerOutput::default(),
+                num_forced: Vec::new(),
+                script_rows: HashMap::new(),
+                failures: Vec::new(),
+            };
+            Ok::<_, Failure>(Self { state: Arc::new(Mutex::new(state)), vocab_size: options.vocab_size })
         })
     }
 
@@ -101,7 +113,14 @@ impl Sampler {
     pub fn add(&self, first: u32, count: u32, sampling: NativeSampling, prompt: &[i32]) -> Outcome<u32> {
         self.with(|state| {
             for id in first..first + count {
-                state.sampler.add(SequenceId(id), sampling.to_params(), prompt)?;
+                if sampling.has_processors != Some(true) {
+                    state.sampler.add(SequenceId(id), sampling.to_params(), prompt)?;
+                    continue;
+                }
+                let row = Arc::new(ScriptRow::default());
+                let processors: Vec<Arc<dyn LogitsProcessor>> = vec![row.clone()];
+                state.sampler.add_with_processors(SequenceId(id), sampling.to_params(), prompt, processors)?;
+                state.script_rows.insert(id, row);
             }
             Ok(count)
         })
@@ -110,7 +129,50 @@ impl Sampler {
     /// Forgets a sequence; false if it is not known. Not while a step that has it is in flight.
     #[napi]
     pub fn remove(&self, sequence_id: u32) -> Outcome<bool> {
-        self.with(|state| Ok(state.sampler.remove(SequenceId(sequence_id))))
+        self.with(|state| {
+            state.script_rows.remove(&sequence_id);
+            Ok(state.sampler.remove(SequenceId(sequence_id)))
+        })
+    }
+
+    /// Makes of a copy of logits row `logits_row` (the bytes of a Float32Array `[vocabSize]`) what the sequence's processors
+    /// see: under the mask of its grammar and of its allowed ids, biased. False if the model wrote NaN; the row then fails by
+    /// itself.
+    #[napi]
+    pub fn prepare_row(
+        &self,
+        sequence_id: u32,
+        logits_row: u32,
+        mut row: BufferSlice<'_>,
+        grammars: Option<&GrammarPool>,
+    ) -> Outcome<bool> {
+        self.with(|state| {
+            let row: &mut [f32] = elements_mut(&mut row)?;
+            if let Some(grammars) = grammars {
+                grammars.rows().mask_row(logits_row as usize, row);
+            }
+            state.sampler.prepare_row(SequenceId(sequence_id), row)?;
+            Ok(!row.iter().any(|logit| logit.is_nan()))
+        })
+    }
+
+    /// Takes what the processors of a sequence made of its row, for the next step that is sampled; a copy. A sequence that has
+    /// processors, and gets none for a step in which it is sampled, fails.
+    #[napi]
+    pub fn put_row(&self, sequence_id: u32, row: BufferSlice<'_>) -> Outcome<bool> {
+        self.with(|state| {
+            let own = state.script_rows.get(&sequence_id);
+            own.ok_or_else(|| Failure::bug("A row for a sequence without processors"))?.put(elements(&row)?);
+            Ok(true)
+        })
+    }
+
+    /// Sequences of the last step whose processors failed. Their row has the token -1.
+    #[napi]
+    pub fn take_failures(&self) -> Vec<SequenceFailure> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = std::mem::take(&mut state.failures).into_iter();
+        failures.map(|(id, failure)| SequenceFailure { sequence_id: id.0, failure }).collect()
     }
 
     /// Draws for every row of `words` (the bytes of an input batch) that samples. `logits` are the bytes of a Float32Array
@@ -190,13 +252,20 @@ impl Task for SampleStep {
     fn compute(&mut self) -> Result<Self::Output> {
         Ok(outcome(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let State { sampler, pool, output, num_forced } = &mut *state;
+            let State { sampler, pool, output, num_forced, script_rows, failures } = &mut *state;
             let batch = InputBatchView::new(elements(&self.words)?).map_err(Failure::bug)?;
             let logits = elements_mut(&mut self.logits)?;
             num_forced.clear();
             match &self.grammars {
                 Some(grammars) => grammars.sample(sampler, pool, &batch, logits, output, num_forced)?,
                 None => sampler.sample(pool, &batch, logits, None, output)?,
+            }
+            failures.clear();
+            for failure in output.failures.drain(..) {
+                let id = batch.sequence_id(failure.row);
+                if script_rows.contains_key(&id.0) && failure.error.code() == "ERR_LOGITS_PROCESSOR" {
+                    failures.push((id, failure.error.into()));
+                }
             }
             Ok::<_, Failure>(SampledSizes {
                 num_tokens: output.token_ids.len() as u32,

@@ -35,6 +35,8 @@ pub struct NativeSampling {
     pub bad_words: Vec<Vec<i32>>,
     /// A grammar masks every row of the request's sequences.
     pub has_grammar: bool,
+    /// Processors of JavaScript change every row of the request's sequences.
+    pub has_processors: Option<bool>,
 }
 
 impl NativeSampling {
@@ -69,6 +71,7 @@ impl NativeSampling {
             allowed_token_ids: self.allowed_token_ids.clone(),
             bad_words: self.bad_words.clone(),
             has_grammar: self.has_grammar,
+            has_processors: self.has_processors.unwrap_or(false),
         }
     }
 }
