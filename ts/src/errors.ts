@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'ERR_GRAMMAR_UNSUPPORTED'
   | 'ERR_GRAMMAR_TOO_COMPLEX'
   | 'ERR_GRAMMAR_STUCK'
+  | 'ERR_LOGITS_PROCESSOR'
   | 'ERR_OBJECT_INCOMPLETE'
   | 'ERR_OBJECT_INVALID'
   | 'ERR_HUB_NOT_FOUND'
@@ -132,6 +133,16 @@ export class GrammarError extends EngineError {
     options?: EngineErrorOptions,
   ) {
     super(code, message, options)
+  }
+}
+
+/**
+ * A logits processor cannot be loaded; or it threw, gave a row of another length, wrote NaN or left no token possible, which ends
+ * its request alone. `details.processors` has the names of those that may be at fault.
+ */
+export class LogitsProcessorError extends EngineError {
+  constructor(message: string, options?: EngineErrorOptions) {
+    super('ERR_LOGITS_PROCESSOR', message, options)
   }
 }
 
@@ -258,6 +269,8 @@ export function errorFromNative(failure: NativeFailure): EngineError {
     case 'ERR_GRAMMAR_TOO_COMPLEX':
     case 'ERR_GRAMMAR_STUCK':
       return new GrammarError(code, message, options)
+    case 'ERR_LOGITS_PROCESSOR':
+      return new LogitsProcessorError(message, options)
     case 'ERR_CHAT_TEMPLATE':
       return new ChatTemplateError(message, options)
     case 'ERR_OUT_OF_MEMORY':

@@ -1,6 +1,7 @@
 // The stateful sampler on the host: what a device cannot draw by itself. One asynchronous call a step, off the JavaScript thread.
 
 import type { CoreRequest, NativeSamplerOptions, Sampler } from '../../native/native.js'
+import { type EngineError, errorFromNative } from '../errors.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { Grammars } from './grammars.js'
 import type { Native } from './native.js'
@@ -34,6 +35,12 @@ export interface SampledStep {
   }
 }
 
+/** A sequence whose logits processors failed. */
+export interface ProcessorFailure {
+  readonly sequenceId: number
+  readonly error: EngineError
+}
+
 export class HostSampler {
   readonly #native: Sampler
 
@@ -49,6 +56,27 @@ export class HostSampler {
   /** Forgets a sequence. Not while a step that has it is in flight. */
   remove(sequenceId: number): void {
     unwrap(this.#native.remove(sequenceId))
+  }
+
+  /**
+   * Makes of a copy of a sequence's row of logits what its processors see; `logitsRow` is its place in the batch. False if the
+   * model wrote NaN. `grammars`: as of `sample`.
+   */
+  prepareRow(sequenceId: number, logitsRow: number, row: Float32Array, grammars: Grammars | undefined): boolean {
+    return unwrap(this.#native.prepareRow(sequenceId, logitsRow, bytesOf(row), grammars?.native))
+  }
+
+  /** What its processors made of a row, for the next `sample`: a sequence that has processors fails without. */
+  putRow(sequenceId: number, row: Float32Array): void {
+    unwrap(this.#native.putRow(sequenceId, bytesOf(row)))
+  }
+
+  /** Sequences whose row of the last step has the token -1 because of their processors. */
+  takeFailures(): ProcessorFailure[] {
+    return this.#native.takeFailures().map(({ sequenceId, failure }) => ({
+      sequenceId,
+      error: errorFromNative({ ...failure, details: failure.details ?? {} }),
+    }))
   }
 
   /**

@@ -11,6 +11,12 @@ export {
   Grammars,
   type GrammarsOptions,
 } from './grammars.js'
-export { HostSampler, type HostSamplerOptions, type LogprobGroups, type SampledStep } from './host-sampler.js'
+export {
+  HostSampler,
+  type HostSamplerOptions,
+  type LogprobGroups,
+  type ProcessorFailure,
+  type SampledStep,
+} from './host-sampler.js'
 export type { Native } from './native.js'
 export { type PooledInput, type PooledLimit, type RenderOptions, Text } from './text.js'

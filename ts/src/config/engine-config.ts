@@ -3,6 +3,7 @@
 
 import { InvalidArgumentError } from '../errors.js'
 import { type Choice, check } from './check.js'
+import { type LogitsProcessorSource, type NamedLogitsProcessor, parseProcessorSources } from './logits-processors.js'
 
 export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
 export type SchedulingPolicyOption = 'fcfs' | 'priority'
@@ -72,6 +73,11 @@ export interface EngineOptions {
   readonly logprobsMode?: LogprobsMode
   /** 'auto': defaults of generation_config.json apply; 'none': they do not. Default 'auto'. */
   readonly generationConfig?: 'auto' | 'none'
+  /**
+   * Functions that change rows of logits, by the names that requests have for them. A path or URL is that of a module whose default
+   * export is one; a function itself needs a loop in its own thread, as `LLM` has it. Default: none.
+   */
+  readonly logitsProcessors?: Readonly<Record<string, LogitsProcessorSource>>
 }
 
 export interface ModelConfig {
@@ -116,6 +122,7 @@ export interface EngineConfig {
   readonly cache: CacheConfig
   readonly scheduler: SchedulerConfig
   readonly device: DeviceConfig
+  readonly logitsProcessors: readonly NamedLogitsProcessor[]
 }
 
 const dtypes: Choice<DTypeOption> = ['auto', 'float32', 'bfloat16', 'float16']
@@ -155,6 +162,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   maxLogprobs: true,
   logprobsMode: true,
   generationConfig: true,
+  logitsProcessors: true,
 }
 
 /** Where models are, where nobody says more than a relative path, or nothing. */
@@ -228,6 +236,9 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       enforceEager: check.boolean('enforceEager', options.enforceEager ?? false),
       restart: check.boolean('restart', options.restart ?? false),
     },
+    logitsProcessors: parseProcessorSources('logitsProcessors', options.logitsProcessors ?? {}, path =>
+      places.resolve(path),
+    ),
   })
 }
 

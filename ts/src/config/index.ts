@@ -1,5 +1,6 @@
 // Configuration: what the user asked for, checked and frozen.
 
 export * from './engine-config.js'
+export * from './logits-processors.js'
 export * from './sampling-params.js'
 export * from './structured-outputs.js'

@@ -11,6 +11,8 @@ export interface AdmissionLimits {
   /** Most logprobs per token; -1 = the vocabulary. */
   readonly maxLogprobs: number
   readonly hasTokenizer: boolean
+  /** Names of the logits processors that the engine has. */
+  readonly processorNames: readonly string[]
 }
 
 /** The prompt's ids as the engine keeps them: a copy. @throws PromptError. */
@@ -47,6 +49,7 @@ export function checkParams(params: SamplingParams, limits: AdmissionLimits): vo
   checkIds('logitBias', [...params.logitBias.keys()], limits)
   if (params.logprobTokenIds === undefined) checkLogprobs('logprobs', params.logprobs, limits)
   checkLogprobs('promptLogprobs', params.promptLogprobs, limits)
+  checkProcessors(params.logitsProcessors ?? [], limits)
   if (limits.hasTokenizer) return
   if (params.structuredOutputs !== undefined) {
     throw new InvalidArgumentError(
@@ -63,6 +66,17 @@ export function checkParams(params: SamplingParams, limits: AdmissionLimits): vo
       )
     }
   }
+}
+
+function checkProcessors(asked: readonly string[], { processorNames }: AdmissionLimits): void {
+  const unknown = asked.find(name => !processorNames.includes(name))
+  if (unknown === undefined) return
+  const known = processorNames.length === 0 ? 'none' : processorNames.join(', ')
+  throw new InvalidArgumentError(
+    'logitsProcessors',
+    `There is no logits processor \`${unknown}\`; this engine has ${known}.`,
+    unknown,
+  )
 }
 
 function checkIds(field: string, ids: readonly number[], { vocabSize }: AdmissionLimits): void {

@@ -4,6 +4,7 @@
 import { loadNative } from '../binding/node.js'
 import { check } from '../config/check.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
+import { InvalidArgumentError } from '../errors.js'
 import type { OpenRank } from '../executor/index.js'
 import type { PullProgress } from '../hub/index.js'
 import { type EnginePlan, throwIfAborted } from './engine-plan.js'
@@ -76,6 +77,14 @@ function planInThread(
   { appDirectory, entryScript }: Surroundings,
   onProgress: (fraction: number) => void,
 ): EnginePlan {
+  for (const { name, source } of config.logitsProcessors) {
+    if (typeof source === 'string') continue
+    throw new InvalidArgumentError(
+      `logitsProcessors.${name}`,
+      'The loop of this engine has a thread of its own, where no function of this one can go. Give the path of a module that has the processor as its default export, or have the loop here: `LLM.create`, or `Engine.create(options, "inline")`.',
+      source,
+    )
+  }
   const data = {
     config,
     framework: plugin.name,

@@ -18,6 +18,8 @@ import type { InputBatch } from '../plugin/input-batch.js'
 import { EmbedPace } from './embed-pace.js'
 import { type EmbedJob, EmbedQueue } from './embed-queue.js'
 import { nextTurn } from './next-turn.js'
+import type { BoundProcessors } from './processor-registry.js'
+import { RowProcessing } from './row-processing.js'
 
 /** What the loop tells: called between steps, on the loop's thread. Arrays are valid during the call only. */
 export interface LoopListener {
@@ -42,6 +44,12 @@ export interface Constraint {
   readonly follow: FollowOptions
 }
 
+/** What steers the draws of a request beside its sampling parameters. */
+export interface Steering {
+  readonly constraint?: Constraint
+  readonly processors?: BoundProcessors
+}
+
 /** A step may be over before the event loop has turned; at most so long it is kept from turning. */
 const LONGEST_HOLD_MS = 2
 
@@ -63,6 +71,8 @@ export class EngineLoop {
   readonly #live = new Set<number>()
   /** Known once a request has asked for a grammar. */
   #grammars: Grammars | undefined
+  /** Known once a request has logits processors. */
+  #processing: RowProcessing | undefined
   #inFlight = false
   #logits = new Float32Array(0)
   #running: Promise<void> | undefined
@@ -81,7 +91,7 @@ export class EngineLoop {
   }
 
   /** Takes a request; requests that come in one tick begin in one step. @throws PromptError, InvalidArgumentError. */
-  add(request: CoreRequest, hostSampling: boolean, constraint?: Constraint): Admission {
+  add(request: CoreRequest, hostSampling: boolean, { constraint, processors }: Steering = {}): Admission {
     const admission = this.#core.add(request)
     const { first, count } = admission
     if (hostSampling) {
@@ -96,6 +106,10 @@ export class EngineLoop {
     if (constraint !== undefined) {
       this.#grammars = constraint.grammars
       this.#grammars.add(first, count, constraint.grammar, constraint.follow)
+    }
+    if (processors !== undefined) {
+      this.#processing ??= new RowProcessing(this.#sampler, this.#executor.modelInfo.vocabSize)
+      this.#processing.add(first, count, request.promptTokenIds, processors)
     }
     for (let id = first; id < first + count; id += 1) this.#live.add(id)
     this.#wake()
@@ -217,6 +231,9 @@ export class EngineLoop {
     }
     // Before the step is told: what ends with an error is not heard of as a failure of the model.
     for (const { sequenceId, error } of this.#grammars?.takeFailures() ?? []) this.#listener.failed([sequenceId], error)
+    for (const { sequenceId, error } of this.#processing?.takeFailures() ?? [])
+      this.#listener.failed([sequenceId], error)
+    this.#processing?.took(output)
     this.#listener.stepped(batch, output, sampled)
     this.#settle(output)
     return true
@@ -242,6 +259,7 @@ export class EngineLoop {
     const output = await this.#executor.execute(batch, logits).finally(() => masks)
     if (output.kind === 'tokens') return { ...output, byHost: false }
     if (batch.numLogits === 0) return { counts: new Int32Array(batch.numRows), tokenIds: noTokens, byHost: false }
+    this.#processing?.run(batch, logits, grammars)
     return { ...(await this.#sampler.sample(batch, logits, grammars)), byHost: true }
   }
 
@@ -270,6 +288,7 @@ export class EngineLoop {
   #drop(sequenceId: number): void {
     this.#sampler.remove(sequenceId)
     this.#grammars?.remove(sequenceId)
+    this.#processing?.remove(sequenceId)
   }
 
   #forget(sequenceId: number): void {

@@ -4,6 +4,7 @@ import type { CoreRequest, RenderOptions } from '../binding/index.js'
 import { check } from '../config/check.js'
 import { type SamplingOptions, SamplingParams } from '../config/index.js'
 import { type GrammarRequest, toGrammarRequest } from './grammar-request.js'
+import type { ProcessorRequest } from './processor-registry.js'
 import type { Prompt } from './prompt.js'
 
 export interface EngineRequest {
@@ -35,6 +36,7 @@ export interface GenerateRequest {
 /** What the loop gets of a request. */
 export interface LoopRequest extends CoreRequest {
   readonly grammar?: GrammarRequest
+  readonly processors?: ProcessorRequest
 }
 
 /** What the engine adds to a request. */
@@ -48,6 +50,8 @@ export interface RequestContext {
   readonly arrival: number
   /** Ids of `params.badWords`. */
   readonly badWords: number[][]
+  /** Names of all logits processors that there are. */
+  readonly processorNames: readonly string[]
 }
 
 /** @throws InvalidArgumentError naming the field. */
@@ -59,7 +63,9 @@ export function toSamplingParams(params: SamplingParams | SamplingOptions): Samp
 export function toLoopRequest(request: EngineRequest, context: RequestContext): LoopRequest {
   const { params, priority = 0, cacheSalt } = request
   const [eosTokenId, ...furtherEos] = context.eosTokenIds
-  const grammar = toGrammarRequest(params, context.eosTokenIds)
+  const names = processorsOf(params, context.processorNames)
+  const hasProcessors = names.length > 0
+  const grammar = toGrammarRequest(params, context.eosTokenIds, hasProcessors)
   return {
     promptTokenIds: context.promptTokenIds,
     ...(eosTokenId !== undefined && { eosTokenId }),
@@ -70,12 +76,21 @@ export function toLoopRequest(request: EngineRequest, context: RequestContext): 
     ...(cacheSalt !== undefined && { cacheSalt }),
     skipReadingPrefixCache: params.skipReadingPrefixCache,
     ...(params.repetitionDetection !== undefined && { repetitionDetection: params.repetitionDetection }),
-    sampling: toSampling(params, context),
+    sampling: { ...toSampling(params, context), hasProcessors },
     ...(grammar !== undefined && { grammar }),
+    ...(hasProcessors && { processors: { names, args: params.extraArgs ?? {} } }),
   }
 }
 
-function toSampling(params: SamplingParams, { eosTokenIds, seed, badWords }: RequestContext): CoreRequest['sampling'] {
+/** Those that a request names; one that names none and has arguments means them all. */
+function processorsOf({ logitsProcessors, extraArgs }: SamplingParams, all: readonly string[]): readonly string[] {
+  return logitsProcessors ?? (extraArgs === undefined ? [] : all)
+}
+
+function toSampling(
+  params: SamplingParams,
+  { eosTokenIds, seed, badWords }: RequestContext,
+): Omit<CoreRequest['sampling'], 'hasProcessors'> {
   const { maxTokens, logprobs, promptLogprobs, logprobTokenIds, allowedTokenIds } = params
   return {
     n: params.n,

@@ -112,6 +112,7 @@ export class Engine {
       maxModelLen: limits.maxModelLen,
       maxLogprobs: config.model.maxLogprobs,
       hasTokenizer: text !== undefined,
+      processorNames: config.logitsProcessors.map(({ name }) => name),
     }
     this.#processor = new OutputProcessor({
       text,
@@ -329,6 +330,7 @@ export class Engine {
       seed: this.#seeds.next(),
       arrival: this.#arrivals,
       badWords: this.#text?.badWordIds(params.badWords) ?? [],
+      processorNames: this.#limits.processorNames,
     })
     this.#admitted.set(state, loopRequest)
     this.#gate.pass(() => !state.ended && this.#enter(state, loopRequest))

@@ -10,7 +10,11 @@ export interface GrammarRequest {
 }
 
 /** The grammar that a request asks for, if it does. */
-export function toGrammarRequest(params: SamplingParams, eosTokenIds: readonly number[]): GrammarRequest | undefined {
+export function toGrammarRequest(
+  params: SamplingParams,
+  eosTokenIds: readonly number[],
+  hasProcessors: boolean,
+): GrammarRequest | undefined {
   const { structuredOutputs, ignoreEos } = params
   if (structuredOutputs === undefined) return undefined
   const [eosTokenId] = eosTokenIds
@@ -19,9 +23,9 @@ export function toGrammarRequest(params: SamplingParams, eosTokenIds: readonly n
   return {
     source: toSource(structuredOutputs),
     follow: {
-      forces: forces(params),
+      forces: forces(params) && !hasProcessors,
       ...(saysEnd && { endId: eosTokenId }),
-      drawsEnd: wantsLogprobs(params) && params.allowedTokenIds === undefined && params.badWords.length === 0,
+      drawsEnd: wantsLogprobs(params) && !forbids(params) && !hasProcessors,
       stopIds: [...params.stopTokenIds, ...(ignoreEos ? [] : eosTokenIds)],
     },
   }
@@ -29,12 +33,11 @@ export function toGrammarRequest(params: SamplingParams, eosTokenIds: readonly n
 
 /** Whether forced tokens may be taken undrawn: nobody asks for their logprobs, and no other rule could forbid them. */
 function forces(params: SamplingParams): boolean {
-  return (
-    !wantsLogprobs(params) &&
-    params.allowedTokenIds === undefined &&
-    params.badWords.length === 0 &&
-    params.minTokens === 0
-  )
+  return !wantsLogprobs(params) && !forbids(params) && params.minTokens === 0
+}
+
+function forbids({ allowedTokenIds, badWords }: SamplingParams): boolean {
+  return allowedTokenIds !== undefined || badWords.length > 0
 }
 
 function wantsLogprobs({ logprobs, logprobTokenIds }: SamplingParams): boolean {

@@ -7,11 +7,12 @@ import { EngineClosedError, GrammarError, InternalError } from '../errors.js'
 import { Executor, type OpenRank } from '../executor/index.js'
 import type { Framework } from '../plugin/framework.js'
 import type { EmbedJob } from './embed-queue.js'
-import { type Constraint, EngineLoop } from './engine-loop.js'
+import { EngineLoop, type Steering } from './engine-loop.js'
 import type { LoopRequest } from './engine-request.js'
 import type { GrammarRequest } from './grammar-request.js'
 import type { LoopPlatform } from './loop-platform.js'
 import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import { ProcessorRegistry } from './processor-registry.js'
 import { randomBytes } from './random-bytes.js'
 import { newsOf } from './step-news.js'
 
@@ -30,6 +31,7 @@ export class LoopHost implements LoopPort {
   /** Sequences that no step had yet. */
   readonly #unscheduled = new Set<number>()
   readonly #makeGrammars: () => Promise<Grammars>
+  readonly #processors: ProcessorRegistry
   /** Made when the first request asks for one. */
   #grammars: Promise<Grammars> | undefined
   /** Requests whose grammar is being compiled. */
@@ -43,12 +45,13 @@ export class LoopHost implements LoopPort {
     native: Native,
     executor: Executor,
     events: LoopEvents,
-    parallelism: number,
+    { parallelism, processors }: { readonly parallelism: number; readonly processors: ProcessorRegistry },
   ) {
     const { modelInfo, cacheInfo, limits } = executor
     this.facts = { modelInfo, cacheInfo, limits }
     this.#native = native
     this.#executor = executor
+    this.#processors = processors
     this.#core = new Core(native, {
       ...limits,
       // A model that does not generate has no cache, and no request of it comes so far.
@@ -89,8 +92,8 @@ export class LoopHost implements LoopPort {
   }
 
   /**
-   * Loads the weights, sizes the KV cache, warms up.
-   * @throws ModelError, OutOfMemoryError, InvalidArgumentError, NativeBindingError, what the plugin throws.
+   * Loads the logits processors and the weights, sizes the KV cache, warms up.
+   * @throws LogitsProcessorError, ModelError, OutOfMemoryError, InvalidArgumentError, NativeBindingError, what the plugin throws.
    */
   static async create(
     config: EngineConfig,
@@ -101,6 +104,7 @@ export class LoopHost implements LoopPort {
   ): Promise<LoopHost> {
     const { model, cache, scheduler, device } = config
     const native = await platform.loadNative()
+    const processors = await ProcessorRegistry.load(config.logitsProcessors)
     const executor = await Executor.create(
       open,
       {
@@ -118,7 +122,7 @@ export class LoopHost implements LoopPort {
       onProgress,
     )
     try {
-      return new LoopHost(config, native, executor, events, platform.parallelism)
+      return new LoopHost(config, native, executor, events, { parallelism: platform.parallelism, processors })
     } catch (error) {
       await executor.close()
       throw error
@@ -130,14 +134,17 @@ export class LoopHost implements LoopPort {
   }
 
   add({ grammar, ...request }: LoopRequest, answer: AdmissionAnswer): void {
-    if (grammar === undefined) this.#admit(request, undefined, answer)
+    if (grammar === undefined) this.#admit(request, {}, answer)
     else this.#admitWithGrammar(request, grammar, answer)
   }
 
-  #admit(request: LoopRequest, constraint: Constraint | undefined, answer: AdmissionAnswer): void {
+  #admit({ processors, ...request }: LoopRequest, steering: Steering, answer: AdmissionAnswer): void {
     let first: number
     try {
-      const admission = this.#loop.add(request, this.#native.needsHostSampling(request.sampling), constraint)
+      const admission = this.#loop.add(request, this.#native.needsHostSampling(request.sampling), {
+        ...steering,
+        ...(processors !== undefined && { processors: this.#processors.bind(processors) }),
+      })
       first = admission.first
       for (let id = first; id < first + admission.count; id += 1) this.#unscheduled.add(id)
     } catch (error) {
@@ -159,7 +166,7 @@ export class LoopHost implements LoopPort {
       const grammars = await this.#grammars
       const grammar = await grammars.compile(source)
       if (this.#closed) throw new EngineClosedError()
-      this.#admit(request, { grammars, grammar, follow }, answer)
+      this.#admit(request, { constraint: { grammars, grammar, follow } }, answer)
     } catch (error) {
       answer.refused(error instanceof Error ? error : new InternalError(String(error)))
     } finally {

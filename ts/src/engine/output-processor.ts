@@ -2,7 +2,7 @@
 // core what a stop string ended; it schedules nothing.
 
 import type { Detokenizers, StepOutput, Text } from '../binding/index.js'
-import { GrammarError, isWorkerError, RunnerError, WorkerError } from '../errors.js'
+import { GrammarError, isWorkerError, LogitsProcessorError, RunnerError, WorkerError } from '../errors.js'
 import type { Continuation } from './continuation.js'
 import { type DecodeToken, logprobOf } from './logprob-assembly.js'
 import type { FinishReason, TokenLogprob } from './request-output.js'
@@ -113,7 +113,7 @@ export class OutputProcessor {
       if (state !== undefined) states.add(state)
       this.#forget(id)
     }
-    if (cause instanceof GrammarError) {
+    if (cause instanceof GrammarError || cause instanceof LogitsProcessorError) {
       for (const state of states) this.#fail(state, cause)
       return
     }
