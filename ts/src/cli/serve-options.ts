@@ -180,6 +180,7 @@ const moreEngineRows: readonly ServeRow[] = [
     value: 'NAME',
     help: 'auto, or vllm for none of the model (default: auto)',
   },
+  own('logits-processors', 'texts', 'NAME=FILE', 'module whose default export changes logits (repeatable)'),
   {
     name: 'skip-tokenizer-init',
     kind: 'flag',

@@ -69,12 +69,24 @@ function engineExtras(own: Own): EngineOptions {
   if (generation !== undefined && !['auto', 'vllm', 'none'].includes(generation)) {
     throw new UsageError(`--generation-config is auto or vllm, got '${generation}'.`)
   }
+  const processors = own['logits-processors'] as readonly string[] | undefined
   return {
+    ...(processors !== undefined && { logitsProcessors: processorsOf(processors) }),
     ...(template !== undefined && { chatTemplate: templateText(template) }),
     ...(generation !== undefined && {
       generationConfig: generation === 'auto' ? ('auto' as const) : ('none' as const),
     }),
   }
+}
+
+/** What code runs is said by the operator alone: requests have names. */
+function processorsOf(given: readonly string[]): Record<string, string> {
+  const pairs = given.map(pair => {
+    const [name = '', ...path] = pair.split('=')
+    if (name !== '' && path.length > 0) return [name, path.join('=')] as const
+    throw new UsageError(`--logits-processors needs names and files, such as ban=./ban.mjs, got '${pair}'.`)
+  })
+  return Object.fromEntries(pairs)
 }
 
 /** A file's text, or the template itself. */

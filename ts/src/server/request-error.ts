@@ -128,6 +128,7 @@ const serverFailures: Readonly<Partial<Record<ErrorCode, readonly [number, strin
   ERR_ABORTED: [500, 'The request was aborted by the server.'],
   ERR_OUT_OF_MEMORY: [500, 'There is not enough memory for this request.'],
   ERR_RUNNER: [500, 'The model failed in a step of this request.'],
+  ERR_LOGITS_PROCESSOR: [500, 'A logits processor of this request failed.'],
   ERR_WORKER: [500, 'The process that runs the model failed; the request may be sent again.'],
 }
 

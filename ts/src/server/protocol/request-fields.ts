@@ -44,7 +44,6 @@ export const requestFields = {
   service_tier: ignored(),
   kv_transfer_params: ignored(),
   ec_transfer_params: ignored(),
-  vllm_xargs: ignored(),
 }
 
 interface StreamedFields {
@@ -55,6 +54,7 @@ interface StreamedFields {
   readonly best_of?: number | undefined
   readonly n?: number | undefined
   readonly logprob_token_ids?: readonly number[] | undefined
+  readonly logits_processors?: readonly string[] | undefined
 }
 
 /** What streams cannot do, and what beams cannot. @throws RequestError. */
@@ -67,6 +67,9 @@ export function checkStreamRules(fields: StreamedFields, asksForLogprobs: boolea
     throw RequestError.badRequest('prompt_logprobs are not available when stream is true.', 'prompt_logprobs')
   }
   if (beams && stream) throw RequestError.badRequest('Beam search cannot be streamed.', 'stream')
+  if (beams && fields.logits_processors !== undefined) {
+    throw RequestError.badRequest('logits_processors cannot be had with beam search.', 'logits_processors')
+  }
   if (fields.logprob_token_ids !== undefined) {
     if (beams) throw RequestError.badRequest('logprob_token_ids cannot be had with beam search.', 'logprob_token_ids')
     if (!asksForLogprobs) {

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { SamplingOptions } from '../../config/index.js'
 import { list, tokenIds } from './list-field.js'
-import { object } from './object-field.js'
+import { anyObject, object } from './object-field.js'
 import { defaulted, defined, optional } from './optional-field.js'
 
 const INT32_MAX = 2 ** 31 - 1
@@ -90,6 +90,8 @@ export const samplingFields = {
   length_penalty: defaulted(z.number(), 1),
   repetition_detection: optional(repetitionDetection),
   thinking_token_budget: optional(thinkingBudget),
+  logits_processors: optional(list(nonEmpty, { max: 64 })),
+  vllm_xargs: optional(anyObject()),
 }
 
 const samplingObject = z.object(samplingFields)
@@ -120,6 +122,9 @@ export function toSamplingOptions(fields: SamplingFields): SamplingOptions {
     badWords: fields.bad_words,
     promptLogprobs: fields.prompt_logprobs,
     logprobTokenIds: fields.logprob_token_ids,
+    logitsProcessors: fields.logits_processors,
+    // Their values are checked where all of the parameters are.
+    extraArgs: fields.vllm_xargs as SamplingOptions['extraArgs'],
     repetitionDetection: fields.repetition_detection && {
       maxPatternSize: fields.repetition_detection.max_pattern_size,
       minPatternSize: fields.repetition_detection.min_pattern_size,
