@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { acquireLock } from '../../ts/src/hub/file-lock.js'
 import { run } from './run-program.js'
 
 /** What is wanted: names and releases in the npm registry. */
@@ -26,7 +27,8 @@ export interface Runtimes {
 }
 
 export async function findRuntimes(): Promise<Runtimes> {
-  const reason = await install(cache)
+  const lock = await acquireLock(join(cache, 'lock'), { signal: AbortSignal.timeout(300_000) })
+  const reason = await install(cache).finally(() => lock.release())
   const modules = join(cache, 'node_modules')
   const pnpm = join(modules, 'pnpm', 'bin', 'pnpm.cjs')
   const orReason = (command: readonly string[] | undefined, name: string) =>
