@@ -1,7 +1,16 @@
 // Conformance finds what it is there to find: a sound plugin with one fault at a time, and the case that must fail of it.
 
+import { plugin as candle } from '@quire-llm/candle-cpu'
 import test from 'ava'
-import type { Framework, FrameworkPlugin, InputBatch, ModelRunner, OpenedFramework, Tensor } from 'quire-llm/plugin'
+import type {
+  EmbedBatch,
+  Framework,
+  FrameworkPlugin,
+  InputBatch,
+  ModelRunner,
+  OpenedFramework,
+  Tensor,
+} from 'quire-llm/plugin'
 import { type CaseGroup, conformance } from 'quire-llm/testing'
 import { plugin as soundPlugin } from '../fixtures/plugin-javascript/index.js'
 
@@ -9,6 +18,8 @@ const sound = soundPlugin as FrameworkPlugin
 
 interface Fault {
   readonly name: string
+  /** The plugin without it. Default: the one in plain JavaScript. */
+  readonly plugin?: FrameworkPlugin
   readonly groups: readonly CaseGroup[]
   /** The case that must fail. */
   readonly found: string
@@ -33,11 +44,11 @@ function altered<T extends object>(target: T, members: Partial<T>): T {
   })
 }
 
-function withFault({ framework = () => ({}), runner = () => ({}) }: Fault): FrameworkPlugin {
+function withFault({ plugin = sound, framework = () => ({}), runner = () => ({}) }: Fault): FrameworkPlugin {
   return {
-    ...sound,
+    ...plugin,
     open: async (options): Promise<OpenedFramework> => {
-      const opened = await sound.open(options)
+      const opened = await plugin.open(options)
       return {
         framework: altered(opened.framework, framework(opened.framework)),
         createRunner: async target => {
@@ -74,7 +85,103 @@ function changingLogits(
   })
 }
 
+type Embed = (batch: EmbedBatch, out: Float32Array, sound: NonNullable<ModelRunner['embed']>) => Promise<void>
+
+/** A fault of `embed`, in the embedded default: the plugin in plain JavaScript has none. */
+function embedFault(name: string, found: string, embed: (runner: ModelRunner) => Embed): Fault {
+  return {
+    name,
+    found,
+    plugin: candle,
+    groups: ['embeddings'],
+    runner: runner => {
+      const faulty = embed(runner)
+      return {
+        embed: (batch, out) => faulty(batch, out, async (...given) => runner.embed?.(...given)),
+      }
+    },
+  }
+}
+
+const HIDDEN_SIZE = 64
+
+const embedFaults: readonly Fault[] = [
+  embedFault('each vector is that of the first sequence', 'vectors by last, several sequences in a call', () => {
+    return async (batch, out, sound) => {
+      await sound(batch, out)
+      for (let row = 1; row < batch.startLoc.length - 1; row += 1) out.copyWithin(row * HIDDEN_SIZE, 0, HIDDEN_SIZE)
+    }
+  }),
+  embedFault('means are taken over the longest sequence', 'vectors by mean, several sequences in a call', () => {
+    return async (batch, out, sound) => {
+      await sound(batch, out)
+      if (batch.output !== 'mean') return
+      const lengths = Array.from(batch.startLoc.subarray(1), (end, row) => end - (batch.startLoc[row] as number))
+      for (const [row, length] of lengths.entries()) {
+        for (let at = 0; at < HIDDEN_SIZE; at += 1)
+          out[row * HIDDEN_SIZE + at] = ((out[row * HIDDEN_SIZE + at] as number) * length) / Math.max(...lengths)
+      }
+    }
+  }),
+  embedFault(
+    'vectors are normalised',
+    'vectors by max, several sequences in a call',
+    () => async (batch, out, sound) => {
+      await sound(batch, out)
+      for (let row = 0; row < batch.startLoc.length - 1; row += 1) {
+        const vector = out.subarray(row * HIDDEN_SIZE, (row + 1) * HIDDEN_SIZE)
+        const length = Math.hypot(...vector)
+        for (const [at, value] of vector.entries()) vector[at] = value / length
+      }
+    },
+  ),
+  embedFault('vectors depend on the company', 'a vector depends on nothing but its sequence', () => {
+    return async (batch, out, sound) => {
+      await sound(batch, out)
+      out[0] = (out[0] as number) + 0.1 * (batch.startLoc.length - 2)
+    }
+  }),
+  embedFault('it writes behind the vectors', 'the longest sequence', () => async (batch, out, sound) => {
+    await sound(batch, out)
+    out[(batch.startLoc.length - 1) * HIDDEN_SIZE] = 0
+  }),
+  embedFault(
+    'a part is taken for the whole',
+    'a sequence in parts',
+    () =>
+      async ({ part: _, ...batch }, out, sound) => {
+        await sound(batch, out)
+      },
+  ),
+  {
+    ...embedFault(
+      'it computes in the blocks of the last step',
+      'between steps, without a trace in the KV cache',
+      () => {
+        return (batch, out, sound) => sound(batch, out)
+      },
+    ),
+    runner: runner => {
+      let lastStep: InputBatch | undefined
+      return {
+        execute: (batch, logits) => {
+          lastStep = new (batch.constructor as typeof InputBatch)(batch.words.slice())
+          return runner.execute(batch, logits)
+        },
+        embed: async (batch, out) => {
+          if (lastStep !== undefined) {
+            lastStep.inputIds.reverse()
+            await runner.execute(lastStep, new Float32Array(lastStep.numLogits * 97))
+          }
+          await runner.embed?.(batch, out)
+        },
+      }
+    },
+  },
+]
+
 const faults: readonly Fault[] = [
+  ...embedFaults,
   {
     name: 'narrow copies',
     groups: ['tensors'],

@@ -2,6 +2,7 @@
 
 import type { PluginSubject } from './plugin-subject.js'
 
+/** What a case is about. */
 export type CaseGroup =
   | 'plugin'
   | 'tensors'
@@ -13,8 +14,10 @@ export type CaseGroup =
   | 'runner'
   | 'sampling'
   | 'errors'
+  | 'embeddings'
   | 'golden tokens'
 
+/** How a case ended. */
 export type CaseStatus = 'passed' | 'failed' | 'skipped'
 
 export interface ConformanceCase {

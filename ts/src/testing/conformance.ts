@@ -9,6 +9,7 @@ import { cacheUseCases } from './cases/cache-use-cases.js'
 import { collectiveCases } from './cases/collective-cases.js'
 import { deviceCases } from './cases/device-cases.js'
 import { dtypeCases } from './cases/dtype-cases.js'
+import { embeddingCases } from './cases/embedding-cases.js'
 import { errorCases } from './cases/error-cases.js'
 import { goldenCases } from './cases/golden-cases.js'
 import { greedyCases } from './cases/greedy-cases.js'
@@ -25,6 +26,7 @@ import { withinTime } from './expectations.js'
 import { type GoldenModel, readGoldenModel } from './golden-model.js'
 import { PluginSubject } from './plugin-subject.js'
 
+/** What is tried, and where. */
 export interface ConformanceOptions {
   /** Absent = the plugin's first. */
   readonly device?: Device
@@ -101,6 +103,7 @@ async function casesFor({ groups, models = [] }: ConformanceOptions): Promise<Co
     ...cacheUseCases,
     ...greedyCases,
     ...samplingCases,
+    ...embeddingCases,
     ...errorCases,
     ...collectiveCases,
     ...goldenCases(golden),

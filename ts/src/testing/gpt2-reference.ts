@@ -15,6 +15,7 @@ export class Gpt2Sequence implements ReferenceSequence {
   readonly #keys: Vector[][]
   readonly #values: Vector[][]
   #position = 0
+  hidden: Vector = new Float64Array(0)
 
   constructor(config: Gpt2Config, weights: Weights) {
     this.#config = config
@@ -32,7 +33,8 @@ export class Gpt2Sequence implements ReferenceSequence {
       hidden = sum(hidden, this.#project(`${prefix}.mlp.c_proj`, inner))
     }
     this.#position += 1
-    return multiply(this.#weight('wte.weight'), this.#norm(hidden, 'ln_f'))
+    this.hidden = this.#norm(hidden, 'ln_f')
+    return multiply(this.#weight('wte.weight'), this.hidden)
   }
 
   #attention(layer: number, input: Vector): Vector {

@@ -16,6 +16,7 @@ export class LlamaSequence implements ReferenceSequence {
   readonly #keys: Vector[][]
   readonly #values: Vector[][]
   #position = 0
+  hidden: Vector = new Float64Array(0)
 
   constructor(config: LlamaConfig, weights: Weights) {
     this.#config = config
@@ -35,7 +36,8 @@ export class LlamaSequence implements ReferenceSequence {
     }
     this.#position += 1
     const head = tiedEmbeddings ? embeddings : this.#weight('lm_head')
-    return multiply(head, this.#norm(hidden, 'model.norm'))
+    this.hidden = this.#norm(hidden, 'model.norm')
+    return multiply(head, this.hidden)
   }
 
   #attention(layer: number, input: Vector): Vector {

@@ -4,10 +4,15 @@ import type { Heads, Vector } from './vector-math.js'
 
 /** Sizes that every decoder has. */
 export interface DecoderSizes extends Heads {
+  /** Token ids. */
   readonly vocabSize: number
+  /** Numbers of a hidden state. */
   readonly hiddenSize: number
+  /** Numbers within the MLP. */
   readonly intermediateSize: number
+  /** Layers. */
   readonly numLayers: number
+  /** Tokens of the longest sequence. */
   readonly maxPositionEmbeddings: number
 }
 
@@ -24,14 +29,19 @@ export type Weights = ReadonlyMap<string, Weight>
 export interface ReferenceSequence {
   /** Logits after this token, `[vocabSize]`. */
   append(tokenId: number): Vector
+  /** What the last logits were made of, `[hiddenSize]`. */
+  readonly hidden: Vector
 }
 
+/** Tokens that greedy sampling gives, and how clear each choice was. */
 export interface GreedyPath {
+  /** The tokens. */
   readonly tokenIds: readonly number[]
   /** Smallest lead of the best logit over the second, as a share of the largest. */
   readonly margin: number
 }
 
+/** A model in plain double precision, to compare a runner's logits and tokens with. */
 export class ReferenceModel {
   readonly #start: () => ReferenceSequence
 
@@ -44,6 +54,15 @@ export class ReferenceModel {
   logits(tokenIds: readonly number[]): Vector[] {
     const sequence = this.#start()
     return tokenIds.map(tokenId => sequence.append(tokenId))
+  }
+
+  /** The last hidden states, `[tokens][hiddenSize]`. */
+  hidden(tokenIds: readonly number[]): Vector[] {
+    const sequence = this.#start()
+    return tokenIds.map(tokenId => {
+      sequence.append(tokenId)
+      return sequence.hidden
+    })
   }
 
   /** The `count` tokens after a prompt. */
