@@ -155,7 +155,7 @@ test('bad requests are refused with the field', async t => {
     [bert, '/v1/embeddings', { input: null }, 'input'],
     [bert, '/v1/embeddings', { input: 7 }, 'input'],
     [bert, '/v1/embeddings', { input: [] }, 'input'],
-    [bert, '/v1/embeddings', { input: [[]] }, 'input'],
+    [bert, '/v1/embeddings', { input: [[]] }, 'input[0]'],
     [bert, '/v1/embeddings', { input: ['a', 3] }, 'input[1]'],
     [bert, '/v1/embeddings', { input: [1, 'a'] }, 'input[1]'],
     [bert, '/v1/embeddings', { input: [-1] }, 'input[0]'],

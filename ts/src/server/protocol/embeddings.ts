@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { EmbeddingOutput, EmbedInput } from '../../engine/index.js'
-import { RequestError } from '../request-error.js'
+import { embeddingInputs } from './embedding-inputs.js'
 import { defaulted, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import {
@@ -16,20 +16,9 @@ import {
 /** As many as OpenAI takes. */
 const MOST_INPUTS = 2048
 
-const tokenId = z
-  .int()
-  .min(0)
-  .max(2 ** 31 - 1)
-
-const element = z.union([z.string(), tokenId, z.array(tokenId)], {
-  error: 'a string, a token id or a list of token ids',
-})
-
 export const embeddingRequestSchema = z.looseObject({
   ...pooledFields,
-  input: z.union([z.string(), z.array(element)], {
-    error: 'a string, a list of token ids, or a list of those',
-  }),
+  input: embeddingInputs(MOST_INPUTS),
   encoding_format: defaulted(z.enum(['float', 'base64']), 'float'),
   dimensions: optional(
     z
@@ -69,15 +58,7 @@ export interface EmbeddingRequest extends PooledTruncation {
 /** @throws RequestError 400 naming the field. */
 export function parseEmbeddingRequest(body: unknown): EmbeddingRequest {
   const fields = parseBody(embeddingRequestSchema, body)
-  const { input, dimensions, normalize } = fields
-  const inputs = toInputs(input)
-  if (inputs.length === 0 || (Array.isArray(inputs[0]) && inputs[0].length === 0)) {
-    throw RequestError.badRequest('input is empty: it must have at least one text or token id.', 'input')
-  }
-  if (inputs.length > MOST_INPUTS) {
-    const message = `input has ${inputs.length} texts, more than the ${MOST_INPUTS} that one request may have.`
-    throw RequestError.badRequest(message, 'input')
-  }
+  const { input: inputs, dimensions, normalize } = fields
   return {
     model: fields.model,
     id: fields.request_id,
@@ -87,19 +68,6 @@ export function parseEmbeddingRequest(body: unknown): EmbeddingRequest {
     ...(dimensions !== undefined && { dimensions }),
     ...(normalize !== undefined && { normalize }),
   }
-}
-
-/** A list of numbers is one input. @throws RequestError for a list of ids and something else. */
-function toInputs(input: z.output<typeof embeddingRequestSchema>['input']): readonly EmbedInput[] {
-  if (typeof input === 'string') return [input]
-  const isId = (value: unknown) => typeof value === 'number'
-  if (input.length > 0 && input.every(isId)) return [input as readonly number[]]
-  const mixed = input.findIndex(value => isId(value) !== isId(input[0]))
-  if (mixed !== -1) {
-    const message = `input[${mixed}] is ${isId(input[mixed]) ? 'a token id' : 'no token id'}, unlike input[0]: a list is one of ids, or of texts and lists of ids.`
-    throw RequestError.badRequest(message, `input[${mixed}]`)
-  }
-  return input as readonly EmbedInput[]
 }
 
 export interface PooledReplyHead {

@@ -23,12 +23,16 @@ function toError(first: Issue, name: string): RequestError {
   return RequestError.badRequest(describe(issue, param), param)
 }
 
-/** Of a union whose alternatives all fail, the complaint that came furthest: the caller meant that alternative. */
+/**
+ * Of a union whose alternatives all fail, the complaint that came furthest, or that is about the size of what was given: the
+ * caller meant that alternative.
+ */
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.flatMap(alternative => alternative.slice(0, 1)).map(deepest)
-  const [best] = inner.toSorted((a, b) => b.path.length - a.path.length)
-  if (best === undefined || best.path.length === 0) return issue
+  const isOfSize = ({ code }: Issue) => code === 'too_small' || code === 'too_big'
+  const [best] = inner.toSorted((a, b) => b.path.length - a.path.length || Number(isOfSize(b)) - Number(isOfSize(a)))
+  if (best === undefined || (best.path.length === 0 && !isOfSize(best))) return issue
   return { ...best, path: [...issue.path, ...best.path] } as Issue
 }
 
@@ -86,6 +90,7 @@ function pathOf(path: readonly PropertyKey[]): string {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
   return article(Array.isArray(value) ? 'list' : typeof value)
 }
 
@@ -94,7 +99,27 @@ function article(noun: string): string {
   return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`
 }
 
+const MOST_SHOWN_CHARACTERS = 100
+
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+  if (typeof value === 'number') return String(value)
+  const text = JSON.stringify(beginningOf(value, { parts: MOST_SHOWN_CHARACTERS })) ?? String(value)
+  return text.length > MOST_SHOWN_CHARACTERS ? `${text.slice(0, MOST_SHOWN_CHARACTERS)}...` : text
+}
+
+/** As much of a value as is shown: it may be megabytes. */
+function beginningOf(value: unknown, left: { parts: number }): unknown {
+  left.parts -= 1
+  if (typeof value === 'string') return value.slice(0, MOST_SHOWN_CHARACTERS)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const first = value.slice(0, Math.max(0, left.parts))
+    return first.map(one => (left.parts > 0 ? beginningOf(one, left) : 0))
+  }
+  const fields: [string, unknown][] = []
+  for (const [name, field] of Object.entries(value)) {
+    if (left.parts <= 0) break
+    fields.push([name.slice(0, MOST_SHOWN_CHARACTERS), beginningOf(field, left)])
+  }
+  return Object.fromEntries(fields)
 }

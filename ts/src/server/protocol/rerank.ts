@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { ScoreOutput } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
 import type { PooledReplyHead } from './embeddings.js'
+import { list } from './list-field.js'
 import { defaulted, ignored } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import {
@@ -22,7 +23,7 @@ const document = z.union([z.string(), z.looseObject({ text: z.string() })], {
 export const rerankRequestSchema = z.looseObject({
   ...pooledFields,
   query: z.union([z.string(), z.looseObject({ text: z.string() })], { error: 'a string or an object with `text`' }),
-  documents: z.array(document).min(1).max(MOST_PAIRS),
+  documents: list(document, { min: 1, max: MOST_PAIRS }),
   top_n: defaulted(
     z
       .int()

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { pairsOf, type ScoreOutput } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
 import type { PooledReplyHead } from './embeddings.js'
+import { list } from './list-field.js'
 import { optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import {
@@ -16,7 +17,9 @@ import {
 
 export const MOST_PAIRS = 10_000
 
-const texts = optional(z.union([z.string(), z.array(z.string()).min(1)], { error: 'a string or a list of strings' }))
+const texts = optional(
+  z.union([z.string(), list(z.string(), { min: 1, max: MOST_PAIRS })], { error: 'a string or a list of strings' }),
+)
 
 /** What the two sides may be called. */
 const SIDES = [
@@ -68,10 +71,6 @@ export function parseScoreRequest(body: unknown): ScoreRequest {
   ]
   if (numOnes !== 1 && numOnes !== numOthers) {
     const message = `${left} has ${numOnes} texts and ${right} has ${numOthers}: it must be one against all, or as many on both sides.`
-    throw RequestError.badRequest(message, right)
-  }
-  if (numOthers > MOST_PAIRS) {
-    const message = `${right} has ${numOthers} texts, more than the ${MOST_PAIRS} that one request may have.`
     throw RequestError.badRequest(message, right)
   }
   return { model: fields.model, id: fields.request_id, pairs: pairsOf(ones, others), ...toPooledTruncation(fields) }
