@@ -39,14 +39,19 @@ export type ErrorCode =
 /** Facts of an error as plain data: what was given, what is allowed. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
+/** What an error may carry beside its code and message. */
 export interface EngineErrorOptions {
+  /** Facts of the error as plain data. Default: none. */
   readonly details?: ErrorDetails
+  /** What led to it. */
   readonly cause?: unknown
 }
 
 /** The base of all errors of Quire. */
 export class EngineError extends Error {
+  /** What went wrong, for programs: it never changes. */
   readonly code: ErrorCode
+  /** What was given, what is allowed and the like; which fields there are depends on the code. */
   readonly details: ErrorDetails
 
   constructor(code: ErrorCode, message: string, options: EngineErrorOptions = {}) {
@@ -59,6 +64,7 @@ export class EngineError extends Error {
 
 /** An option or parameter that cannot be: `parameter` names it, `details.value` is what was given. */
 export class InvalidArgumentError extends EngineError {
+  /** Name of the option or parameter, with the path of a field within it. */
   readonly parameter: string
 
   constructor(parameter: string, message: string, value?: unknown) {
@@ -238,8 +244,11 @@ export class InternalError extends EngineError {
 
 /** What a native door returns instead of throwing: codes are lost by asynchronous napi calls. */
 export interface NativeFailure {
+  /** One of `ErrorCode`. */
   readonly code: string
+  /** For people. */
   readonly message: string
+  /** Facts as plain data. */
   readonly details?: ErrorDetails
 }
 

@@ -37,6 +37,7 @@ import { EngineError, InvalidArgumentError, RequestAbortedError } from './errors
 import type { Framework } from './plugin/framework.js'
 import type { ModelInfo } from './plugin/model-runner.js'
 
+/** What a call may say beside prompts and parameters. */
 export interface GenerateOptions {
   /** Aborts the call: its requests leave the engine within one step and the promise rejects with `ERR_ABORTED`. */
   readonly signal?: AbortSignal
@@ -90,6 +91,7 @@ export class LLM {
     return this.#engine
   }
 
+  /** What is known of the model. */
   get modelInfo(): ModelInfo {
     return this.#engine.modelInfo
   }
@@ -109,6 +111,7 @@ export class LLM {
     return this.#engine.defaultSamplingParams
   }
 
+  /** Counts since the start, and what there is now. */
   stats(): EngineStats {
     return this.#engine.stats()
   }
@@ -251,6 +254,7 @@ export class LLM {
     return this.#engine.close()
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -12,6 +12,7 @@ export type ExtraArgs = Readonly<Record<string, JsonValue>>
 
 /** What a processor is told of the row that it is given. */
 export interface LogitsContext {
+  /** The ids of the prompt. */
   readonly promptTokenIds: Int32Array
   /** Ids generated so far. */
   readonly outputTokenIds: Int32Array
@@ -31,6 +32,7 @@ export type LogitsProcessor = (row: Float32Array, context: LogitsContext) => Flo
 
 /** A processor with what else the engine asks of it. */
 export interface LogitsProcessorDefinition {
+  /** Changes a row of logits in its place. */
   readonly process: LogitsProcessor
   /** Throws if a request's arguments are not as the processor needs them; the request is refused. */
   readonly validate?: (args: ExtraArgs) => void

@@ -124,37 +124,65 @@ const LEAST_TEMPERATURE = 0.01
 
 /** Checked, normalised and frozen. @throws InvalidArgumentError naming the field and the value. */
 export class SamplingParams {
+  /** Continuations of one prompt. */
   readonly n: number
+  /** Subtracted from the logit of every id that the output has. */
   readonly presencePenalty: number
+  /** Subtracted once for each time that the output has the id. */
   readonly frequencyPenalty: number
+  /** Divides positive logits, and multiplies negative ones, of ids in prompt and output. */
   readonly repetitionPenalty: number
+  /** 0 = greedy. */
   readonly temperature: number
+  /** Keeps the most probable ids whose sum reaches this; 1 = off. */
   readonly topP: number
   /** 0 = off. */
   readonly topK: number
+  /** Drops ids less probable than this share of the most probable; 0 = off. */
   readonly minP: number
+  /** Makes the draw repeatable; undefined = the engine's own seed decides. */
   readonly seed: bigint | undefined
+  /** Strings that end the output. */
   readonly stop: readonly string[]
+  /** Ids that end the output. */
   readonly stopTokenIds: readonly number[]
+  /** Go on after the model's end-of-sequence ids. */
   readonly ignoreEos: boolean
+  /** Most tokens to generate; undefined = up to the model's length. */
   readonly maxTokens: number | undefined
+  /** Least tokens before a stop may end the output. */
   readonly minTokens: number
   /** undefined = off, -1 = the whole vocabulary. */
   readonly logprobs: number | undefined
+  /** As `logprobs`, for the tokens of the prompt. */
   readonly promptLogprobs: number | undefined
+  /** Logprobs of exactly these ids instead of the likeliest. */
   readonly logprobTokenIds: readonly number[] | undefined
+  /** Turn ids to text. */
   readonly detokenize: boolean
+  /** Leave special tokens out of the text. */
   readonly skipSpecialTokens: boolean
+  /** Put spaces between special tokens that are kept. */
   readonly spacesBetweenSpecialTokens: boolean
+  /** Keep the stop string at the end of the text. */
   readonly includeStopStrInOutput: boolean
+  /** Added to the logits of these ids, by id; within [-100, 100]. */
   readonly logitBias: ReadonlyMap<number, number>
+  /** Only these ids may be generated; undefined = all. */
   readonly allowedTokenIds: readonly number[] | undefined
+  /** Words that may not be generated. */
   readonly badWords: readonly string[]
+  /** What the output must be; undefined = anything. */
   readonly structuredOutputs: StructuredOutputs | undefined
+  /** Names of the engine's logits processors that change this request's rows, in order. */
   readonly logitsProcessors: readonly string[] | undefined
+  /** Arguments for logits processors. */
   readonly extraArgs: ExtraArgs | undefined
+  /** What ends an output that says the same again and again; undefined = nothing. */
   readonly repetitionDetection: Required<RepetitionDetection> | undefined
+  /** Compute the whole prompt even where its beginning is cached. */
   readonly skipReadingPrefixCache: boolean
+  /** What outputs of a stream hold. */
   readonly outputKind: OutputKind
   /** What was given, its lists copied. */
   readonly #given: SamplingOptions

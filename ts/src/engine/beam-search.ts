@@ -8,6 +8,7 @@ import type { EngineRequest } from './engine-request.js'
 import type { CompletionOutput, RankedToken, RequestOutput, TokenLogprob } from './request-output.js'
 import type { RequestStream } from './request-stream.js'
 
+/** How beams are searched, and how they are ranked. */
 export interface BeamSearchOptions {
   /** Beams that live at once, and outputs at the end. */
   readonly beamWidth: number

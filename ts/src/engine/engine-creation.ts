@@ -13,6 +13,7 @@ import { LoopThread } from './loop-thread.js'
 import { type ChosenModel, chooseModel, rankOpener, type Surroundings, surroundings } from './model-opening.js'
 import { nodePlatform } from './node-platform.js'
 
+/** Options of an engine, and who hears how far its creation is. */
 export interface CreateOptions extends EngineOptions {
   /** Gets fractions from 0 to 1 while the weights are loaded. */
   readonly onProgress?: (fraction: number) => void

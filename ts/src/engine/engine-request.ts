@@ -7,21 +7,27 @@ import { type GrammarRequest, toGrammarRequest } from './grammar-request.js'
 import type { ProcessorRequest } from './processor-registry.js'
 import type { Prompt } from './prompt.js'
 
+/** A request as the engine takes it: ids, and parameters that are checked. */
 export interface EngineRequest {
+  /** Its name, which no other request that runs may have. */
   readonly requestId: string
   /** The prompt's text, handed through to the output. */
   readonly prompt?: string
+  /** The prompt. */
   readonly promptTokenIds: ArrayLike<number>
+  /** How it is continued. */
   readonly params: SamplingParams
   /** Lower runs first under the priority policy. Default 0. */
   readonly priority?: number
   /** Only requests with the same salt share cached blocks. */
   readonly cacheSalt?: string
+  /** Ends the request with `ERR_ABORTED`. */
   readonly signal?: AbortSignal
 }
 
 /** A request in the caller's words: `Engine.generate` makes an `EngineRequest` of it. */
 export interface GenerateRequest {
+  /** Text, ids or messages. */
   readonly prompt: Prompt
   /** Default: the engine's `defaultSamplingParams`. `outputKind` says what comes: deltas, all so far, or the end alone. */
   readonly params?: SamplingParams | SamplingOptions

@@ -5,6 +5,7 @@ import type { OpenRank } from '../executor/index.js'
 import { Engine as PortableEngine } from './engine.js'
 import { type CreateOptions, type LoopPlace, planEngine, planInline } from './engine-creation.js'
 
+/** A model that was brought up, and the requests on their way through it. */
 export class Engine extends PortableEngine {
   /**
    * Loads a model, sizes the KV cache and warms up. The loop gets a thread of its own, but for a plugin that was made known by

@@ -6,7 +6,9 @@ import { type InferObject, isStandardSchema, type ObjectSchema, type StandardIss
 
 /** A value, and the output that it was read from. */
 export interface ObjectOutput<T> {
+  /** The value, validated by the schema's own library where it has one. */
   readonly object: T
+  /** What the request gave, the text among it. */
   readonly output: RequestOutput
 }
 

@@ -7,7 +7,9 @@ export type MessageContent = string | null | readonly { readonly type: string; r
 
 /** One message of a conversation, as the chat template sees it: further fields (tool_calls, name, ...) pass through. */
 export interface ChatMessage {
+  /** Who says it: `system`, `user`, `assistant`, `tool`, or what the template knows. */
   readonly role: string
+  /** What is said. */
   readonly content?: MessageContent
   readonly [key: string]: unknown
 }

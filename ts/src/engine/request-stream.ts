@@ -5,6 +5,7 @@ import type { RequestState } from './request-state.js'
 
 /** One consumer: iterate, or wait for the end, or be called. Breaking the loop aborts the request. */
 export interface RequestStream extends AsyncIterable<RequestOutput> {
+  /** The request's name in the engine. */
   readonly requestId: string
   /** Resolves once the scheduler has the request. @throws PromptError, InvalidArgumentError if it is refused there. */
   readonly admitted: Promise<void>

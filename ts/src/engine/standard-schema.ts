@@ -6,6 +6,7 @@ import { InvalidArgumentError } from '../errors.js'
 
 /** What zod, Valibot, ArkType and others implement. */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** The interface itself, as https://standardschema.dev describes it. */
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string

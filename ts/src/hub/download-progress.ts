@@ -3,7 +3,9 @@
 /** What is going on. `resolve`: asking the hub; `wait`: another process downloads the file; `verify`: computing its checksum. */
 export type PullPhase = 'resolve' | 'wait' | 'download' | 'verify' | 'done'
 
+/** How far the download of a model is. */
 export interface PullProgress {
+  /** What is going on. */
   readonly phase: PullPhase
   /** The file that this is about; undefined for `resolve` and `done`. */
   readonly file: string | undefined
@@ -13,8 +15,11 @@ export interface PullProgress {
   readonly total: number
   /** The same of all files of the pull. */
   readonly allLoaded: number
+  /** Bytes of all files of the pull. */
   readonly allTotal: number
+  /** Files of the pull. */
   readonly numFiles: number
+  /** Files that are in their places. */
   readonly numFilesDone: number
   /** Bytes a second, over the last seconds. */
   readonly rate: number

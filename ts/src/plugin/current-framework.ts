@@ -21,10 +21,15 @@ export interface AccessorTensorOptions {
 
 /** Framework as programs call it: options have defaults, and a type may be given as `framework.half` or as its name. */
 export interface FrameworkAccessor extends Omit<Framework, 'tensor' | 'zeros' | 'empty' | 'itemSize' | 'finfo'> {
+  /** A tensor of `data` with `shape = [data.length]`. */
   tensor(data: TypedArray | readonly number[], options?: AccessorTensorOptions): Tensor
+  /** A tensor of zeros. @throws OutOfMemoryError when the device has no room. */
   zeros(shape: readonly number[], options?: AccessorTensorOptions): Tensor
+  /** A tensor of unspecified contents. @throws OutOfMemoryError when the device has no room. */
   empty(shape: readonly number[], options?: AccessorTensorOptions): Tensor
+  /** Bytes of an element. */
   itemSize(dtype: DTypeLike): number
+  /** Limits of a floating-point type. @throws InvalidArgumentError for a type that is none. */
   finfo(dtype: DTypeLike): FloatInfo
 }
 
@@ -64,8 +69,11 @@ export const framework: FrameworkAccessor = new Proxy({} as FrameworkAccessor, {
 
 /** Types that `framework` gives, for annotations: `framework.Tensor`. */
 export declare namespace framework {
+  /** An opaque tensor. */
   export type Tensor = import('./framework.js').Tensor
+  /** An element type, such as `framework.half`. */
   export type DType = import('./dtype.js').DType
+  /** A device: a kind and an index. */
   export type Device = import('./device.js').Device
 }
 

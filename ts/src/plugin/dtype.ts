@@ -5,6 +5,7 @@ export type DTypeName = 'float32' | 'float16' | 'bfloat16' | 'int8' | 'uint8' | 
 
 /** One element type of a framework. */
 export interface DType {
+  /** PyTorch's name of the type. */
   readonly name: DTypeName
   /** Bytes per element. */
   readonly itemSize: number
@@ -12,10 +13,15 @@ export interface DType {
 
 /** Limits of a floating-point type, as `torch.finfo` gives them. */
 export interface FloatInfo {
+  /** Bits of an element. */
   readonly bits: number
+  /** Distance from 1 to the next larger number. */
   readonly eps: number
+  /** Largest finite number. */
   readonly max: number
+  /** Smallest finite number: `-max`. */
   readonly min: number
+  /** Smallest positive normal number. */
   readonly tiny: number
 }
 

@@ -9,10 +9,13 @@ import type { SharedMemory } from './shared-memory.js'
 /** Version of this contract. A plugin states the one that it was written for. */
 export const SPEC_VERSION = 1
 
+/** What a plugin finds where it is asked whether it can run. */
 export interface Probe {
+  /** Whether `open` will find what it needs. */
   readonly available: boolean
   /** Version of the framework, where it is available. */
   readonly version?: string
+  /** Devices that can be asked for, the preferred one first; none where it is not available. */
   readonly devices: readonly Device[]
   /** What its runners can do here; present where it is available. */
   readonly capabilities?: RunnerCapabilities
@@ -22,6 +25,7 @@ export interface Probe {
   readonly facts?: Readonly<Record<string, string>>
 }
 
+/** What a plugin is given when it is opened. */
 export interface OpenOptions {
   /** The device asked for; absent = the plugin's first. */
   readonly device?: Device
@@ -35,7 +39,9 @@ export interface OpenOptions {
 
 /** One rank among those that run a model together. */
 export interface RankGroup {
+  /** This rank, from 0. */
   readonly rank: number
+  /** Number of ranks. */
   readonly worldSize: number
   /** `tcp://host:port`, free when the ranks start. */
   readonly rendezvous: string
@@ -43,14 +49,19 @@ export interface RankGroup {
 
 /** An opened framework: the adapter of this rank, and a way to make runners on it. */
 export interface OpenedFramework {
+  /** The adapter of this rank. */
   readonly framework: Framework
+  /** A runner without a model yet. @throws NotSupportedError for a target that the framework does not have. */
   createRunner(target: Target): Promise<ModelRunner>
   /** Frees what `open` made: processes, devices. Runners are closed before. */
   close(): Promise<void>
 }
 
+/** What a plugin package exports by the name `plugin`, or by default. */
 export interface FrameworkPlugin {
+  /** Version of the contract that it was written for. */
   readonly specVersion: typeof SPEC_VERSION
+  /** What users call the framework: lower-case letters, digits and `-`. */
   readonly name: string
   /** Among installed plugins the highest wins; the embedded default, 0, comes after them all. */
   readonly priority: number
@@ -58,5 +69,6 @@ export interface FrameworkPlugin {
   readonly pythonEnvironment?: PythonEnvironment
   /** Cheap: imports nothing heavy, never throws. */
   probe(): Promise<Probe>
+  /** Opens the framework on one rank. @throws NoFrameworkError if it is not there after all. */
   open(options: OpenOptions): Promise<OpenedFramework>
 }

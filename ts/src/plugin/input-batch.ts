@@ -73,12 +73,15 @@ export class InputBatch {
     this.words = words.subarray(0, words[layout.word.totalWords])
   }
 
+  /** Number of the step, counted by the engine. */
   get stepId(): number {
     return this.#header('stepId')
   }
+  /** Tokens that the step computes. */
   get numTokens(): number {
     return this.#header('numTokens')
   }
+  /** Sequences of the step. */
   get numRows(): number {
     return this.#header('numRows')
   }
@@ -90,6 +93,7 @@ export class InputBatch {
   get blockTableStride(): number {
     return this.#header('blockTableStride')
   }
+  /** KV slots per block. */
   get blockSize(): number {
     return this.#header('blockSize')
   }

@@ -5,8 +5,11 @@ import type { DTypeName } from './dtype.js'
 import type { Tensor } from './framework.js'
 import type { InputBatch } from './input-batch.js'
 
+/** What a plugin's runners can do. */
 export interface RunnerCapabilities {
+  /** Kinds of device that they run on. */
   readonly devices: readonly DeviceKind[]
+  /** Types that they compute in. */
   readonly dtypes: readonly DTypeName[]
   /** Names as `architectures` of config.json has them. */
   readonly architectures: readonly string[]
@@ -22,16 +25,23 @@ export interface RunnerCapabilities {
 
 /** Where a model is: a directory in Hugging Face's layout. */
 export interface ModelSource {
+  /** The directory. */
   readonly path: string
 }
 
 /** Sampling defaults of generation_config.json; absent fields were absent there. */
 export interface GenerationDefaults {
+  /** As `SamplingOptions.temperature`. */
   readonly temperature?: number
+  /** `top_p` of the file. */
   readonly topP?: number
+  /** `top_k` of the file. */
   readonly topK?: number
+  /** `min_p` of the file. */
   readonly minP?: number
+  /** `repetition_penalty` of the file. */
   readonly repetitionPenalty?: number
+  /** `max_new_tokens` of the file, in tokens. */
   readonly maxNewTokens?: number
 }
 
@@ -60,23 +70,35 @@ export interface PoolingInfo {
 
 /** What the engine must know of a loaded model. */
 export interface ModelInfo {
+  /** As `architectures` of config.json has it: `LlamaForCausalLM`. */
   readonly architecture: string
+  /** `model_type` of config.json: `llama`. */
   readonly modelType: string
+  /** Number of token ids that logits are of. */
   readonly vocabSize: number
+  /** Tokens of the longest sequence that the model was made for. */
   readonly maxPositionEmbeddings: number
+  /** Numbers of a hidden state. */
   readonly hiddenSize: number
+  /** Layers. */
   readonly numLayers: number
+  /** Query heads of a layer. */
   readonly numHeads: number
+  /** Heads of keys and values of a layer. */
   readonly numKvHeads: number
+  /** Numbers of one head's key. */
   readonly headDim: number
   /** The type that it computes in. */
   readonly dtype: DTypeName
+  /** Bytes of the weights in memory. */
   readonly weightsBytes: number
+  /** Number of weights. */
   readonly numParameters: number
   /** Stop ids of generation_config.json, else config.json; the first is the primary one. */
   readonly eosTokenIds: readonly number[]
   /** Window in tokens if every layer slides, else null. */
   readonly slidingWindow: number | null
+  /** What applies where a request says nothing. */
   readonly generationDefaults: GenerationDefaults
   /** False for a model without logits: it has no KV cache (`kvCacheSpec().layers` is empty) and no steps. Absent = true. */
   readonly generates?: boolean
@@ -86,6 +108,7 @@ export interface ModelInfo {
 
 /** The KV cache of one layer, as the runner wants it. */
 export interface KvCacheLayerSpec {
+  /** Type of the cached keys and values. */
   readonly dtype: DTypeName
   /** Bytes of one block of this layer, K and V together. */
   readonly bytesPerBlock: number
@@ -95,23 +118,31 @@ export interface KvCacheLayerSpec {
   shape(numBlocks: number): readonly number[]
 }
 
+/** The KV cache that a runner wants. */
 export interface KvCacheSpec {
+  /** KV slots per block. */
   readonly blockSize: number
+  /** One entry per layer; none for a model that has no cache. */
   readonly layers: readonly KvCacheLayerSpec[]
 }
 
 /** The largest batch that the engine will ever send. */
 export interface BatchLimits {
+  /** Most rows of a batch. */
   readonly maxNumSeqs: number
+  /** Most tokens of a batch. */
   readonly maxNumBatchedTokens: number
+  /** Most tokens of one sequence. */
   readonly maxModelLen: number
   /** Rows of logits in one step. */
   readonly maxLogitsRows: number
+  /** KV slots per block. */
   readonly blockSize: number
 }
 
 /** Memory that the runner needs beside the KV cache, in bytes. */
 export interface MemoryProfile {
+  /** Bytes of the weights, which are in memory already. */
   readonly weightsBytes: number
   /** Peak of activations and scratch at the given limits; not yet allocated when `profile` returns. */
   readonly activationBytes: number
@@ -127,11 +158,13 @@ export type ModelOutput =
 
 /** Sequences to be made into vectors or scores, end to end without padding. */
 export interface EmbedBatch {
+  /** The tokens of all sequences: `[tokens]`. */
   readonly tokenIds: Int32Array
   /** Types of the tokens; absent = all 0. */
   readonly tokenTypes?: Int32Array
   /** Where each sequence begins, and the end of the last: `[sequences + 1]`. */
   readonly startLoc: Int32Array
+  /** How a sequence becomes a vector, or that scores are wanted. */
   readonly output: PoolingKind | 'score'
   /** This is a part of one sequence, which comes in order in several calls; the vector comes with the last. */
   readonly part?: { readonly numComputed: number; readonly numTokens: number }
@@ -139,9 +172,13 @@ export interface EmbedBatch {
 
 /** Where and how to run. */
 export interface Target {
+  /** The device to run on. */
   readonly device: Device
+  /** The type to compute in; 'auto' is the checkpoint's, where the device has it. */
   readonly dtype: 'auto' | DTypeName
+  /** This rank, from 0. */
   readonly rank: number
+  /** Number of ranks that share the model. */
   readonly worldSize: number
   /** KV slots per block. */
   readonly blockSize: number
@@ -153,10 +190,13 @@ export interface Target {
 
 /** One model on one device of one rank. Calls come one at a time, in the order of this interface. */
 export interface ModelRunner {
+  /** What this runner can do on its device. */
   readonly capabilities: RunnerCapabilities
   /** @throws ModelError, OutOfMemoryError. `onProgress` gets fractions from 0 to 1. */
   loadModel(source: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo>
+  /** The KV cache that the loaded model needs. Asked once, after `loadModel`. */
   kvCacheSpec(): KvCacheSpec
+  /** What steps within these limits need. @throws OutOfMemoryError if they cannot fit. */
   profile(limits: BatchLimits): Promise<MemoryProfile>
   /** One tensor per layer, allocated by the neutral worker through `Framework`. */
   bindKvCache(layers: readonly Tensor[]): Promise<void>
@@ -180,5 +220,6 @@ export interface ModelRunner {
    * @throws any error: the engine fails the sequences of this call with it as the cause and goes on.
    */
   embed?(batch: EmbedBatch, out: Float32Array): Promise<void>
+  /** Frees the model. Called once, when no step is in flight. */
   close(): Promise<void>
 }

@@ -24,7 +24,9 @@ export interface NativeAddon {
 
 /** What the loader is told of its surroundings. */
 export interface NativeHost {
+  /** The machine. */
   readonly platform: NativePlatform
+  /** The environment, of which QUIRE_NATIVE_DIR is read. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 

@@ -16,7 +16,9 @@ export const PUBLISHED_PLATFORMS = [
 
 /** A machine as the loader of native code sees it. */
 export interface NativePlatform {
+  /** As `process.platform` says it. */
   readonly system: string
+  /** As `process.arch` says it. */
   readonly arch: string
   /** The C library; undefined where a system has one only. */
   readonly libc?: 'gnu' | 'musl'

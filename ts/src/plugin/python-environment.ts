@@ -6,7 +6,9 @@ import type { DeviceKind } from './device.js'
 
 /** What decides which builds of a package suit a machine. */
 export interface Machine {
+  /** As `process.platform` says it. */
   readonly platform: NodeJS.Platform
+  /** As `process.arch` says it. */
   readonly arch: string
   /** Kinds of accelerator that the machine has; empty = the CPU alone. */
   readonly accelerators: readonly DeviceKind[]
@@ -28,7 +30,9 @@ export interface PythonEnvironment {
   installs(machine: Machine): readonly PythonInstall[]
 }
 
+/** A virtual environment that `npx quire setup` makes, or has made. */
 export interface ManagedEnvironment {
+  /** Its top folder. */
   readonly folder: string
   /** Its interpreter. */
   readonly python: string

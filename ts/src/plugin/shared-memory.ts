@@ -4,6 +4,7 @@
 export interface SharedMemory {
   /** What the other process opens. */
   readonly path: string
+  /** The memory, mapped here. */
   readonly bytes: ArrayBuffer
   /** Removes the name, once the other process has opened it: no file is left behind, whoever dies. */
   unlink(): Promise<void>

@@ -6,6 +6,7 @@ import type { Framework } from './framework.js'
 import { openPlugin } from './open-plugin.js'
 import { type SelectionOptions, selectPlugin } from './selection.js'
 
+/** Where a framework is opened and where it is looked for. */
 export interface UseFrameworkOptions {
   /** Default: the plugin's first. */
   readonly device?: Device
@@ -17,9 +18,13 @@ export interface UseFrameworkOptions {
 
 /** A framework in use. Closing it frees its device; `framework` then speaks for the one used before. */
 export interface FrameworkInUse extends AsyncDisposable {
+  /** The plugin's name. */
   readonly name: string
+  /** The device that it was opened on. */
   readonly device: Device
+  /** Its adapter. */
   readonly framework: Framework
+  /** Closes the framework. Tensors of it must not be used any more. */
   close(): Promise<void>
 }
 

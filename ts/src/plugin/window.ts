@@ -5,8 +5,11 @@ import { InvalidArgumentError } from '../errors.js'
 
 /** The element at `index` lies at `offset + sum(index[d] * strides[d])` of its allocation. All count elements. */
 export interface Window {
+  /** Size of each dimension. */
   readonly shape: readonly number[]
+  /** Elements from one index of a dimension to the next. */
   readonly strides: readonly number[]
+  /** Elements before the first one. */
   readonly offset: number
 }
 

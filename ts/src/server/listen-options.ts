@@ -3,16 +3,21 @@
 import { check } from '../config/check.js'
 import { InvalidArgumentError } from '../errors.js'
 
+/** Certificate and key of a server. */
 export interface TlsOptions {
   /** PEM texts. */
   readonly key: string | Buffer
+  /** The certificate, followed by those that vouch for it, in PEM. */
   readonly cert: string | Buffer
+  /** Authorities that certificates of clients are checked by, in PEM. */
   readonly ca?: string | Buffer
   /** Ask clients for a certificate that `ca` vouches for. */
   readonly requestCert?: boolean
+  /** Ciphers in OpenSSL's form. Default: node's. */
   readonly ciphers?: string
 }
 
+/** Where a server listens, and what it bears from connections. */
 export interface ListenOptions {
   /** Default: all interfaces, as vLLM. */
   readonly host?: string
@@ -20,6 +25,7 @@ export interface ListenOptions {
   readonly port?: number
   /** Path of a unix socket, instead of host and port. */
   readonly uds?: string
+  /** Speak HTTPS. Default: HTTP. */
   readonly tls?: TlsOptions
   /** Connections at once; more are closed. Default 10,000. */
   readonly maxConnections?: number

@@ -22,8 +22,10 @@ import { SocketEventSink } from './socket-event-sink.js'
 import { removeStaleSocket } from './stale-socket.js'
 import { isEventSource } from './web-handler.js'
 
+/** Everything that a server on a socket can be told. */
 export interface NodeServerOptions extends ServerOptions, ListenOptions {}
 
+/** How a server comes to its end. */
 export interface CloseOptions {
   /** Milliseconds that running requests have to come to their end; 0: they are ended at once. Default 0. */
   readonly timeoutMs?: number
@@ -36,6 +38,7 @@ const TIMEOUT_CHECK_MS = 1000
 /** Milliseconds that replies to aborted requests have to leave. */
 const FAREWELL_MS = 1000
 
+/** An OpenAI server over an engine, on a port or a unix socket of this process. */
 export class NodeServer {
   readonly #core: ServerCore
   readonly #config: ListenConfig
@@ -80,10 +83,12 @@ export class NodeServer {
     return `${scheme}://${name}:${port}`
   }
 
+  /** The port that it listens on. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port
   }
 
+  /** @internal What the server is made of: for the command line and tests. */
   get core(): ServerCore {
     return this.#core
   }

@@ -8,12 +8,17 @@ import type { ServerConfig } from './server-config.js'
 
 /** A structured logger: pino, or anything of its shape. Prompts and outputs go to it only if the operator asked for that. */
 export interface Logger {
+  /** A line of no interest while all goes well. */
   debug(fields: object, message?: string): void
+  /** What an operator wants to see: replies, throughput. */
   info(fields: object, message?: string): void
+  /** What may become a problem. */
   warn(fields: object, message?: string): void
+  /** What went wrong in the server. */
   error(fields: object, message?: string): void
 }
 
+/** Where the server has the time from. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number

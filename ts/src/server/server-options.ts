@@ -44,16 +44,23 @@ export interface ServerOptions {
   readonly maxUnsentBytes?: number
   /** Give every reply an `X-Request-Id`. Default false. */
   readonly requestIdHeaders?: boolean
+  /** Say in `usage` how many tokens of the prompt were cached. Default false. */
   readonly promptTokensDetails?: boolean
+  /** End every stream with its `usage`, whether it was asked for or not. Default false. */
   readonly forceIncludeUsage?: boolean
+  /** Write tokens of log-probabilities as `token_id:N`. Default false. */
   readonly returnTokensAsTokenIds?: boolean
+  /** Whether chat templates get content as a string or as OpenAI's parts. Default 'auto': as the template reads it. */
   readonly chatTemplateContentFormat?: 'auto' | 'string' | 'openai'
+  /** Take chat templates from requests. They run in a sandbox, in the thread that serves. Default false. */
   readonly trustRequestChatTemplate?: boolean
   /** Default `assistant`. */
   readonly responseRole?: string
   /** Warn if no parser would find calls. They are looked for anyway. Default false. */
   readonly autoToolChoice?: boolean
+  /** Name of the parser of tool calls. Default: as the chat template shows. */
   readonly toolCallParser?: string
+  /** Name of the parser of reasoning, or `none`. Default: as the chat template shows. */
   readonly reasoningParser?: string
   /** Cap on the tokens of any one completion. Default: the model's length. */
   readonly maxTokensCap?: number
@@ -83,6 +90,7 @@ export interface ServerOptions {
   readonly accessLog?: boolean
   /** Default: nothing is logged. */
   readonly logger?: Logger
+  /** Where the server has the time from. Default: the system's. */
   readonly clock?: Clock
 }
 

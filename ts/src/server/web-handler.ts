@@ -9,6 +9,7 @@ import { ServerCore } from './server-core.js'
 import type { ServerOptions } from './server-options.js'
 import { webEventStream } from './web-event-stream.js'
 
+/** A function from a request to its response, as Hono, Bun, Deno and service workers know it. Its signal ends the request. */
 export type WebHandler = (request: Request) => Promise<Response>
 
 /**

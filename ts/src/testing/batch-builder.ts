@@ -3,20 +3,29 @@
 
 import { InputBatch, layout } from '../plugin/input-batch.js'
 
+/** How the token of a row is drawn. */
 export interface RowSampling {
+  /** 0 = greedy. Default 0. */
   readonly temperature?: number
+  /** Default 1: off. */
   readonly topP?: number
+  /** Default 0: off. */
   readonly topK?: number
+  /** Default 0: off. */
   readonly minP?: number
+  /** Default 0. */
   readonly seed?: bigint
 }
 
 /** The tokens of one sequence in one step. */
 export interface BatchRow {
+  /** Names the sequence over the steps. */
   readonly sequenceId: number
   /** Stable row id. Default its index in the batch. */
   readonly row?: number
+  /** Tokens that this step computes. */
   readonly tokenIds: readonly number[]
+  /** Tokens of the sequence that earlier steps computed. */
   readonly numComputed: number
   /** Covers `numComputed + tokenIds.length` positions. */
   readonly blockTable: readonly number[]
@@ -30,8 +39,11 @@ export interface BatchRow {
   readonly skipsSlots?: boolean
 }
 
+/** Facts of the step as a whole. */
 export interface BatchOptions {
+  /** KV slots per block. */
   readonly blockSize: number
+  /** Number of the step. Default 0. */
   readonly stepId?: number
   /** The engine will sample from logits. Default true. */
   readonly hostSampling?: boolean

@@ -4,9 +4,13 @@ import { EngineError } from '../errors.js'
 import type { Device } from '../plugin/device.js'
 import type { CaseGroup, CaseStatus } from './conformance-case.js'
 
+/** How one case went. */
 export interface CaseResult {
+  /** What the case says of a plugin that conforms. */
   readonly name: string
+  /** What it is about. */
   readonly group: CaseGroup
+  /** How it ended. */
   readonly status: CaseStatus
   /** Why it was skipped. */
   readonly reason?: string
@@ -16,14 +20,21 @@ export interface CaseResult {
   readonly error?: Error
 }
 
+/** How all cases went. */
 export interface ConformanceReport {
+  /** The plugin's name. */
   readonly plugin: string
   /** Version of the framework, where it is available. */
   readonly version?: string
+  /** The device that cases ran on; absent if none did. */
   readonly device?: Device
+  /** In the order in which they ran. */
   readonly results: readonly CaseResult[]
+  /** Cases that passed. */
   readonly numPassed: number
+  /** Cases that failed. */
   readonly numFailed: number
+  /** Cases that were not tried. */
   readonly numSkipped: number
 }
 

@@ -4,18 +4,23 @@ import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { DTypeName } from '../plugin/dtype.js'
 
+/** A prompt, and what greedy sampling makes of it. */
 export interface GoldenCase {
+  /** The prompt. */
   readonly promptTokenIds: readonly number[]
+  /** The tokens that must follow. */
   readonly outputTokenIds: readonly number[]
   /** Ids that are never drawn. */
   readonly suppressTokenIds?: readonly number[]
 }
 
+/** A checkpoint and tokens that it must give. */
 export interface GoldenModel {
   /** A directory in Hugging Face's layout. */
   readonly path: string
   /** For the report. Default the directory's name. */
   readonly name?: string
+  /** What is tried. */
   readonly cases: readonly GoldenCase[]
   /** The type to compute in. Default 'float32'. */
   readonly dtype?: 'auto' | DTypeName

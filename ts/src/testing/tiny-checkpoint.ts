@@ -9,11 +9,13 @@ import { safetensorsFile } from './safetensors-file.js'
 import { seededRandom } from './seeded-random.js'
 import { type TinyArchitecture, type TinySizes, tinyModels } from './tiny-models.js'
 
+/** What checkpoint is written. */
 export interface TinyCheckpointOptions {
   /** Default 'LlamaForCausalLM'. */
   readonly architecture?: TinyArchitecture
   /** The type that weights are stored in. All of them hold the same values. Default 'float32'. */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
+  /** Seed of the weights. Default 1. */
   readonly seed?: number
   /** Other sizes than the usual ones. */
   readonly config?: TinySizes
@@ -21,11 +23,17 @@ export interface TinyCheckpointOptions {
 
 /** A checkpoint on disk, and the model that says what its logits are. */
 export interface TinyCheckpoint {
+  /** The directory. */
   readonly path: string
+  /** As config.json has it. */
   readonly architecture: TinyArchitecture
+  /** As config.json has it. */
   readonly modelType: string
+  /** The sizes that were written. */
   readonly config: DecoderSizes
+  /** Number of weights. */
   readonly numParameters: number
+  /** The same weights, computed in double precision. */
   readonly reference: ReferenceModel
 }
 

@@ -4,6 +4,7 @@ import { type Gpt2Config, Gpt2Sequence } from './gpt2-reference.js'
 import { type LlamaConfig, LlamaSequence } from './llama-reference.js'
 import type { DecoderSizes, ReferenceSequence, Weights } from './reference-model.js'
 
+/** Architectures of which small checkpoints can be written. */
 export type TinyArchitecture = 'LlamaForCausalLM' | 'GPT2LMHeadModel'
 
 /** What may be asked to be other than usual. */

@@ -22,8 +22,11 @@ export function sum(a: Vector, b: Vector): Vector {
 
 /** Heads of an attention: sizes, and how many query heads share a key. */
 export interface Heads {
+  /** Query heads. */
   readonly numHeads: number
+  /** Heads of keys and values. */
   readonly numKvHeads: number
+  /** Numbers of a head. */
   readonly headDim: number
 }
 

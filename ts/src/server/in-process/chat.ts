@@ -16,6 +16,7 @@ import { ServerCore } from '../server-core.js'
 import type { ToolChoice } from '../tools/index.js'
 import type { ConversationMessage } from './conversation.js'
 
+/** Who reads the model's answers. */
 export interface ChatOptions {
   /** Name of the parser of tool calls. Default: as the chat template shows. */
   readonly toolCallParser?: string
@@ -25,7 +26,9 @@ export interface ChatOptions {
 
 /** One turn: what was said, and what the model may answer with. */
 export interface ChatInput {
+  /** The conversation so far. */
   readonly messages: readonly ConversationMessage[]
+  /** Functions that the model may call. */
   readonly tools?: readonly ChatTool[]
   /** Default `auto` with tools, else `none`. */
   readonly toolChoice?: ToolChoice
@@ -33,6 +36,7 @@ export interface ChatInput {
   readonly parallelToolCalls?: boolean
   /** Laid over the model's own defaults. Without `maxTokens`: as much as fits. */
   readonly sampling?: SamplingOptions
+  /** Default: the template's own. */
   readonly reasoningEffort?: ReasoningEffort
   /** Further variables of the chat template. */
   readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>

@@ -3,12 +3,15 @@
 
 /** A call that the model made. */
 export interface ConversationToolCall {
+  /** Which call it is: what the tool says refers to it. */
   readonly id: string
+  /** The tool that is called. */
   readonly name: string
   /** What the tool was called with: an object, as a rule. */
   readonly arguments: unknown
 }
 
+/** One message: of a person or the operator, of the model, or of a tool that was called. */
 export type ConversationMessage =
   | { readonly role: 'system' | 'user' | 'developer'; readonly content: string }
   | {

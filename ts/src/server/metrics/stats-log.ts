@@ -6,10 +6,13 @@ import { usedShare } from './engine-metrics.js'
 
 const INTERVAL_MS = 10_000
 
+/** A log that goes on until it is stopped. */
 export interface StatsLog {
+  /** No line comes after this. */
   stop(): void
 }
 
+/** Has `logger` told of throughput and load every `intervalMs` milliseconds while something runs. */
 export function startStatsLog(engine: Engine, logger: Logger, intervalMs = INTERVAL_MS): StatsLog {
   let before = engine.stats()
   let beforeMs = performance.now()
