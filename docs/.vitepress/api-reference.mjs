@@ -32,7 +32,8 @@ class WarningList extends Logger {
   }
 
   log(message, level) {
-    if (level >= LogLevel.Warn) this.#warnings.push(message)
+    // Members of a type without a name are described where the type is.
+    if (level >= LogLevel.Warn && !message.includes('.__type.')) this.#warnings.push(message)
   }
 }
 
