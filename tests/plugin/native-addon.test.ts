@@ -10,6 +10,7 @@ import { type ErrorDetails, NativeBindingError } from '../../ts/src/errors.js'
 import { readBinaryHeader } from '../../ts/src/plugin/binary-header.js'
 import { loadNativeAddon, type NativeAddon } from '../../ts/src/plugin/native-addon.js'
 import { currentPlatform, type NativePlatform, platformName } from '../../ts/src/plugin/native-platform.js'
+import { elf, machO, pe, universal } from './binary-samples.js'
 
 const here = currentPlatform()
 const hereName = platformName(here)
@@ -63,13 +64,6 @@ async function patched(from: string, to: string): Promise<Buffer> {
   for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1), count += 1)
     bytes.write(to, at, 'latin1')
   if (count === 0 || from.length !== to.length) throw new Error(`${from} cannot be patched`)
-  return bytes
-}
-
-function elf(machine: number): Uint8Array {
-  const bytes = Buffer.alloc(64)
-  bytes.write('\x7fELF\x02\x01\x01', 0, 'latin1')
-  bytes.writeUInt16LE(machine, 18)
   return bytes
 }
 
@@ -232,28 +226,4 @@ async function putBeside(addon: NativeAddon, bytes: Uint8Array): Promise<void> {
   const path = fileURLToPath(new URL(`./quire.${hereName}.node`, addon.from))
   await mkdir(join(path, '..'), { recursive: true })
   await writeFile(path, bytes)
-}
-
-function machO(cpu: number): Uint8Array {
-  const bytes = Buffer.alloc(64)
-  bytes.writeUInt32LE(0xfeedfacf, 0)
-  bytes.writeUInt32LE(cpu, 4)
-  return bytes
-}
-
-function universal(cpus: readonly number[]): Uint8Array {
-  const bytes = Buffer.alloc(128)
-  bytes.writeUInt32BE(0xcafebabe, 0)
-  bytes.writeUInt32BE(cpus.length, 4)
-  for (const [index, cpu] of cpus.entries()) bytes.writeUInt32BE(cpu, 8 + 20 * index)
-  return bytes
-}
-
-function pe(machine: number): Uint8Array {
-  const bytes = Buffer.alloc(128)
-  bytes.write('MZ', 0, 'latin1')
-  bytes.writeUInt32LE(64, 0x3c)
-  bytes.write('PE\0\0', 64, 'latin1')
-  bytes.writeUInt16LE(machine, 68)
-  return bytes
 }
