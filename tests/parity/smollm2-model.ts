@@ -9,10 +9,15 @@ const models = process.env.QUIRE_TEST_MODELS ?? ''
 export const model = join(models, 'smollm2-135m-instruct')
 export const golden = join(sharedModels ?? '', 'smollm2-135m-instruct', 'golden.json')
 
+/** Why tests that need the weights alone are skipped. */
+export function reasonWithoutWeights(): string | undefined {
+  if (models !== '' && existsSync(join(model, 'model.safetensors'))) return undefined
+  return process.env.QUIRE_TEST_MODELS_SKIPPED ?? 'the weights were not fetched (npm test does it)'
+}
+
+/** Why tests that need what transformers said are skipped. */
 export function reasonToSkip(): string | undefined {
-  if (models === '' || !existsSync(join(model, 'model.safetensors'))) {
-    return process.env.QUIRE_TEST_MODELS_SKIPPED ?? 'the weights were not fetched (npm test does it)'
-  }
-  if (sharedModels === undefined || !existsSync(golden)) return withoutSharedModels
-  return undefined
+  const reason = reasonWithoutWeights()
+  if (reason !== undefined) return reason
+  return sharedModels === undefined || !existsSync(golden) ? withoutSharedModels : undefined
 }
