@@ -18,7 +18,8 @@ const description =
 /** Where the site lies below its host. */
 const base = process.env.QUIRE_DOCS_BASE ?? '/'
 const apiSidebar = '../api/typedoc-sidebar.json'
-const hasApi = existsSync(path(apiSidebar))
+/** Without it the guides alone are built, which is faster. */
+const hasApi = process.env.QUIRE_DOCS_API !== 'none' && existsSync(path(apiSidebar))
 
 const guides: DefaultTheme.SidebarItem[] = guideGroups.map(({ text, pages }) => ({
   text,
@@ -31,6 +32,7 @@ export default defineConfig({
   lang: 'en',
   base,
   cleanUrls: true,
+  srcExclude: hasApi ? [] : ['api/**'],
   ignoreDeadLinks: hasApi ? false : [/^\/api\//],
   markdown: { anchor: { slugify: githubSlug }, config: md => repositoryLinks(md, url) },
   themeConfig: {
