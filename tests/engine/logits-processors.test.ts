@@ -125,7 +125,12 @@ test('a request that runs again on a new worker begins anew', async t => {
 })
 
 test('which processors run: those that are named in their order, all where there are arguments, else none', async t => {
-  const double: LogitsProcessor = row => row.map(logit => 2 * logit)
+  // In memory that no native call takes.
+  const double: LogitsProcessor = row => {
+    const other = new Float32Array(new SharedArrayBuffer(row.byteLength))
+    other.set(row.map(logit => 2 * logit))
+    return other
+  }
   const add: LogitsProcessor = (row, { args }) => {
     row[Number(args.id ?? 9)] = 5
   }
@@ -197,6 +202,12 @@ const failures: Readonly<Record<string, [LogitsProcessor, RegExp]>> = {
   'gives a shorter row': [row => row.subarray(1), /gave a row of 63 logits/],
   'gives a list': [row => [...row] as unknown as Float32Array, /it gave an array/],
   'gives a promise': [() => Promise.reject(new Error('late')) as unknown as undefined, /it gave a promise/],
+  'throws what has no text': [
+    () => {
+      throw Object.create(null)
+    },
+    /cannot be told; the request has `bad`/,
+  ],
   'leaves nothing': [row => void row.fill(-Infinity), /left no token/],
   'gives its memory away': [
     row => void structuredClone(row, { transfer: [row.buffer as ArrayBuffer] }),
@@ -262,12 +273,23 @@ test('what a request may ask', async t => {
   refuse({ extraArgs: {} }, 'extraArgs', /`checked` refuses them: step is missing/)
   refuse({ logitsProcessors: ['checked'] }, 'extraArgs', /step is missing/)
   t.is(engine.numRequests, 0)
+  await engine.close()
+})
+
+test('a validation that gives a promise is a failure of the processor', async t => {
+  const validate = () => Promise.reject(new Error('late')) as unknown as undefined
+  const { engine, request } = await createFakeEngine({}, { logitsProcessors: { slow: { process: force, validate } } })
+  const asked = request([1], { logitsProcessors: ['slow'] })
+  t.throws(() => engine.add(asked), { instanceOf: LogitsProcessorError, message: /gave a promise/ })
+  await engine.close()
+})
+
+test('arguments are copied and frozen', t => {
   const given = { step: 4, list: [{ a: null }], none: undefined }
   const params = new SamplingParams({ extraArgs: given as object as Record<string, number> })
   given.step = 5
   t.deepEqual(params.with({ maxTokens: 3 }).extraArgs, { step: 4, list: [{ a: null }] })
   t.true(Object.isFrozen((params.extraArgs?.list as object[] | undefined)?.[0]))
-  await engine.close()
 })
 
 test('what an engine may be made with', async t => {

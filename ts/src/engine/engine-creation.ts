@@ -4,7 +4,6 @@
 import { loadNative } from '../binding/node.js'
 import { check } from '../config/check.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
-import { InvalidArgumentError } from '../errors.js'
 import type { OpenRank } from '../executor/index.js'
 import type { PullProgress } from '../hub/index.js'
 import { type EnginePlan, throwIfAborted } from './engine-plan.js'
@@ -12,6 +11,7 @@ import { LoopHost } from './loop-host.js'
 import { LoopThread } from './loop-thread.js'
 import { type ChosenModel, chooseModel, rankOpener, type Surroundings, surroundings } from './model-opening.js'
 import { nodePlatform } from './node-platform.js'
+import { requireModules } from './processor-registry.js'
 
 /** Options of an engine, and who hears how far its creation is. */
 export interface CreateOptions extends EngineOptions {
@@ -78,14 +78,7 @@ function planInThread(
   { appDirectory, entryScript }: Surroundings,
   onProgress: (fraction: number) => void,
 ): EnginePlan {
-  for (const { name, source } of config.logitsProcessors) {
-    if (typeof source === 'string') continue
-    throw new InvalidArgumentError(
-      `logitsProcessors.${name}`,
-      'The loop of this engine has a thread of its own, where no function of this one can go. Give the path of a module that has the processor as its default export, or have the loop here: `LLM.create`, or `Engine.create(options, "inline")`.',
-      source,
-    )
-  }
+  requireModules(config.logitsProcessors)
   const data = {
     config,
     framework: plugin.name,

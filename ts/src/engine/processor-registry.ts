@@ -8,6 +8,7 @@ import {
   type NamedLogitsProcessor,
 } from '../config/logits-processors.js'
 import { InvalidArgumentError, LogitsProcessorError } from '../errors.js'
+import { isStrayPromise } from './stray-promise.js'
 
 /** What a request asks of them. Data: it crosses to the thread of the loop. */
 export interface ProcessorRequest {
@@ -43,22 +44,42 @@ export class ProcessorRegistry {
     return new ProcessorRegistry(definitions)
   }
 
-  /** @throws InvalidArgumentError for a name that nobody registered, or arguments that a processor refuses. */
+  /**
+   * @throws InvalidArgumentError for a name that nobody registered, or arguments that a processor refuses; LogitsProcessorError
+   * for a processor that does not say at once.
+   */
   bind({ names, args }: ProcessorRequest): BoundProcessors {
     const processors = names.map(name => {
       const definition = this.#definitions.get(name)
       if (definition === undefined) {
         throw new InvalidArgumentError('logitsProcessors', `There is no logits processor \`${name}\`.`, name)
       }
+      let answer: unknown
       try {
-        definition.validate?.(args)
+        answer = definition.validate?.(args)
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         throw new InvalidArgumentError('extraArgs', `The logits processor \`${name}\` refuses them: ${message}`, args)
       }
+      if (isStrayPromise(answer)) {
+        const details = { processors: [name] }
+        throw new LogitsProcessorError(`\`validate\` of the logits processor \`${name}\` gave a promise.`, { details })
+      }
       return { name, process: definition.process.bind(definition) }
     })
     return { processors, args: frozen(args) as ExtraArgs }
+  }
+}
+
+/** @throws InvalidArgumentError for a processor that cannot be sent to another thread. */
+export function requireModules(named: readonly NamedLogitsProcessor[]): void {
+  for (const { name, source } of named) {
+    if (typeof source === 'string') continue
+    throw new InvalidArgumentError(
+      `logitsProcessors.${name}`,
+      'The loop of this engine has a thread of its own, where no function of this one can go. Give the path or URL of a module that has the processor as its default export, or have the loop here: `LLM.create`, or `Engine.create(options, "inline")`.',
+      source,
+    )
   }
 }
 

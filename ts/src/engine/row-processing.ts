@@ -6,6 +6,7 @@ import type { LogitsContext } from '../config/logits-processors.js'
 import { LogitsProcessorError } from '../errors.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { BoundProcessors, NamedProcess } from './processor-registry.js'
+import { isStrayPromise } from './stray-promise.js'
 
 /** A sequence that has processors. */
 class ProcessedSequence {
@@ -63,8 +64,9 @@ export class RowProcessing {
 
   /** Lets the rows of `count` sequences from `first` be processed, before their first step. */
   add(first: number, count: number, promptTokenIds: Int32Array, bound: BoundProcessors): void {
+    const prompt = promptTokenIds.slice()
     for (let index = 0; index < count; index += 1) {
-      this.#sequences.set(first + index, new ProcessedSequence(bound, promptTokenIds.slice(), index))
+      this.#sequences.set(first + index, new ProcessedSequence(bound, prompt, index))
     }
   }
 
@@ -120,12 +122,15 @@ export class RowProcessing {
   }
 
   #process(sequenceId: number, sequence: ProcessedSequence): void {
+    let row: Float32Array
     try {
-      this.#sampler.putRow(sequenceId, processed(this.#row, sequence))
+      row = processed(this.#row, sequence)
     } catch (error) {
-      if (!(error instanceof LogitsProcessorError)) throw error
-      this.#failures.push({ sequenceId, error })
+      this.#failures.push({ sequenceId, error: failureOf(error, sequence) })
+      return
     }
+    // A row of theirs may lie in memory of any kind.
+    this.#sampler.putRow(sequenceId, row === this.#row ? row : new Float32Array(row))
   }
 }
 
@@ -137,7 +142,7 @@ function processed(row: Float32Array, { processors, context }: ProcessedSequence
     const failure = (what: string, cause?: unknown) =>
       new LogitsProcessorError(`The logits processor \`${name}\` ${what}`, {
         details: { processors: [name] },
-        ...(cause !== undefined && { cause }),
+        ...(cause instanceof Error && { cause }),
       })
     let result: unknown
     try {
@@ -157,15 +162,19 @@ function processed(row: Float32Array, { processors, context }: ProcessedSequence
   return current
 }
 
+/** Whatever a processor throws, or gives, that cannot even be looked at. */
+function failureOf(error: unknown, { processors }: ProcessedSequence): LogitsProcessorError {
+  if (error instanceof LogitsProcessorError) return error
+  const names = processors.map(({ name }) => name)
+  const message = `A logits processor failed with what cannot be told; the request has ${quoted(names)}.`
+  return new LogitsProcessorError(message, { details: { processors: names } })
+}
+
 function quoted(names: readonly string[]): string {
   return names.map(name => `\`${name}\``).join(', ')
 }
 
 function kindOf(value: unknown): string {
-  if (typeof (value as Partial<PromiseLike<unknown>> | null)?.then === 'function') {
-    // Nobody waits for it, and its failure must not end the process.
-    Promise.resolve(value).catch(() => {})
-    return 'a promise'
-  }
+  if (isStrayPromise(value)) return 'a promise'
   return Array.isArray(value) ? 'an array' : value === null ? 'null' : typeof value
 }
