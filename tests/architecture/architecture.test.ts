@@ -10,9 +10,10 @@ import { bindingImports, pluginDependencies, pluginImports, pluginsPatchNothing 
 import { snakeCaseAtTheWire } from './rules/snake-case.js'
 import { configInSlices, typescriptLayers } from './rules/typescript-layers.js'
 import { kernelsHaveTwins, pureCratesForbidUnsafe, unsafeInKernels } from './rules/unsafe-code.js'
+import { webGraph } from './rules/web-graph.js'
 
 const rules = [
-  ...[crateEdges, typescriptLayers, configInSlices],
+  ...[crateEdges, typescriptLayers, configInSlices, webGraph],
   ...[coreIsIntegers, noPhases, oneLoop, noFrameworkNames],
   ...[snakeCaseAtTheWire, pluginImports, bindingImports, pluginsPatchNothing, pluginDependencies],
   ...[unsafeInKernels, pureCratesForbidUnsafe, kernelsHaveTwins],

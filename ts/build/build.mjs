@@ -14,6 +14,9 @@ export async function build(profile = 'release') {
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   await packAddons(profile)
   await compileTypeScript()
+  // Its bundler is one of the packages that were just installed.
+  const { bundleWeb } = await import('./web.mjs')
+  await bundleWeb()
 }
 
 async function main(commandArguments) {

@@ -1,0 +1,125 @@
+// Options of an engine on a web page: those of every engine but what only Node has, with what only pages have.
+
+import { check } from '../config/check.js'
+import { type EngineConfig, type EngineOptions, parseOptions } from '../config/index.js'
+import { InvalidArgumentError } from '../errors.js'
+import type { PullProgress } from '../hub/download-progress.js'
+import { checkToken, type ModelSource, toModelSource, type WebModel } from './model-source.js'
+
+/** What needs a file system, processes or other frameworks. */
+type NotHere =
+  | 'model'
+  | 'tokenizer'
+  | 'cacheDir'
+  | 'framework'
+  | 'device'
+  | 'threads'
+  | 'tensorParallelSize'
+  | 'enforceEager'
+  | 'restart'
+  | 'logitsProcessors'
+
+export interface WebEngineOptions extends Omit<EngineOptions, NotHere> {
+  /** The address of a model's folder, a name on the hub, a directory handle, or files. */
+  readonly model: WebModel
+  /** Another tokenizer. Default: the model's. */
+  readonly tokenizer?: WebModel
+  /** Where downloads are kept: 'opfs' is the origin's private file system. Default 'opfs', where the browser has it. */
+  readonly storage?: 'opfs' | 'none'
+  /** SHA-256 of files by their names, in hexadecimal: what comes is compared with them. */
+  readonly sha256?: Readonly<Record<string, string>>
+  /** Gets fractions from 0 to 1 while the weights go from storage into memory and are made ready. */
+  readonly onProgress?: (fraction: number) => void
+  /** Told how far the download is. */
+  readonly onDownload?: (progress: PullProgress) => void
+  /** Stops loading. What has come is kept. */
+  readonly signal?: AbortSignal
+  /** Where the files of this package are, if not beside its JavaScript. */
+  readonly assets?: WebAssets
+}
+
+/** Addresses, for bundlers that do not follow `new URL(..., import.meta.url)`. */
+export interface WebAssets {
+  /** Of `quire-llm/web/worker.js`. */
+  readonly worker?: string | URL
+  /** Of the folder `quire-llm/wasm`. */
+  readonly wasm?: string | URL
+}
+
+/** Sequences that run at once: a page has one user. */
+const MAX_NUM_SEQS = 32
+/** Tokens in one step: the Worker hears of aborts between steps. */
+const MAX_NUM_BATCHED_TOKENS = 512
+
+export interface WebPlan {
+  readonly config: EngineConfig
+  readonly model: ModelSource
+  readonly tokenizer: ModelSource | undefined
+  readonly storage: 'opfs' | 'none'
+  readonly offline: boolean
+  readonly sha256: Readonly<Record<string, string>>
+}
+
+export interface OptionPlaces {
+  /** What relative addresses are relative to. */
+  readonly baseUrl: string
+  /** The folder of this engine in the module's memory. */
+  readonly directory: string
+}
+
+/** @throws InvalidArgumentError naming the option. */
+export function parseWebOptions(options: WebEngineOptions, { baseUrl, directory }: OptionPlaces): WebPlan {
+  const { onProgress, onDownload, signal, assets, model, tokenizer, storage, sha256, ...others } = options
+  const { revision, tokenizerRevision, hfToken, offline } = others
+  for (const name of notHere) {
+    if ((others as Partial<Record<string, unknown>>)[name] !== undefined) {
+      throw new InvalidArgumentError(name, `\`${name}\` means nothing on a web page.`, undefined)
+    }
+  }
+  if (model === undefined) throw new InvalidArgumentError('model', 'Say which model: its address, or its files.', model)
+  const token = checkToken(hfToken)
+  const address = { baseUrl, token }
+  const ownTokenizer = tokenizer === undefined || others.loadTokenizer === false
+  const maxNumSeqs = others.maxNumSeqs ?? MAX_NUM_SEQS
+  const config = parseOptions(
+    {
+      ...others,
+      model: directory,
+      ...(!ownTokenizer && { tokenizer: `${directory}-tokenizer` }),
+      maxNumSeqs,
+      maxNumBatchedTokens:
+        others.maxNumBatchedTokens ??
+        (others.enableChunkedPrefill === false ? 2048 : Math.max(MAX_NUM_BATCHED_TOKENS, Number(maxNumSeqs))),
+    },
+    { bundledModel: () => directory, resolve: path => path },
+  )
+  return {
+    config,
+    model: toModelSource('model', model, { ...address, revision }),
+    tokenizer: ownTokenizer
+      ? undefined
+      : toModelSource('tokenizer', tokenizer, { ...address, revision: tokenizerRevision }),
+    storage: check.choice('storage', storage ?? 'opfs', ['opfs', 'none']),
+    offline: check.boolean('offline', offline ?? false),
+    sha256: checkSums(sha256 ?? {}),
+  }
+}
+
+const notHere = [
+  'cacheDir',
+  'framework',
+  'device',
+  'threads',
+  'tensorParallelSize',
+  'enforceEager',
+  'restart',
+  'logitsProcessors',
+] as const
+
+function checkSums(sums: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, sum] of Object.entries(check.object('sha256', sums))) {
+    if (typeof sum !== 'string' || !/^[0-9a-f]{64}$/i.test(sum))
+      throw new InvalidArgumentError(`sha256.${name}`, 'A SHA-256 is 64 hexadecimal digits.', sum)
+  }
+  return sums
+}

@@ -1,0 +1,46 @@
+// What crosses between the page and the Worker of an engine. Commands and reports of the loop are those of every thread.
+
+import type { Text } from '../binding/index.js'
+import type { EngineConfig } from '../config/index.js'
+import type { LoopCommand, LoopReport } from '../engine/loop-messages.js'
+import type { PortableError } from '../engine/portable-error.js'
+import type { PullProgress } from '../hub/download-progress.js'
+import type { SmallFile } from './file-selection.js'
+import type { ModelSource } from './model-source.js'
+
+export interface WorkerStart {
+  readonly config: EngineConfig
+  readonly model: ModelSource
+  /** Absent: the model's own. */
+  readonly tokenizer?: ModelSource
+  readonly storage: 'opfs' | 'none'
+  readonly offline: boolean
+  readonly sha256: Readonly<Record<string, string>>
+  /** A lock that the Worker holds while it lives: the page hears of its end so, whatever ended it. */
+  readonly lock: string
+}
+
+/** Calls of the tokenizer for texts so long that they would hold up the page. */
+export type TextCall =
+  | { readonly name: 'encode'; readonly values: Parameters<Text['encode']> }
+  | { readonly name: 'encodePooled'; readonly values: Parameters<Text['encodePooled']> }
+
+export type PageMessage =
+  | { readonly kind: 'start'; readonly start: WorkerStart }
+  | { readonly kind: 'module'; readonly module: WebAssembly.Module; readonly build: 'relaxed' | 'simd' }
+  /** Stop loading. */
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'commands'; readonly commands: readonly LoopCommand[] }
+  | { readonly kind: 'text'; readonly id: number; readonly call: TextCall }
+
+export type WorkerMessage =
+  /** The lock is held. */
+  | { readonly kind: 'locked' }
+  | { readonly kind: 'download'; readonly progress: PullProgress }
+  /** The files that the page needs for texts. */
+  | { readonly kind: 'text-files'; readonly files: readonly SmallFile[] }
+  | { readonly kind: 'report'; readonly report: LoopReport }
+  /** The model cannot be brought up. */
+  | { readonly kind: 'failed'; readonly error: PortableError }
+  | { readonly kind: 'text'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'text-failed'; readonly id: number; readonly error: PortableError }

@@ -1,0 +1,190 @@
+// What runs in the Worker of an engine: it fetches the model into the module's memory, brings the loop up, and serves the loop
+// and long texts by messages. Which module it is, is an argument.
+
+import { type Native, Text } from '../binding/index.js'
+import { LoopHost } from '../engine/loop-host.js'
+import type { LoopCommand } from '../engine/loop-messages.js'
+import type { LoopPlatform } from '../engine/loop-platform.js'
+import { serveLoop } from '../engine/loop-service.js'
+import { toPortable } from '../engine/portable-error.js'
+import { NotSupportedError, RequestAbortedError } from '../errors.js'
+import type { FrameworkPlugin } from '../plugin/framework-plugin.js'
+import { openPlugin } from '../plugin/open-plugin.js'
+import { type ModelPlan, planModel, readTokenizer, type SmallFile } from './file-selection.js'
+import { folderOfDirectory, folderOfFiles } from './local-folder.js'
+import { checkFits } from './memory-limit.js'
+import type { ModelFolder } from './model-folder.js'
+import type { ModelSource } from './model-source.js'
+import { openRemoteFolder } from './remote-folder.js'
+import type { PageMessage, TextCall, WorkerMessage, WorkerStart } from './worker-messages.js'
+
+/** The module in this Worker. */
+export interface WorkerDoor {
+  readonly native: Native
+  readonly plugin: FrameworkPlugin
+  readonly files: DoorFiles
+  /** Bytes of its memory. */
+  usedBytes(): number
+}
+
+/** Model folders in the module's memory. */
+export interface DoorFiles {
+  write(path: string, bytes: Uint8Array): void
+  openWeights(path: string, byteLength: number): { write(piece: Uint8Array): void; close(): void }
+}
+
+export interface WorkerHost {
+  post(message: WorkerMessage): void
+  /** Holds a lock for as long as the Worker lives; resolves when it is held, or there are no locks. */
+  holdLock(name: string): Promise<void>
+}
+
+const cpu = { kind: 'cpu', index: 0 } as const
+
+/** Share of the weights' way into memory in what is told of loading; the rest is making them ready. */
+const COPY_SHARE = 0.5
+
+export class WorkerProgram {
+  readonly #host: WorkerHost
+  readonly #door: Promise<WorkerDoor>
+  readonly #stop = new AbortController()
+  #obey: ((commands: readonly LoopCommand[]) => void) | undefined
+  #tokenizerPath: string | undefined
+  #text: Promise<Text> | undefined
+
+  /** @param door settles when the module has come. */
+  constructor(host: WorkerHost, door: Promise<WorkerDoor>) {
+    this.#host = host
+    this.#door = door
+    door.catch(() => {}) // heard of where it is waited for
+  }
+
+  receive(message: Exclude<PageMessage, { readonly kind: 'module' }>): void {
+    switch (message.kind) {
+      case 'start':
+        this.#start(message.start).catch((error: unknown) => {
+          this.#host.post({ kind: 'failed', error: toPortable(error) })
+        })
+        break
+      case 'cancel':
+        this.#stop.abort(new RequestAbortedError())
+        break
+      case 'commands':
+        this.#obey?.(message.commands)
+        break
+      case 'text':
+        this.#encode(message.call).then(
+          value => this.#host.post({ kind: 'text', id: message.id, value }),
+          (error: unknown) => this.#host.post({ kind: 'text-failed', id: message.id, error: toPortable(error) }),
+        )
+    }
+  }
+
+  async #start(start: WorkerStart): Promise<void> {
+    const { config } = start
+    await this.#host.holdLock(start.lock)
+    this.#host.post({ kind: 'locked' })
+    const { plan, folder } = await this.#fetchModel(start)
+    const door = await this.#door
+    const { path, tokenizerPath } = config.model
+    checkFits({
+      weightsBytes: plan.weights.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      config: plan.config,
+      dtype: config.model.dtype,
+      usedBytes: door.usedBytes(),
+      label: folder.label,
+    })
+    this.#tokenizerPath = tokenizerPath
+    for (const { name, bytes } of plan.small) door.files.write(`${path}/${name}`, bytes)
+    this.#obey = await serveLoop(
+      report => this.#host.post({ kind: 'report', report }),
+      async (events, onProgress) => {
+        await this.#loadWeights(door, plan, folder, path, share => onProgress(COPY_SHARE * share))
+        return LoopHost.create(
+          config,
+          async () => ({ ...(await openPlugin(door.plugin, { device: cpu, env: {} })), device: cpu }),
+          events,
+          share => onProgress(COPY_SHARE + (1 - COPY_SHARE) * share),
+          platformOf(door),
+        )
+      },
+    )
+    await folder.close()
+  }
+
+  /** The small files, which the page is given, and where the weights are. */
+  async #fetchModel(start: WorkerStart): Promise<{ plan: ModelPlan; folder: ModelFolder }> {
+    const folder = await this.#open(start.model, start)
+    const ownTokenizer = start.tokenizer === undefined
+    const told = (files: readonly SmallFile[]) => {
+      if (ownTokenizer) this.#host.post({ kind: 'text-files', files })
+    }
+    const [plan] = await Promise.all([planModel(folder, told), this.#fetchTokenizer(start)])
+    return { plan, folder }
+  }
+
+  async #fetchTokenizer(start: WorkerStart): Promise<void> {
+    const { tokenizer, config } = start
+    if (tokenizer === undefined) return
+    const files = await readTokenizer(await this.#open(tokenizer, start))
+    this.#host.post({ kind: 'text-files', files })
+    const door = await this.#door
+    for (const { name, bytes } of files) door.files.write(`${config.model.tokenizerPath}/${name}`, bytes)
+  }
+
+  async #open(source: ModelSource, { storage, offline, sha256 }: WorkerStart): Promise<ModelFolder> {
+    if (source.kind === 'directory') return folderOfDirectory(source.directory)
+    if (source.kind === 'files') return folderOfFiles(source.files)
+    const { url, headers } = source
+    return openRemoteFolder({
+      url,
+      headers,
+      storage,
+      offline,
+      sha256,
+      signal: this.#stop.signal,
+      onProgress: progress => this.#host.post({ kind: 'download', progress }),
+    })
+  }
+
+  /** From storage, or the network, into the module's memory: piece by piece. */
+  async #loadWeights(
+    door: WorkerDoor,
+    { weights }: ModelPlan,
+    folder: ModelFolder,
+    path: string,
+    onProgress: (share: number) => void,
+  ): Promise<void> {
+    const files = await folder.fetchAll(weights)
+    const allBytes = files.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    let loaded = 0
+    for (const file of files) {
+      const writer = door.files.openWeights(`${path}/${file.name}`, file.byteLength)
+      for await (const piece of file.pieces()) {
+        this.#stop.signal.throwIfAborted()
+        writer.write(piece)
+        loaded += piece.length
+        onProgress(loaded / Math.max(1, allBytes))
+      }
+      writer.close()
+    }
+  }
+
+  async #encode(call: TextCall): Promise<unknown> {
+    const { native } = await this.#door
+    if (this.#tokenizerPath === undefined) throw new NotSupportedError('This engine was made without a tokenizer.')
+    this.#text ??= Text.load(native, this.#tokenizerPath, undefined)
+    const text = await this.#text
+    return call.name === 'encode' ? text.encode(...call.values) : text.encodePooled(...call.values)
+  }
+}
+
+function platformOf({ native }: WorkerDoor): LoopPlatform {
+  return {
+    loadNative: async () => native,
+    parallelism: 1,
+    freeRendezvous: async () => {
+      throw new NotSupportedError('One rank runs on a web page.')
+    },
+  }
+}
