@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { bundledModelDirectory } from './bundled-model.js'
 import { type EngineConfig, type EngineOptions, parseOptions } from './engine-config.js'
+import { unpackedPath } from './unpacked-path.js'
 
 /**
  * Names must have become paths: what is no path here is taken for one.
@@ -11,6 +12,6 @@ import { type EngineConfig, type EngineOptions, parseOptions } from './engine-co
 export function parseEngineOptions(options: EngineOptions, workingDirectory: string): EngineConfig {
   return parseOptions(options, {
     bundledModel: bundledModelDirectory,
-    resolve: path => resolve(workingDirectory, path),
+    resolve: path => unpackedPath(resolve(workingDirectory, path)),
   })
 }

@@ -3,12 +3,20 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError } from '../errors.js'
+import { isPacked } from './unpacked-path.js'
 
 /**
  * The architecture that config.json names.
  * @throws ModelError: `ERR_MODEL_NOT_FOUND` if there is no such directory or no config.json, `ERR_MODEL_INVALID` if it cannot be read.
  */
 export async function readArchitecture(directory: string): Promise<string> {
+  if (isPacked(directory)) {
+    throw new ModelError(
+      'ERR_MODEL_NOT_FOUND',
+      `The model directory '${directory}' is inside an Electron archive, where native code cannot read it. Unpack it (\`asarUnpack\` of electron-builder, \`unpackDir\` of Forge), or keep models outside of the app.`,
+      { details: { path: directory } },
+    )
+  }
   const isDirectory = await stat(directory).then(
     found => found.isDirectory(),
     () => false,

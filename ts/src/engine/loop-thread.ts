@@ -3,6 +3,7 @@
 import { extname } from 'node:path'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { CoreStats } from '../binding/index.js'
+import { unpackedUrl } from '../config/unpacked-path.js'
 import { InternalError, NotSupportedError, WorkerError } from '../errors.js'
 import type { Framework } from '../plugin/framework.js'
 import type { EmbedJob } from './embed-queue.js'
@@ -50,7 +51,7 @@ export class LoopThread implements LoopPort {
   private constructor(data: LoopThreadData, events: LoopEvents) {
     this.#events = events
     this.#framework = data.framework
-    const entry = new URL(`./loop-thread-entry${extname(import.meta.url)}`, import.meta.url)
+    const entry = unpackedUrl(new URL(`./loop-thread-entry${extname(import.meta.url)}`, import.meta.url))
     const { port1, port2: port } = new MessageChannel()
     this.#port = port1
     this.#worker = new Worker(entry, {
