@@ -5,6 +5,7 @@ import test from 'ava'
 import { repositoryFiles } from './repository-files.js'
 import { coreIsIntegers, noFrameworkNames, noPhases, oneLoop } from './rules/core.js'
 import { crateEdges } from './rules/crate-edges.js'
+import { noExternalBuffers } from './rules/external-buffers.js'
 import { fileNames, fileSizes, listsOnly, machinePaths, openings } from './rules/files.js'
 import { bindingImports, pluginDependencies, pluginImports, pluginsPatchNothing } from './rules/plugins.js'
 import { snakeCaseAtTheWire } from './rules/snake-case.js'
@@ -16,7 +17,7 @@ const rules = [
   ...[crateEdges, typescriptLayers, configInSlices, webGraph],
   ...[coreIsIntegers, noPhases, oneLoop, noFrameworkNames],
   ...[snakeCaseAtTheWire, pluginImports, bindingImports, pluginsPatchNothing, pluginDependencies],
-  ...[unsafeInKernels, pureCratesForbidUnsafe, kernelsHaveTwins],
+  ...[unsafeInKernels, pureCratesForbidUnsafe, kernelsHaveTwins, noExternalBuffers],
   ...[fileNames, fileSizes, listsOnly, openings, machinePaths],
 ]
 const files = repositoryFiles()
