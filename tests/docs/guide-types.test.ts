@@ -9,6 +9,9 @@ import { blocksOf, guidePages, readGuide, root } from './guide-blocks.js'
 
 /** Why a snippet is not checked. */
 const notChecked: Readonly<Record<string, string>> = {
+  'deno-and-bun/bun-server.ts': 'it has the global of another runtime',
+  'deno-and-bun/deno-server.ts': 'it has the global of another runtime',
+  'deno-and-bun/answer.ts': 'it imports files of an app; tests/runtimes compiles and runs it',
   'serve/hono.ts': 'the package @hono/node-server is not installed',
   'serve/fastify.ts': 'the package fastify is not installed',
   'serve/bun.ts': 'it has the global of another runtime',
