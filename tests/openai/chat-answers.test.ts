@@ -206,11 +206,13 @@ test('calls that must be are held by a grammar, and so is a format', async t => 
     [{ tools, tool_choice: { type: 'function', function: { name: 'time' } } }, 'json'],
     [{ response_format: { type: 'json_object' } }, 'jsonObject'],
     [{ response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'string' } } } }, 'json'],
+    [{ tools, response_format: { type: 'json_object' } }, 'structuralTag'],
+    [{ tools, tool_choice: 'none', response_format: { type: 'json_object' } }, 'jsonObject'],
     [{ structured_outputs: { regex: 'a+' } }, 'regex'],
     [{ structured_outputs: { choice: ['a', 'b'] } }, 'choice'],
     [{ structured_outputs: { grammar: 'start: "a"' } }, 'grammar'],
   ] as const) {
-    const { context, submitted } = scripted({ says: ['x'] })
+    const { context, submitted } = scripted({ ...hermes, says: ['x'] })
     await chatCompletionsRoute.handle(routeRequest({ messages, ...body }), context)
     t.true(field in (submitted[0]?.params.structuredOutputs ?? {}), JSON.stringify(body))
   }

@@ -118,7 +118,7 @@ test('special tokens with flags are their texts; paths stay where they are', t =
   const config = {
     bos_token: { content: '<s>', lstrip: false },
     pad_token: null,
-    vocab_file: '/home/me/v',
+    vocab_file: 'vocab.json',
     model_max_length: 9,
   }
   t.deepEqual(tokenizerInfoBody(config, undefined) as object, {

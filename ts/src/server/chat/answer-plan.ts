@@ -2,18 +2,18 @@
 // the parsers that take it apart.
 
 import type { StructuredOutputs } from '../../config/index.js'
-import { type ReasoningFormat, reasoningParserFor, reasoningParserNamed } from '../reasoning/index.js'
 import type { ServerContext } from '../server-context.js'
 import {
+  answerOrCalls,
+  CALL_WHITESPACE,
   createMessageParser,
   type MessageParser,
   planToolUse,
-  type ToolFormat,
-  toolParserFor,
-  toolParserNamed,
+  type ToolUse,
 } from '../tools/index.js'
 import { templateSource } from './chat-prompt.js'
 import type { ChatRequest } from './chat-request.js'
+import { reasoningFormat, toolFormat } from './parser-choice.js'
 
 export interface AnswerPlan {
   /** undefined: the model is free. */
@@ -31,9 +31,10 @@ export interface AnswerPlan {
 export function planAnswer(request: ChatRequest, promptText: string, context: ServerContext): AnswerPlan {
   const { tools = [], toolChoice = tools.length > 0 ? 'auto' : 'none', parallelToolCalls = true } = request
   const source = templateSource(request, context)
-  const use = planToolUse({ tools, toolChoice, parallelToolCalls, format: toolFormat(source, context) })
-  const structuredOutputs = use.schema === undefined ? request.sampling?.structuredOutputs : { json: use.schema }
-  const reasoning = structuredOutputs === undefined ? reasoningFormat(source, context) : undefined
+  const format = toolFormat(source, context.config.endpoints)
+  const use = planToolUse({ tools, toolChoice, parallelToolCalls, format, templateSource: source })
+  const structuredOutputs = constraintOf(use, request.sampling?.structuredOutputs)
+  const reasoning = structuredOutputs === undefined ? reasoningFormat(source, context.config.endpoints) : undefined
   const reasons = reasoning !== undefined
   const calls = toolChoice !== 'none' && use.createParser() !== undefined
   return {
@@ -50,13 +51,9 @@ export function planAnswer(request: ChatRequest, promptText: string, context: Se
   }
 }
 
-function toolFormat(source: string, { config }: ServerContext): ToolFormat | undefined {
-  const { toolCallParser: name } = config.endpoints
-  return name === undefined ? toolParserFor(source) : toolParserNamed(name)
-}
-
-function reasoningFormat(source: string, { config }: ServerContext): ReasoningFormat | undefined {
-  const { reasoningParser: name } = config.endpoints
-  if (name === 'none') return undefined
-  return name === undefined ? reasoningParserFor(source) : reasoningParserNamed(name)
+/** Enforced calls leave no choice; beside a format of the answer, the model may still call where a grammar can say how. */
+function constraintOf(use: ToolUse, asked: StructuredOutputs | undefined): StructuredOutputs | undefined {
+  if (use.schema !== undefined) return { json: use.schema, whitespacePattern: CALL_WHITESPACE }
+  const calls = asked && use.callTag?.()
+  return asked && calls ? (answerOrCalls(asked, calls) ?? asked) : asked
 }

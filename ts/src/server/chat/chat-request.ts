@@ -8,11 +8,11 @@ import type { ToolChoice, ToolDefinition } from '../tools/index.js'
 
 /** A function that the model may call. */
 export interface ChatTool extends ToolDefinition {
+  /** What the function is for, as the model reads it. */
   readonly description?: string
-  /** Arguments must fit the schema. */
-  readonly strict?: boolean
 }
 
+/** How much a model shall think, where its chat template knows of it. */
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
 
 /** How the messages become ids. */

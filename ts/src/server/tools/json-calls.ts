@@ -1,8 +1,9 @@
 // Calls written as JSON: an object with a name and arguments, or a list of those. Most formats put a mark before it.
 
+import type { TagFormat } from '../protocol/structural-tag.js'
 import { type Answer, parserOf } from './answer.js'
 import type { Reading } from './text-cursor.js'
-import type { ToolFormat } from './tool-parser.js'
+import type { CallTagOptions, ToolFormat } from './tool-parser.js'
 
 /**
  * How the reading of calls ended. Malformed: it was no call, and nothing is told. Broken: it is told, and then its
@@ -57,8 +58,9 @@ export function markedJsonFormat(form: {
   readonly closing: readonly string[]
   readonly keepsSpecialTokens?: boolean
   readonly taughtBy: (templateSource: string) => boolean
+  readonly callTag: (options: CallTagOptions) => TagFormat | undefined
 }): ToolFormat {
-  const { name, aliases = [], opening, closing, keepsSpecialTokens = true, taughtBy } = form
+  const { name, aliases = [], opening, closing, keepsSpecialTokens = true, taughtBy, callTag } = form
   const read = function* (answer: Answer): Reading {
     for (;;) {
       const mark = yield* answer.contentUntil(opening)
@@ -66,7 +68,7 @@ export function markedJsonFormat(form: {
       yield* readMarkedCalls(answer, mark, closing)
     }
   }
-  return { name, aliases, keepsSpecialTokens, taughtBy, createParser: options => parserOf(read, options) }
+  return { name, aliases, keepsSpecialTokens, taughtBy, callTag, createParser: options => parserOf(read, options) }
 }
 
 /** Reads the calls after `mark`, and the mark that closes them; what is no call becomes content. */

@@ -1,14 +1,19 @@
 // What a tool parser is: it takes the model's text as it streams and tells content from calls. It knows no engine, no
 // sockets and no protocol; a format of calls is one file in formats/ and one line in registry.ts.
 
+import type { TagFormat } from '../protocol/structural-tag.js'
+
 /** A JSON object, such as a schema. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** A function that the model may call. */
 export interface ToolDefinition {
+  /** What the model calls it. */
   readonly name: string
   /** JSON schema of the arguments. Formats without types of their own (XML) read the arguments by it. */
   readonly parameters?: JsonObject
+  /** Arguments must fit the schema wherever a grammar holds them. */
+  readonly strict?: boolean
 }
 
 /** Pieces of an answer, in the order of the text. Deltas of arguments, joined, are the JSON text of one object. */
@@ -33,6 +38,14 @@ export interface ToolParserOptions {
   readonly newCallId?: () => string
 }
 
+/** Which calls a tag is for. */
+export interface CallTagOptions {
+  readonly tools: readonly ToolDefinition[]
+  readonly parallelToolCalls: boolean
+  /** The chat template, where a format is written in several ways. */
+  readonly templateSource: string
+}
+
 /** A way in which models write calls. */
 export interface ToolFormat {
   readonly name: string
@@ -45,4 +58,6 @@ export interface ToolFormat {
   /** Ids in the form that the format's templates want; undefined: any. */
   readonly newCallId?: () => string
   createParser(options: ToolParserOptions): ToolParser
+  /** How calls look, for a grammar; undefined, or none: it cannot be said. */
+  callTag?(options: CallTagOptions): TagFormat | undefined
 }

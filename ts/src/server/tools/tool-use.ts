@@ -2,7 +2,9 @@
 // which parser reads it.
 
 import { InvalidArgumentError } from '../../errors.js'
-import { namedCallParser, namedCallSchema, requiredCallsParser, requiredCallsSchema } from './call-grammar.js'
+import type { TagFormat } from '../protocol/structural-tag.js'
+import { namedCallSchema, requiredCallsSchema } from './call-schemas.js'
+import { namedCallParser, requiredCallsParser } from './enforced-calls.js'
 import type { JsonObject, ToolDefinition, ToolFormat, ToolParser, ToolParserOptions } from './tool-parser.js'
 
 /** `required` wants at least one call, a name a call of that function. */
@@ -15,6 +17,8 @@ export interface ToolUseOptions {
   readonly parallelToolCalls?: boolean
   /** How the model writes calls when it decides itself; without one, `auto` finds no calls. */
   readonly format?: ToolFormat | undefined
+  /** The chat template that teaches the format. */
+  readonly templateSource?: string
 }
 
 export interface ToolUse {
@@ -24,10 +28,13 @@ export interface ToolUse {
   readonly keepsSpecialTokens: boolean
   /** Reads one answer; undefined if every text is content. */
   createParser(): ToolParser | undefined
+  /** What calls look like that the model may make; undefined if it may not, or no grammar can say it. */
+  callTag?(): TagFormat | undefined
 }
 
 /** @throws InvalidArgumentError for a choice that no tool satisfies. */
-export function planToolUse({ tools, toolChoice, parallelToolCalls = true, format }: ToolUseOptions): ToolUse {
+export function planToolUse(use: ToolUseOptions): ToolUse {
+  const { tools, toolChoice, parallelToolCalls = true, format, templateSource = '' } = use
   const options: ToolParserOptions = {
     tools,
     parallelToolCalls,
@@ -36,7 +43,11 @@ export function planToolUse({ tools, toolChoice, parallelToolCalls = true, forma
   if (toolChoice === 'none') return FREE
   if (toolChoice === 'auto') {
     if (tools.length === 0 || format === undefined) return FREE
-    return { keepsSpecialTokens: format.keepsSpecialTokens, createParser: () => format.createParser(options) }
+    return {
+      keepsSpecialTokens: format.keepsSpecialTokens,
+      createParser: () => format.createParser(options),
+      callTag: () => format.callTag?.({ tools, parallelToolCalls, templateSource }),
+    }
   }
   if (tools.length === 0) {
     throw new InvalidArgumentError('toolChoice', 'toolChoice wants a call, and there are no tools.', toolChoice)

@@ -1,6 +1,7 @@
 // Apertus: <|tools_prefix|>[{"name": {...}}, ...]<|tools_suffix|>, where the name of the tool is the key.
 
 import { type Answer, parserOf } from '../answer.js'
+import { jsonList } from '../call-tags.js'
 import type { Reading } from '../text-cursor.js'
 import type { ToolFormat } from '../tool-parser.js'
 
@@ -13,6 +14,8 @@ export const apertus: ToolFormat = {
   keepsSpecialTokens: true,
   taughtBy: source => source.includes(OPENING),
   createParser: options => parserOf(read, options),
+  callTag: options =>
+    jsonList({ begin: OPENING, end: '<|tools_suffix|>', shape: (name, args) => ({ [name]: args }) }, options),
 }
 
 function* read(answer: Answer): Reading {

@@ -1,9 +1,11 @@
 // DeepSeek V3, R1 and V3.1: special tokens around each call and around all of them. V3 writes the type, the name and the
 // arguments in a code block, V3.1 the name and the bare arguments.
 
+import { constant, sequence, type TagFormat } from '../../protocol/structural-tag.js'
 import { type Answer, parserOf } from '../answer.js'
+import { namedElements } from '../call-tags.js'
 import type { Reading } from '../text-cursor.js'
-import type { ToolFormat } from '../tool-parser.js'
+import type { CallTagOptions, ToolFormat } from '../tool-parser.js'
 
 const CALLS_BEGIN = ['<｜tool▁calls▁begin｜>', '<｜tool_calls_begin｜>']
 const CALLS_END = ['<｜tool▁calls▁end｜>', '<｜tool_calls_end｜>']
@@ -18,6 +20,7 @@ export const deepseek: ToolFormat = {
   keepsSpecialTokens: true,
   taughtBy: source => source.includes('tool▁call▁begin'),
   createParser: options => parserOf(read, options),
+  callTag,
 }
 
 function* read(answer: Answer): Reading {
@@ -58,4 +61,20 @@ function* readCall(answer: Answer): Reading<boolean> {
     yield* answer.closing(CALL_END)
   } else yield* answer.brokenArguments(CALL_END, '`'.repeat(3))
   return true
+}
+
+function callTag(options: CallTagOptions): TagFormat {
+  const call = '<｜tool▁call▁begin｜>'
+  const [separator, end] = ['<｜tool▁sep｜>', '<｜tool▁call▁end｜>']
+  const calls = options.templateSource.includes('```json')
+    ? namedElements(
+        {
+          begin: name => `${call}function${separator}${name}\n\`\`\`json\n`,
+          end: `\n\`\`\`${end}`,
+          separator: '\n',
+        },
+        options,
+      )
+    : namedElements({ begin: name => `${call}${name}${separator}`, end, separator: '' }, options)
+  return sequence(constant('<｜tool▁calls▁begin｜>'), calls, constant('<｜tool▁calls▁end｜>'))
 }

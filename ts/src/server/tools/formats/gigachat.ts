@@ -1,5 +1,6 @@
 // GigaChat 3: <|function_call|> before a JSON object; in its first version a turn of the role "function call".
 
+import { jsonElements } from '../call-tags.js'
 import { markedJsonFormat } from '../json-calls.js'
 
 export const gigachat = markedJsonFormat({
@@ -8,4 +9,8 @@ export const gigachat = markedJsonFormat({
   closing: ['<|message_sep|>'],
   taughtBy: source =>
     source.includes('<|message_sep|>') && ['<|function_call|>', 'function call'].some(mark => source.includes(mark)),
+  callTag: options =>
+    options.templateSource.includes('<|function_call|>')
+      ? jsonElements({ begin: '<|function_call|>', end: '', separator: '' }, { ...options, parallelToolCalls: false })
+      : undefined,
 })

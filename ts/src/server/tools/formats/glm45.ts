@@ -2,6 +2,7 @@
 // types of the tool's schema.
 
 import { type Answer, parserOf } from '../answer.js'
+import { textElements } from '../call-tags.js'
 import type { Reading } from '../text-cursor.js'
 import type { ToolFormat } from '../tool-parser.js'
 import { TypedArguments } from '../typed-arguments.js'
@@ -17,6 +18,7 @@ export const glm45: ToolFormat = {
   keepsSpecialTokens: true,
   taughtBy: source => source.includes(KEY),
   createParser: options => parserOf(read, options),
+  callTag: options => textElements({ begin: name => `${OPENING}${name}`, end: CLOSING, separator: '\n' }, options),
 }
 
 function* read(answer: Answer): Reading {

@@ -1,5 +1,6 @@
 // Granite 20B function calling: <function_call> before each JSON object.
 
+import { jsonElements } from '../call-tags.js'
 import { markedJsonFormat } from '../json-calls.js'
 
 export const granite20bFc = markedJsonFormat({
@@ -7,4 +8,5 @@ export const granite20bFc = markedJsonFormat({
   opening: ['<function_call>'],
   closing: ['</function_call>'],
   taughtBy: source => source.includes('<function_call>'),
+  callTag: options => jsonElements({ begin: '<function_call> ', end: '', separator: '\n' }, options),
 })

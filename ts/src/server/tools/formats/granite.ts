@@ -1,5 +1,6 @@
 // Granite 3 and 4: <|tool_call|> or <tool_call> before a JSON list of calls.
 
+import { jsonList } from '../call-tags.js'
 import { markedJsonFormat } from '../json-calls.js'
 
 export const granite = markedJsonFormat({
@@ -8,4 +9,5 @@ export const granite = markedJsonFormat({
   opening: ['<|tool_call|>', '<tool_call>'],
   closing: ['</tool_call>'],
   taughtBy: source => source.includes('<|tool_call|>') && source.includes('<|start_of_role|>'),
+  callTag: options => jsonList({ begin: '<|tool_call|>', end: '' }, options),
 })

@@ -1,5 +1,6 @@
 // Hermes and Qwen: <tool_call>{"name": ..., "arguments": {...}}</tool_call>, one element a call.
 
+import { jsonElements } from '../call-tags.js'
 import { markedJsonFormat } from '../json-calls.js'
 
 /** Marks of other formats that have the element too. */
@@ -11,4 +12,5 @@ export const hermes = markedJsonFormat({
   opening: ['<tool_call>'],
   closing: ['</tool_call>'],
   taughtBy: source => source.includes('<tool_call>') && !OTHERS.some(mark => source.includes(mark)),
+  callTag: options => jsonElements({ begin: '<tool_call>\n', end: '\n</tool_call>', separator: '\n' }, options),
 })

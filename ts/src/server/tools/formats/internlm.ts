@@ -1,5 +1,6 @@
 // InternLM 2: <|action_start|><|plugin|> before a JSON object, <|action_end|> after it.
 
+import { jsonElements } from '../call-tags.js'
 import { markedJsonFormat } from '../json-calls.js'
 
 export const internlm = markedJsonFormat({
@@ -7,4 +8,6 @@ export const internlm = markedJsonFormat({
   opening: ['<|action_start|><|plugin|>', '<|action_start|> <|plugin|>'],
   closing: ['<|action_end|>'],
   taughtBy: source => source.includes('<|action_start|>'),
+  callTag: options =>
+    jsonElements({ begin: '<|action_start|><|plugin|>\n', end: '<|action_end|>', separator: '\n' }, options),
 })

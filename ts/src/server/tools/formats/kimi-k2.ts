@@ -1,8 +1,10 @@
 // Kimi K2: a section of calls, each with its id (functions.name:index) and its arguments between special tokens.
 
+import { constant, jsonOf, matching, oneOrMore, sequence, type TagFormat } from '../../protocol/structural-tag.js'
 import { type Answer, parserOf } from '../answer.js'
+import { argumentsSchema } from '../call-schemas.js'
 import type { Reading } from '../text-cursor.js'
-import type { ToolFormat } from '../tool-parser.js'
+import type { CallTagOptions, ToolFormat } from '../tool-parser.js'
 
 const SECTION_BEGIN = ['<|tool_calls_section_begin|>', '<|tool_call_section_begin|>']
 const SECTION_END = ['<|tool_calls_section_end|>', '<|tool_call_section_end|>']
@@ -17,6 +19,7 @@ export const kimiK2: ToolFormat = {
   keepsSpecialTokens: true,
   taughtBy: source => source.includes('tool_calls_section_begin'),
   createParser: options => parserOf(read, options),
+  callTag,
 }
 
 function* read(answer: Answer): Reading {
@@ -45,4 +48,17 @@ function* readCall(answer: Answer): Reading<boolean> {
   if (yield* answer.json(json => answer.arguments(json))) yield* answer.closing(CALL_END)
   else yield* answer.brokenArguments(CALL_END, '')
   return true
+}
+
+function callTag(options: CallTagOptions): TagFormat {
+  const tags = options.tools.map(tool => ({
+    begin: `${CALL_BEGIN}functions.${tool.name}:`,
+    content: sequence(matching('[0-9]{1,4}'), constant(ARGUMENTS_BEGIN), jsonOf(argumentsSchema(tool))),
+    end: '<|tool_call_end|>',
+  }))
+  return sequence(
+    constant('<|tool_calls_section_begin|>'),
+    oneOrMore(tags, '', options.parallelToolCalls),
+    constant('<|tool_calls_section_end|>'),
+  )
 }

@@ -2,6 +2,8 @@
 // As nothing marks them, only objects with the keys of a call and the name of a tool are calls.
 
 import { type Answer, parserOf } from '../answer.js'
+import { nameAndParameters } from '../call-schemas.js'
+import { jsonElements } from '../call-tags.js'
 import { readOpenedCall } from '../json-calls.js'
 import { type Reading, SPACE } from '../text-cursor.js'
 import type { ToolFormat } from '../tool-parser.js'
@@ -14,6 +16,7 @@ export const llama3Json: ToolFormat = {
   keepsSpecialTokens: false,
   taughtBy: source => /\{"name": function name, "parameters"/.test(source),
   createParser: options => parserOf(read, options),
+  callTag: options => jsonElements({ begin: '', end: '', separator: '; ', shape: nameAndParameters }, options),
 }
 
 function* read(answer: Answer): Reading {

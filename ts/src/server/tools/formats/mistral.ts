@@ -3,6 +3,7 @@
 
 import { type Answer, parserOf } from '../answer.js'
 import { randomMistralCallId } from '../call-id.js'
+import { jsonList, namedElements } from '../call-tags.js'
 import { readMarkedCalls } from '../json-calls.js'
 import type { Reading } from '../text-cursor.js'
 import type { ToolFormat } from '../tool-parser.js'
@@ -16,6 +17,10 @@ export const mistral: ToolFormat = {
   taughtBy: source => source.includes(MARK),
   newCallId: randomMistralCallId,
   createParser: options => parserOf(read, { newCallId: randomMistralCallId, ...options }),
+  callTag: options =>
+    options.templateSource.includes('[ARGS]')
+      ? namedElements({ begin: name => `${MARK}${name}[ARGS]`, end: '', separator: '' }, options)
+      : jsonList({ begin: `${MARK} `, end: '' }, options),
 }
 
 function* read(answer: Answer): Reading {

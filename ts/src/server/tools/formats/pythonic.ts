@@ -1,10 +1,12 @@
 // Pythonic calls (Llama 3.2 and 4, ToolACE, LFM 2): a list such as [get_weather(city="Paris"), now()], bare or between
 // special tokens. As nothing has to mark them, only names of tools are calls; a call is told when it is whole.
 
+import { constant, inGrammar, sequence, type TagFormat } from '../../protocol/structural-tag.js'
 import { type Answer, parserOf } from '../answer.js'
+import { pythonCallsGrammar } from '../python-grammar.js'
 import { readComma, readPythonValue } from '../python-literal.js'
 import type { Reading } from '../text-cursor.js'
-import type { JsonObject, ToolFormat } from '../tool-parser.js'
+import type { CallTagOptions, JsonObject, ToolFormat } from '../tool-parser.js'
 
 const OPENING = ['<|python_start|>', '<|tool_call_start|>']
 const CLOSING = ['<|python_end|>', '<|tool_call_end|>']
@@ -24,6 +26,7 @@ export const pythonic: ToolFormat = {
   keepsSpecialTokens: false,
   taughtBy: source => TEACHINGS.some(line => source.includes(line)),
   createParser: options => parserOf(read, options),
+  callTag,
 }
 
 function* read(answer: Answer): Reading {
@@ -97,4 +100,13 @@ function* readArgument(answer: Answer, position: string | undefined): Reading<st
 function positionsOf(parameters: JsonObject | undefined): readonly string[] {
   const properties = parameters?.properties
   return typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
+}
+
+function callTag({ tools, parallelToolCalls, templateSource }: CallTagOptions): TagFormat | undefined {
+  const names = tools.map(({ name }) => name).filter(name => /^[\w.-]{1,256}$/.test(name))
+  if (names.length === 0) return undefined
+  const calls = inGrammar(pythonCallsGrammar(names, parallelToolCalls))
+  const index = OPENING.findIndex(mark => templateSource.includes(mark))
+  if (index < 0) return calls
+  return sequence(constant(OPENING[index] as string), calls, constant(CLOSING[index] as string))
 }

@@ -2,9 +2,11 @@
 // <tool_call><function=name><parameter=key>value</parameter>...</function></tool_call>. Functionary 3.1 has a JSON object
 // in place of parameters. Values have the types of the tool's schema.
 
+import type { TagFormat } from '../../protocol/structural-tag.js'
 import { type Answer, parserOf } from '../answer.js'
+import { namedElements, textElements } from '../call-tags.js'
 import type { Reading } from '../text-cursor.js'
-import type { ToolFormat } from '../tool-parser.js'
+import type { CallTagOptions, ToolFormat } from '../tool-parser.js'
 import { TypedArguments } from '../typed-arguments.js'
 
 const OPENING = ['<tool_call>', '<seed:tool_call>']
@@ -20,6 +22,7 @@ export const qwen3Coder: ToolFormat = {
   keepsSpecialTokens: true,
   taughtBy: source => source.includes(FUNCTION) || source.includes('<{start_tag}={function_name}>'),
   createParser: options => parserOf(read, options),
+  callTag,
 }
 
 function* read(answer: Answer): Reading {
@@ -67,4 +70,19 @@ function* readParameters(answer: Answer, name: string, first: string): Reading {
     mark = yield* answer.next([PARAMETER, FUNCTION_END])
   }
   values.finish()
+}
+
+function callTag(options: CallTagOptions): TagFormat {
+  const { templateSource } = options
+  const begin = (name: string) => `${FUNCTION}${name}>`
+  const wrapper = ['seed:tool_call', 'tool_call'].find(element => templateSource.includes(`<${element}>`))
+  if (wrapper === undefined) return namedElements({ begin, end: FUNCTION_END, separator: '' }, options)
+  return textElements(
+    {
+      begin: name => `<${wrapper}>\n${begin(name)}\n`,
+      end: `${FUNCTION_END}\n</${wrapper}>`,
+      separator: '\n',
+    },
+    options,
+  )
 }
