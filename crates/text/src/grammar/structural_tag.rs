@@ -16,7 +16,9 @@ const KIND: &str = "structural tag";
 /// The grammar of a structural tag.
 pub(super) fn convert(text: &str, json: &JsonOptions, tokenizer: &Tokenizer) -> Result<TopLevelGrammar, GrammarError> {
     let root: Value = serde_json::from_str(text).map_err(|error| invalid("", error.to_string()))?;
-    let mut builder = Builder { json, tokenizer, rules: String::new(), num_rules: 0, parts: Vec::new(), depth: 0 };
+    let pieces = tokenizer.special_ids().into_iter().filter_map(|id| Some((id, tokenizer.id_to_piece(id)?)));
+    let specials = pieces.filter(|(_, piece)| !piece.is_empty()).collect();
+    let mut builder = Builder { json, specials, rules: String::new(), num_rules: 0, parts: Vec::new(), depth: 0 };
     let (format, place) = match (root.get("format"), root.get("structures")) {
         (Some(format), None) => (format.clone(), "/format"),
         (None, Some(structures)) => (from_structures(&root, structures)?, ""),
@@ -45,7 +47,8 @@ fn from_structures(root: &Value, structures: &Value) -> Result<Value, GrammarErr
 
 struct Builder<'a> {
     json: &'a JsonOptions,
-    tokenizer: &'a Tokenizer,
+    /// Ids and pieces of the tokenizer's special tokens.
+    specials: Vec<(i32, String)>,
     /// Lark, beside `start`.
     rules: String,
     num_rules: usize,
@@ -257,23 +260,38 @@ impl Builder<'_> {
         format!("({})", parts.join(" | "))
     }
 
-    /// Text as text, or as the special token that it begins with.
+    /// Text as text, or with the special tokens that are in it.
     fn literal(&self, text: &str) -> String {
-        match self.special(text) {
-            Some((id, length)) => {
-                let rest = lark_text::string(&text[length..]);
-                format!("(<[{id}]> {rest} | {})", lark_text::string(text))
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        let mut num_special = 0;
+        while let Some((at, id, length)) = self.first_special(rest) {
+            if at > 0 {
+                pieces.push(lark_text::string(&rest[..at]));
             }
-            None => lark_text::string(text),
+            pieces.push(format!("<[{id}]>"));
+            rest = &rest[at + length..];
+            num_special += 1;
         }
+        let plain = lark_text::string(text);
+        if num_special == 0 {
+            return plain;
+        }
+        if !rest.is_empty() {
+            pieces.push(lark_text::string(rest));
+        }
+        format!("({} | {plain})", pieces.join(" "))
+    }
+
+    /// The first special token in `text`, of those that begin there the longest: its place, id and length.
+    fn first_special(&self, text: &str) -> Option<(usize, i32, usize)> {
+        text.char_indices().find_map(|(at, _)| self.special(&text[at..]).map(|(id, length)| (at, id, length)))
     }
 
     /// The longest special token that `text` begins with: its id and length.
     fn special(&self, text: &str) -> Option<(i32, usize)> {
-        let pieces =
-            self.tokenizer.special_ids().into_iter().filter_map(|id| Some((id, self.tokenizer.id_to_piece(id)?)));
-        let matching = pieces.filter(|(_, piece)| !piece.is_empty() && text.starts_with(piece.as_str()));
-        matching.map(|(id, piece)| (id, piece.len())).max_by_key(|(_, length)| *length)
+        let matching = self.specials.iter().filter(|(_, piece)| text.starts_with(piece.as_str()));
+        matching.map(|(id, piece)| (*id, piece.len())).max_by_key(|(_, length)| *length)
     }
 
     fn text_without(&mut self, stops: &[String]) -> String {

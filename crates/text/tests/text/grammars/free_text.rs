@@ -85,3 +85,26 @@ fn a_tag_may_be_a_special_token() {
     let mut matcher = grammar.matcher();
     assert_eq!(matcher.accept(&[special, byte(b'x')]).expect_err("not allowed").code(), "ERR_GRAMMAR_STUCK");
 }
+
+#[test]
+fn special_tokens_within_a_tag_are_themselves() {
+    let (tokenizer, compiler) = super::byte_level();
+    let special = tokenizer.piece_to_id("<s>").expect("a special token");
+    let tag = r#"{"type":"structural_tag","format":{"type":"or","elements":[
+        {"type":"tag","begin":"[<s>a<s><s>","content":{"type":"json_schema","json_schema":{"type":"integer"}},"end":"b<s>"},
+        {"type":"const_string","value":"x<s>"}]}}"#;
+    let grammar = compiler.compile(&super::source(GrammarKind::StructuralTag, tag)).expect("a grammar");
+    let ids = |text: &str| text.bytes().map(|byte| if byte == b'$' { special } else { i32::from(byte) }).collect();
+    let plain = |text: &str| text.bytes().map(i32::from).collect();
+    let rows: [(Vec<i32>, bool); 5] = [
+        (ids("[$a$$7b$"), true),
+        (ids("x$"), true),
+        (plain("[<s>a<s><s>7b<s>"), true),
+        (ids("[$a$7b$"), false),
+        (ids("[$a$$7b"), false),
+    ];
+    for (output, wanted) in rows {
+        let mut matcher = grammar.matcher();
+        assert_eq!(matcher.accept(&output).is_ok() && matcher.may_end(), wanted, "{output:?}");
+    }
+}
