@@ -1,7 +1,11 @@
-//! Messages to a prompt by the model's chat template. JSON crosses as text, once per conversation.
+//! Messages to a prompt by the model's chat template. JSON crosses as text, once per conversation; long conversations are
+//! rendered off the JavaScript thread.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use napi::bindgen_prelude::AsyncTask;
+use napi::{Env, Result, Task};
 use napi_derive::napi;
 use quire_text::{TemplateSources, TextError, Timestamp};
 use serde_json::Value;
@@ -29,7 +33,7 @@ pub struct NativeRenderOptions {
 }
 
 impl NativeRenderOptions {
-    fn to_options(&self) -> Result<quire_text::RenderOptions, Failure> {
+    fn to_options(&self) -> std::result::Result<quire_text::RenderOptions, Failure> {
         Ok(quire_text::RenderOptions {
             tools: self.tools.as_deref().map(parse).transpose()?,
             documents: self.documents.as_deref().map(parse).transpose()?,
@@ -56,7 +60,7 @@ pub fn chat_template_source(directory: String, has_tools: bool) -> Outcome<Strin
 /// A compiled chat template.
 #[napi]
 pub struct ChatTemplate {
-    inner: quire_text::ChatTemplate,
+    inner: Arc<quire_text::ChatTemplate>,
 }
 
 #[napi]
@@ -64,16 +68,52 @@ impl ChatTemplate {
     /// Compiles `source`; the tokenizer gives the special tokens that it may name.
     #[napi]
     pub fn create(tokenizer: &Tokenizer, source: String) -> Outcome<ChatTemplate> {
-        outcome(|| quire_text::ChatTemplate::new(&source, tokenizer.inner.special_tokens()).map(|inner| Self { inner }))
+        outcome(|| {
+            let inner = quire_text::ChatTemplate::new(&source, tokenizer.inner.special_tokens())?;
+            Ok::<_, TextError>(Self { inner: Arc::new(inner) })
+        })
     }
 
     /// The prompt of `messages`, a JSON list.
     #[napi]
     pub fn render(&self, messages: String, options: NativeRenderOptions) -> Outcome<String> {
-        outcome(|| Ok::<_, Failure>(self.inner.render(&parse::<Value>(&messages)?, &options.to_options()?)?))
+        outcome(|| rendered(&self.inner, &messages, &options))
+    }
+
+    /// The same, off the JavaScript thread.
+    #[napi(ts_return_type = "Promise<string | Failure>")]
+    pub fn render_long(&self, messages: String, options: NativeRenderOptions) -> AsyncTask<RenderChat> {
+        AsyncTask::new(RenderChat { template: Arc::clone(&self.inner), messages, options })
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Failure> {
+pub struct RenderChat {
+    template: Arc<quire_text::ChatTemplate>,
+    messages: String,
+    options: NativeRenderOptions,
+}
+
+impl Task for RenderChat {
+    type Output = Outcome<String>;
+    type JsValue = Outcome<String>;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(outcome(|| rendered(&self.template, &self.messages, &self.options)))
+    }
+
+    fn resolve(&mut self, _env: Env, output: Self::Output) -> Result<Self::JsValue> {
+        Ok(output)
+    }
+}
+
+fn rendered(
+    template: &quire_text::ChatTemplate,
+    messages: &str,
+    options: &NativeRenderOptions,
+) -> std::result::Result<String, Failure> {
+    Ok(template.render(&parse::<Value>(messages)?, &options.to_options()?)?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(json: &str) -> std::result::Result<T, Failure> {
     serde_json::from_str(json).map_err(|error| Failure::new("ERR_CHAT_TEMPLATE", error, Value::Null))
 }

@@ -1,12 +1,16 @@
 // Text to ids and back, and conversations to prompts: a tokenizer and a chat template of one model.
 
-import type { ChatTemplate, Tokenizer } from '../../native/native.js'
+import type { ChatTemplate, NativeRenderOptions, Tokenizer } from '../../native/native.js'
 import { InvalidArgumentError, TokenizerError } from '../errors.js'
 import type { Native } from './native.js'
-import { unwrap } from './outcome.js'
+import { OneAtATime } from './one-at-a-time.js'
+import { bytesOf, unwrap } from './outcome.js'
 
 /** Compiled templates that are kept: callers may bring one per call. */
 const MOST_TEMPLATES = 16
+
+/** Characters, ids or bytes of JSON from which on work takes its turn with what is as long, and leaves this thread. */
+const LONG = 1 << 15
 
 /** Why a tokenizer was not loaded: the reason in the details of the error. */
 const UNREADABLE = 'ERR_TOKENIZER_READ'
@@ -41,6 +45,8 @@ export class Text {
   readonly #override: string | undefined
   /** Compiled templates by their source. */
   readonly #templates = new Map<string, ChatTemplate>()
+  readonly #longWork = new OneAtATime()
+  #longestToken: number | undefined
 
   private constructor(native: Native, tokenizer: Tokenizer, directory: string, override: string | undefined) {
     this.#native = native
@@ -61,8 +67,11 @@ export class Text {
 
   /** Ids of many texts, in one call off the JavaScript thread. @throws TokenizerError. */
   async encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]> {
-    const { offsets, tokenIds } = unwrap(await this.tokenizer.encode([...texts], addSpecialTokens))
-    const ids = Int32Array.from(tokenIds)
+    const encode = () => this.tokenizer.encode([...texts], addSpecialTokens)
+    const encoded = unwrap(await this.#inTurn(lengthOf(texts), encode))
+    const offsets = new Uint32Array(texts.length + 1)
+    const ids = new Int32Array(encoded.numTokens())
+    unwrap(encoded.read(bytesOf(offsets), bytesOf(ids)))
     return texts.map((_, index) => ids.subarray(offsets[index], offsets[index + 1]))
   }
 
@@ -75,9 +84,11 @@ export class Text {
     pairs: readonly string[],
     limit: PooledLimit | undefined,
   ): Promise<PooledInput[]> {
-    const encoded = unwrap(await this.tokenizer.encodePooled([...texts], [...pairs], limit))
-    const { offsets } = encoded
-    const [ids, types] = [Int32Array.from(encoded.tokenIds), Int32Array.from(encoded.tokenTypes)]
+    const encode = () => this.tokenizer.encodePooled([...texts], [...pairs], limit)
+    const encoded = unwrap(await this.#inTurn(lengthOf(texts) + lengthOf(pairs), encode))
+    const offsets = new Uint32Array(texts.length + 1)
+    const [ids, types] = [new Int32Array(encoded.numTokens()), new Int32Array(encoded.numTokens())]
+    unwrap(encoded.read(bytesOf(offsets), bytesOf(ids), bytesOf(types)))
     return texts.map((_, index) => ({
       tokenIds: ids.subarray(offsets[index], offsets[index + 1]),
       tokenTypes: types.subarray(offsets[index], offsets[index + 1]),
@@ -87,6 +98,23 @@ export class Text {
   /** @throws TokenizerError. */
   decode(ids: ArrayLike<number>, skipSpecialTokens: boolean): string {
     return unwrap(this.tokenizer.decode(toInt32(ids), skipSpecialTokens))
+  }
+
+  /** The same of any number of ids: many are decoded off the JavaScript thread. @throws TokenizerError. */
+  async decodeMany(ids: ArrayLike<number>, skipSpecialTokens: boolean): Promise<string> {
+    if (ids.length < LONG) return this.decode(ids, skipSpecialTokens)
+    return unwrap(await this.#inTurn(ids.length, () => this.tokenizer.decodeMany(toInt32(ids), skipSpecialTokens)))
+  }
+
+  /** Characters that no token has more of. */
+  get longestToken(): number {
+    this.#longestToken ??= this.tokenizer.longestTokenBytes()
+    return this.#longestToken
+  }
+
+  /** Where the tokenizer's configuration cuts texts that are too long. */
+  get truncationSide(): 'left' | 'right' {
+    return this.tokenizer.truncatesLeft() ? 'left' : 'right'
   }
 
   /** Ids that a word to be avoided has, bare and after a space. @throws TokenizerError. */
@@ -101,19 +129,20 @@ export class Text {
 
   /** The prompt that messages become, at a moment for templates that print the date. @throws ChatTemplateError. */
   render(messages: readonly unknown[], options: RenderOptions, now: Date): string {
-    const { tools, documents, chatTemplateKwargs, continueFinalMessage = false } = options
-    const { addGenerationPrompt = !continueFinalMessage } = options
-    return unwrap(
-      this.#template(options).render(toJson('messages', messages), {
-        addGenerationPrompt,
-        continueFinalMessage,
-        nowMs: now.getTime(),
-        utcOffsetMinutes: -now.getTimezoneOffset(),
-        ...(tools !== undefined && { tools: toJson('tools', tools) }),
-        ...(documents !== undefined && { documents: toJson('documents', documents) }),
-        ...(chatTemplateKwargs !== undefined && { kwargs: toJson('chatTemplateKwargs', chatTemplateKwargs) }),
-      }),
-    )
+    return unwrap(this.#template(options).render(toJson('messages', messages), toNative(options, now)))
+  }
+
+  /** The same of any length: long conversations are rendered off the JavaScript thread. @throws ChatTemplateError. */
+  async renderLong(messages: readonly unknown[], options: RenderOptions, now: Date): Promise<string> {
+    const template = this.#template(options)
+    const [json, native] = [toJson('messages', messages), toNative(options, now)]
+    const length = json.length + lengthOf([native.tools ?? '', native.documents ?? '', native.kwargs ?? ''])
+    if (length < LONG) return unwrap(template.render(json, native))
+    return unwrap(await this.#inTurn(length, () => template.renderLong(json, native)))
+  }
+
+  #inTurn<T>(length: number, work: () => Promise<T>): Promise<T> {
+    return length < LONG ? work() : this.#longWork.run(work)
   }
 
   /** The template of conversations with or without tools: the engine's, else the model's. @throws ChatTemplateError. */
@@ -134,16 +163,36 @@ export class Text {
   }
 }
 
+function toNative(options: RenderOptions, now: Date): NativeRenderOptions {
+  const { tools, documents, chatTemplateKwargs, continueFinalMessage = false } = options
+  const { addGenerationPrompt = !continueFinalMessage } = options
+  return {
+    addGenerationPrompt,
+    continueFinalMessage,
+    nowMs: now.getTime(),
+    utcOffsetMinutes: -now.getTimezoneOffset(),
+    ...(tools !== undefined && { tools: toJson('tools', tools) }),
+    ...(documents !== undefined && { documents: toJson('documents', documents) }),
+    ...(chatTemplateKwargs !== undefined && { kwargs: toJson('chatTemplateKwargs', chatTemplateKwargs) }),
+  }
+}
+
 /** JSON whose texts are Unicode: halves of surrogate pairs become U+FFFD, as they do in prompts. */
 function toJson(name: string, value: unknown): string {
   const wellFormed = (_: string, part: unknown) =>
     typeof part === 'string' ? part.replaceAll(/\p{Surrogate}/gu, '\ufffd') : part
   try {
-    return JSON.stringify(value, wellFormed)
+    const json = JSON.stringify(value)
+    // Halves are the only ones that JSON.stringify writes so; texts that have the same characters are rare.
+    return json.includes('\\ud') ? JSON.stringify(value, wellFormed) : json
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new InvalidArgumentError(name, `${name} cannot be written as JSON: ${reason}`, value)
   }
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0)
 }
 
 function withWaysOut(cause: TokenizerError): TokenizerError {

@@ -6,6 +6,7 @@ import { check } from '../config/check.js'
 import { InvalidArgumentError, NotSupportedError, PromptError } from '../errors.js'
 import type { ModelInfo, PoolingInfo, PoolingKind } from '../plugin/model-runner.js'
 import type { EmbedJob } from './embed-queue.js'
+import { cutText, mostCharacters } from './text-length.js'
 
 /** A text, or the ids of one. */
 export type EmbedInput = string | readonly number[] | Int32Array
@@ -19,9 +20,11 @@ export interface PooledInputOptions {
   readonly truncatePromptTokens?: number
   /** The end at which tokens are dropped. Default: the tokenizer's, mostly 'right'. */
   readonly truncationSide?: 'left' | 'right'
+  /** Ends the call with `ERR_ABORTED`. */
   readonly signal?: AbortSignal
 }
 
+/** How vectors are made. */
 export interface EmbedOptions extends PooledInputOptions {
   /** Keeps so many numbers of each vector, the first ones; normalised again. For models that were trained for it (Matryoshka). */
   readonly dimensions?: number
@@ -31,14 +34,18 @@ export interface EmbedOptions extends PooledInputOptions {
   readonly pooling?: PoolingKind
 }
 
+/** How pairs that are too long are cut, and a signal. */
 export type ScoreOptions = PooledInputOptions
 
+/** The vector of one input. */
 export interface EmbeddingOutput {
+  /** The vector: `[embeddingSize]`, or `[dimensions]`. */
   readonly embedding: Float32Array
   /** As the model got them. */
   readonly promptTokenIds: Int32Array
 }
 
+/** How well one pair of texts fits. */
 export interface ScoreOutput {
   /** A cross-encoder's own; else the cosine of both vectors. */
   readonly score: number
@@ -48,6 +55,10 @@ export interface ScoreOutput {
 
 /** What makes ids of texts. */
 export interface PooledTextSource {
+  /** Characters that no token has more of. */
+  readonly longestToken: number
+  /** Where texts are cut if nobody says so. */
+  readonly truncationSide: 'left' | 'right'
   encodePooled(
     texts: readonly string[],
     pairs: readonly string[],
@@ -229,9 +240,17 @@ async function encode(
   if (source === undefined) {
     throw new InvalidArgumentError('input', 'This engine was made without a tokenizer: inputs are token ids.')
   }
-  if (!pooling.lowercases) return source.encodePooled(texts, pairs, limit)
-  const lower = (text: string) => text.toLowerCase()
-  return source.encodePooled(texts.map(lower), pairs.map(lower), limit)
+  const prepare = (text: string) => {
+    const kept = limit === undefined ? text : shortened(text, limit, source)
+    return pooling.lowercases ? kept.toLowerCase() : kept
+  }
+  return source.encodePooled(texts.map(prepare), pairs.map(prepare), limit)
+}
+
+/** Of a text that is cut by tokens, what could be kept. */
+function shortened(text: string, { maxTokens, fromLeft }: PooledLimit, source: PooledTextSource): string {
+  const side = fromLeft === undefined ? source.truncationSide : fromLeft ? 'left' : 'right'
+  return cutText(text, mostCharacters(maxTokens, source.longestToken), side)
 }
 
 function idsOf(input: unknown, index: number, { vocabSize }: PoolingLimits): PooledInput {

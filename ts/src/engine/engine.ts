@@ -50,13 +50,17 @@ export type EngineHealth = { readonly status: 'ok' } | { readonly status: 'close
 
 /** Who hears of steps and of requests that ended: metrics. */
 export interface EngineObserver {
+  /** After each step, with the number of tokens that it computed. */
   stepped?(numScheduledTokens: number, stats: EngineStats): void
   /** With the whole output, whatever its consumer took; `error` is what ended it early. */
   ended?(output: RequestOutput, params: SamplingParams, error: Error | undefined): void
 }
 
+/** A model that was brought up, and the requests on their way through it. */
 export class Engine {
+  /** What is known of the model. */
   readonly modelInfo: ModelInfo
+  /** Blocks and tokens of the KV cache. */
   readonly cacheInfo: CacheInfo
   /** Prompt and output tokens of one sequence. */
   readonly maxModelLen: number
@@ -147,6 +151,7 @@ export class Engine {
     return this.#loop.framework
   }
 
+  /** False where `loadTokenizer` was: prompts are ids then, and outputs have no text. */
   get hasTokenizer(): boolean {
     return this.#text !== undefined
   }
@@ -161,6 +166,16 @@ export class Engine {
     return this.#tokenizer().decode(ids, skipSpecialTokens)
   }
 
+  /** As `decode`; many ids are decoded off the JavaScript thread. */
+  decodeMany(ids: ArrayLike<number>, skipSpecialTokens = true): Promise<string> {
+    return this.#tokenizer().decodeMany(ids, skipSpecialTokens)
+  }
+
+  /** Characters that no token has more of. @throws TokenizerError if there is no tokenizer. */
+  get longestToken(): number {
+    return this.#tokenizer().longestToken
+  }
+
   /** The chat template that conversations with or without tools are rendered by. @throws ChatTemplateError if there is none. */
   chatTemplateSource(hasTools: boolean): string {
     return this.#tokenizer().templateSource(hasTools)
@@ -169,6 +184,11 @@ export class Engine {
   /** The prompt that messages become. @throws ChatTemplateError. */
   renderChat(messages: readonly unknown[], options: RenderOptions): string {
     return this.#tokenizer().render(messages, options, new Date())
+  }
+
+  /** As `renderChat`; long conversations are rendered off the JavaScript thread. */
+  async renderLongChat(messages: readonly unknown[], options: RenderOptions): Promise<string> {
+    return this.#tokenizer().renderLong(messages, options, new Date())
   }
 
   /**
@@ -264,10 +284,12 @@ export class Engine {
     return this.#states.size + this.#embeddings.size
   }
 
+  /** Counts since the start, and what there is now. */
   stats(): EngineStats {
     return this.#loop.stats()
   }
 
+  /** Whether it can serve. */
   health(): EngineHealth {
     if (this.#broken !== undefined) return { status: 'dead', error: this.#broken }
     return this.#closing === undefined ? { status: 'ok' } : { status: 'closed', error: new EngineClosedError() }
@@ -296,6 +318,7 @@ export class Engine {
     await this.#gate.pause(mode, () => this.abortAll())
   }
 
+  /** Ends a pause. */
   resume(): void {
     this.#gate.resume()
   }
@@ -317,6 +340,7 @@ export class Engine {
     await this.#loop.close()
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -42,3 +42,4 @@ export {
   type StandardSchema,
   toJsonSchema,
 } from './standard-schema.js'
+export { cutText, mostCharacters } from './text-length.js'

@@ -14,7 +14,7 @@ export interface PreparedPrompt {
 /** What turns text into ids and messages into text. */
 interface TextSource {
   encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]>
-  renderChat(messages: readonly unknown[], options: RenderOptions): string
+  renderLongChat(messages: readonly unknown[], options: RenderOptions): Promise<string>
 }
 
 /** In the order of the prompts. @throws TokenizerError, ChatTemplateError. */
@@ -23,10 +23,9 @@ export async function preparePrompts(
   prompts: readonly NormalPrompt[],
   options: RenderOptions,
 ): Promise<PreparedPrompt[]> {
-  const texts = prompts.map(prompt => {
-    if (prompt.kind === 'messages') return source.renderChat(prompt.messages, options)
-    return prompt.text
-  })
+  const texts = await Promise.all(
+    prompts.map(prompt => (prompt.kind === 'messages' ? source.renderLongChat(prompt.messages, options) : prompt.text)),
+  )
   const plain = await encodeKind(source, prompts, texts, 'text', true)
   const chats = await encodeKind(source, prompts, texts, 'messages', false)
   return prompts.map((prompt, index) => ({

@@ -2,7 +2,7 @@
 // errors become one here, and no message names a file of this machine.
 
 import { EngineError, type ErrorCode, InvalidArgumentError } from '../errors.js'
-import { wireName } from './protocol/wire-name.js'
+import { wireName, wireSentence } from './protocol/wire-name.js'
 
 /** The names of error types that clients of OpenAI's servers and of vLLM know. */
 export type RequestErrorType =
@@ -122,6 +122,13 @@ const clientErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_GRAMMAR_STUCK',
 ])
 
+/** Errors about the prompt itself. */
+const promptErrors: ReadonlySet<ErrorCode> = new Set([
+  'ERR_PROMPT_EMPTY',
+  'ERR_PROMPT_TOO_LONG',
+  'ERR_TOKEN_OUT_OF_RANGE',
+])
+
 /** What of the server's own failures a client is told; the log has the rest. */
 const serverFailures: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> = {
   ERR_CLOSED: [503, 'The server is shutting down.'],
@@ -145,13 +152,22 @@ export function toRequestError(error: unknown): RequestError {
   const parameter = parameterOf(error)
   const param = parameter === undefined ? undefined : wireName(parameter)
   const spelled = parameter === undefined ? error.message : respell(error.message, parameter, wireName(parameter))
-  // What a grammar's error points at is a place in the request's schema, such as /properties/a/items.
-  const message = error.code.startsWith('ERR_GRAMMAR_') ? spelled : withoutPaths(spelled)
+  // What a grammar's error points at is a place in the request's schema, such as /properties/maxTokens/items.
+  const message = error.code.startsWith('ERR_GRAMMAR_') ? spelled : withoutPaths(wireSentence(spelled))
   return new RequestError(400, message, {
     cause: error,
+    ...(promptErrors.has(error.code) && { param: 'prompt' }),
     ...(param !== undefined && { param }),
-    ...(error.code === 'ERR_PROMPT_TOO_LONG' && { code: 'context_length_exceeded', param: 'prompt' }),
+    ...(error.code === 'ERR_PROMPT_TOO_LONG' && { code: 'context_length_exceeded' }),
   })
+}
+
+/** The same error, about the field that this request has for what is wrong; one that is the server's fault stays as it is. */
+export function aboutField(thrown: unknown, param: string): RequestError {
+  const error = toRequestError(thrown)
+  if (error.status !== 400) return error
+  const { message, code, headers, cause } = error
+  return new RequestError(400, message, { param, code, headers, cause })
 }
 
 /** By shape: a plugin may have its errors from another copy of this package. */

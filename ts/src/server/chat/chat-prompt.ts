@@ -2,7 +2,7 @@
 
 import type { ChatMessage } from '../../engine/index.js'
 import { truncated } from '../generation/prompt-tokens.js'
-import { refuseHopelessTexts } from '../generation/text-length.js'
+import { keptText, refuseHopelessTexts } from '../generation/text-length.js'
 import { toTemplateTools } from '../protocol/chat-tools.js'
 import { reasoningVariables } from '../protocol/template-variables.js'
 import { RequestError } from '../request-error.js'
@@ -27,19 +27,24 @@ export async function renderPrompt(turn: RenderedTurn, context: ServerContext): 
   // Tools that must not be called are not offered either.
   const tools = turn.toolChoice === 'none' ? [] : (turn.tools ?? [])
   const { continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = options
-  const text = engine.renderChat(toTemplate(turn.messages, source, config.endpoints.chatTemplateContentFormat), {
-    addGenerationPrompt: addGenerationPrompt && !continueFinalMessage,
-    continueFinalMessage,
-    ...(tools.length > 0 && { tools: toTemplateTools(tools) }),
-    ...(options.documents !== undefined && { documents: options.documents }),
-    ...(options.chatTemplate !== undefined && { chatTemplate: options.chatTemplate }),
-    chatTemplateKwargs: {
-      ...(turn.reasoningEffort !== undefined && reasoningVariables(turn.reasoningEffort)),
-      ...options.chatTemplateKwargs,
-    },
-  })
   const { truncation } = options
-  if (truncation === undefined) await refuseHopelessTexts([text], 'messages', context)
+  if (truncation === undefined) refuseHopelessTexts(turn.messages.map(lengthiest), 'messages', context)
+  const rendered = await engine.renderLongChat(
+    toTemplate(turn.messages, source, config.endpoints.chatTemplateContentFormat),
+    {
+      addGenerationPrompt: addGenerationPrompt && !continueFinalMessage,
+      continueFinalMessage,
+      ...(tools.length > 0 && { tools: toTemplateTools(tools) }),
+      ...(options.documents !== undefined && { documents: options.documents }),
+      ...(options.chatTemplate !== undefined && { chatTemplate: options.chatTemplate }),
+      chatTemplateKwargs: {
+        ...(turn.reasoningEffort !== undefined && reasoningVariables(turn.reasoningEffort)),
+        ...options.chatTemplateKwargs,
+      },
+    },
+  )
+  if (truncation === undefined) refuseHopelessTexts([rendered], 'messages', context)
+  const text = truncation === undefined ? rendered : keptText(rendered, truncation, engine)
   const [ids = new Int32Array(0)] = await engine.encode([text], options.addSpecialTokens ?? false)
   if (truncation === undefined) return { text, tokenIds: ids }
   const kept = truncated(ids, truncation, {
@@ -47,6 +52,12 @@ export async function renderPrompt(turn: RenderedTurn, context: ServerContext): 
     outputTokens: turn.outputTokens ?? 1,
   })
   return { text: kept.length === ids.length ? text : engine.decode(kept, false), tokenIds: kept }
+}
+
+/** The longest text of a message: templates print it, whatever else they print. */
+function lengthiest({ content }: ChatMessage): string {
+  const texts = typeof content === 'string' ? [content] : (content ?? []).map(({ text }) => String(text ?? ''))
+  return texts.reduce((longest, text) => (text.length > longest.length ? text : longest), '')
 }
 
 /** The template that this turn is rendered by. */

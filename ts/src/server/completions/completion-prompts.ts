@@ -1,7 +1,7 @@
 // The prompts of a request for completions, as ids: text in one call of the tokenizer, each cut and measured.
 
 import { outputTokens, truncated } from '../generation/prompt-tokens.js'
-import { refuseHopelessTexts } from '../generation/text-length.js'
+import { keptText, refuseHopelessTexts } from '../generation/text-length.js'
 import { RequestError } from '../request-error.js'
 import type { ServerContext } from '../server-context.js'
 import type { CompletionPrompt, CompletionRequest } from './completion-request.js'
@@ -22,13 +22,14 @@ export async function preparePrompts(
   const { prompts, truncation } = request
   const { maxModelLen } = context.engine
   const tokenIds = await toTokenIds(prompts, request, context)
+  const isWhole = (text: string) => truncation === undefined || keptText(text, truncation, context.engine) === text
   return tokenIds.map((ids, index): PreparedPrompt => {
     const prompt = prompts[index] as CompletionPrompt
     const asked = Math.max(1, request.maxTokens)
     const kept = truncation === undefined ? ids : truncated(ids, truncation, { maxModelLen, outputTokens: asked })
     return {
       tokenIds: kept,
-      text: typeof prompt === 'string' && kept.length === ids.length ? prompt : undefined,
+      text: typeof prompt === 'string' && isWhole(prompt) && kept.length === ids.length ? prompt : undefined,
       maxTokens: outputTokens(
         kept.length,
         { asked, strict: request.maxTokensGiven, param: 'max_tokens', promptParam: 'prompt' },
@@ -52,8 +53,9 @@ async function toTokenIds(
     )
   }
   const texts = prompts.filter(prompt => typeof prompt === 'string')
-  if (truncation === undefined) await refuseHopelessTexts(texts, 'prompt', context)
-  const encoded = texts.length === 0 ? [] : await engine.encode(texts, addSpecialTokens)
+  if (truncation === undefined) refuseHopelessTexts(texts, 'prompt', context)
+  const kept = truncation === undefined ? texts : texts.map(text => keptText(text, truncation, engine))
+  const encoded = kept.length === 0 ? [] : await engine.encode(kept, addSpecialTokens)
   let next = 0
   return prompts.map(prompt => {
     if (typeof prompt !== 'string') return Int32Array.from(prompt)

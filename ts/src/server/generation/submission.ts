@@ -1,7 +1,8 @@
 // Requests on their way into the engine: several at once, all of them or none.
 
 import type { EngineRequest, RequestOutput, RequestStream } from '../../engine/index.js'
-import { RequestError } from '../request-error.js'
+import { constraintField } from '../protocol/structured-output-fields.js'
+import { aboutField, RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 
@@ -31,9 +32,14 @@ export async function submitAll(
     await Promise.all(streams.map(stream => stream.admitted))
   } catch (error) {
     for (const stream of streams) stream.abort()
-    throw error
+    const field = isGrammarError(error) ? constraintField(route.body) : undefined
+    throw field === undefined ? error : aboutField(error, field)
   }
   return streams
+}
+
+function isGrammarError(error: unknown): boolean {
+  return error instanceof Error && String((error as { code?: unknown }).code).startsWith('ERR_GRAMMAR_')
 }
 
 /** @throws RequestError for a priority that would mean nothing. */

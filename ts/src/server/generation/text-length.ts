@@ -1,32 +1,26 @@
 // Texts that cannot fit into the model, told by their characters: tokenizing megabytes takes seconds and gigabytes, and the
 // requests beside would wait.
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Engine } from '../../engine/index.js'
+import { cutText, type Engine, mostCharacters } from '../../engine/index.js'
 import { RequestError } from '../request-error.js'
-import type { ServerContext } from '../server-context.js'
+import type { Truncation } from './prompt-tokens.js'
 
-/** Shorter texts are tokenized whatever the model takes: it costs less than a look at the vocabulary. */
-const ALWAYS_TOKENIZED = 1 << 16
-/** Normalizers may make one character of several, such as of a letter and its marks. */
-const MOST_NORMALIZED_TO_ONE = 4
-/** Ids that are decoded before others have their turn. */
-const IDS_PER_TURN = 2_000
+/** Characters of a text that is tokenized for its own sake, whatever the model takes. */
+const MOST_TOKENIZED = 1 << 22
+/** Characters of all texts of one request: what the pairs of one long query would have. */
+const MOST_IN_ALL = 1 << 26
 
-type TextSource = Pick<Engine, 'decode' | 'maxModelLen' | 'modelInfo'>
-
-const longestTokens = new WeakMap<TextSource, Promise<number>>()
+type TextSource = Pick<Engine, 'hasTokenizer' | 'longestToken' | 'maxModelLen'>
 
 /** @throws RequestError for a text with more characters than all tokens that the model takes could have. */
-export async function refuseHopelessTexts(
+export function refuseHopelessTexts(
   texts: readonly string[],
   promptParam: string,
-  { engine }: Pick<ServerContext, 'engine'>,
-): Promise<void> {
+  { engine }: { readonly engine: TextSource },
+): void {
   const longest = texts.reduce((most, { length }) => Math.max(most, length), 0)
-  if (longest <= ALWAYS_TOKENIZED) return
   const { maxModelLen } = engine
-  const most = Math.max(ALWAYS_TOKENIZED, maxModelLen * (await longestToken(engine)) * MOST_NORMALIZED_TO_ONE)
+  const most = mostOf(engine)
   if (longest <= most) return
   throw RequestError.contextLengthExceeded(
     `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${longest} characters (more than ${most} characters, which is the upper bound for ${maxModelLen} input tokens). Please reduce the length of the input prompt.`,
@@ -34,30 +28,37 @@ export async function refuseHopelessTexts(
   )
 }
 
-/** Characters of the longest token, looked up once for each engine. */
-function longestToken(engine: TextSource): Promise<number> {
-  const known = longestTokens.get(engine)
-  if (known !== undefined) return known
-  const found = measure(engine)
-  longestTokens.set(engine, found)
-  return found
+/** Of a text whose tokens are cut, what could be kept. */
+export function keptText(text: string, { tokens, side = 'left' }: Truncation, engine: TextSource): string {
+  const most = tokens === -1 ? engine.maxModelLen : Math.min(tokens, engine.maxModelLen)
+  return engine.hasTokenizer ? cutText(text, mostCharacters(most, engine.longestToken), side) : text
 }
 
-async function measure(engine: TextSource): Promise<number> {
-  let longest = 1
-  for (let id = 0; id < engine.modelInfo.vocabSize; id += 1) {
-    longest = Math.max(longest, charactersOf(engine, id))
-    if (id % IDS_PER_TURN === IDS_PER_TURN - 1) await nextTurn()
-  }
-  // Some tokenizers drop the space that a text begins with.
-  return longest + 1
+/** @throws RequestError for a text that takes too long to tokenize, though its ids may be any number. */
+export function refuseEndlessText(text: string, param: string, { engine }: { readonly engine: TextSource }): void {
+  const most = Math.max(MOST_TOKENIZED, mostOf(engine))
+  if (text.length <= most) return
+  throw RequestError.badRequest(
+    `${param} has ${text.length} characters, more than the ${most} that are tokenized at once: send it in parts.`,
+    param,
+  )
 }
 
-/** Models may have more ids than their tokenizer. */
-function charactersOf(engine: TextSource, id: number): number {
-  try {
-    return engine.decode([id], false).length
-  } catch {
-    return 0
-  }
+/** @throws RequestError for pairs that repeat a long text too often: each is tokenized anew. */
+export function refuseEndlessPairs(
+  pairs: readonly (readonly [string, string])[],
+  param: string,
+  { engine }: { readonly engine: TextSource },
+): void {
+  const most = mostOf(engine)
+  const length = pairs.reduce((sum, [one, other]) => sum + Math.min(most, one.length) + Math.min(most, other.length), 0)
+  if (length <= MOST_IN_ALL) return
+  throw RequestError.badRequest(
+    `The pairs have ${length} characters in all, more than the ${MOST_IN_ALL} that one request may have.`,
+    param,
+  )
+}
+
+function mostOf(engine: TextSource): number {
+  return engine.hasTokenizer ? mostCharacters(engine.maxModelLen, engine.longestToken) : Number.POSITIVE_INFINITY
 }

@@ -10,6 +10,7 @@ import {
 } from '../protocol/embeddings.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
+import { refuse, refuseLongInputs } from './pooled-lengths.js'
 import { replyHead } from './pooled-reply.js'
 
 export const embeddingsRoute: Route<ServerContext> = {
@@ -25,6 +26,7 @@ export const embeddingsRoute: Route<ServerContext> = {
   handle: async (route, context) => {
     const { model, id, inputs, encodingFormat, ...options } = parseEmbeddingRequest(route.body)
     context.checkModel(model)
+    refuseLongInputs(inputs, options, context)
     const head = replyHead('embd', route, id, context)
     const call: PooledCall<EmbeddingOutput> = {
       requestId: head.id,
@@ -32,6 +34,9 @@ export const embeddingsRoute: Route<ServerContext> = {
       run: signal => context.engine.embed(inputs, { ...options, signal }),
       numTokens: ({ promptTokenIds }) => promptTokenIds.length,
     }
-    return { kind: 'json', body: embeddingBody(head, await context.pool(call, route), encodingFormat) }
+    return {
+      kind: 'json',
+      body: embeddingBody(head, await context.pool(call, route).catch(refuse('input')), encodingFormat),
+    }
   },
 }

@@ -5,6 +5,7 @@ import type { PooledCall } from '../pooling-intake.js'
 import { parseRerankRequest, rerankBody, rerankRequestSchema, rerankResponseSchema } from '../protocol/rerank.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
+import { refuse, refuseLongPairs } from './pooled-lengths.js'
 import { replyHead } from './pooled-reply.js'
 
 export const rerankRoutes: readonly Route<ServerContext>[] = ['/rerank', '/v1/rerank', '/v2/rerank'].map(path => ({
@@ -26,6 +27,7 @@ export const rerankRoutes: readonly Route<ServerContext>[] = ['/rerank', '/v1/re
       ...(truncatePromptTokens !== undefined && { truncatePromptTokens }),
       ...(truncationSide !== undefined && { truncationSide }),
     }
+    refuseLongPairs(pairs, options, 'documents', context)
     const head = replyHead('rerank', route, request.id, context)
     const call: PooledCall<ScoreOutput> = {
       requestId: head.id,
@@ -33,6 +35,6 @@ export const rerankRoutes: readonly Route<ServerContext>[] = ['/rerank', '/v1/re
       run: signal => context.engine.score(pairs, { ...options, signal }),
       numTokens: ({ numTokens }) => numTokens,
     }
-    return { kind: 'json', body: rerankBody(head, request, await context.pool(call, route)) }
+    return { kind: 'json', body: rerankBody(head, request, await context.pool(call, route).catch(refuse('documents'))) }
   },
 }))

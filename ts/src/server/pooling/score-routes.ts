@@ -5,6 +5,7 @@ import type { PooledCall } from '../pooling-intake.js'
 import { parseScoreRequest, scoreBody, scoreRequestSchema, scoreResponseSchema } from '../protocol/score.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
+import { refuse, refuseLongPairs } from './pooled-lengths.js'
 import { replyHead } from './pooled-reply.js'
 
 export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/score'].map(path => ({
@@ -20,6 +21,7 @@ export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/scor
   handle: async (route, context) => {
     const { model, id, pairs, ...options } = parseScoreRequest(route.body)
     context.checkModel(model)
+    refuseLongPairs(pairs, options, 'text_2', context)
     const head = replyHead('score', route, id, context)
     const call: PooledCall<ScoreOutput> = {
       requestId: head.id,
@@ -27,6 +29,6 @@ export const scoreRoutes: readonly Route<ServerContext>[] = ['/score', '/v1/scor
       run: signal => context.engine.score(pairs, { ...options, signal }),
       numTokens: ({ numTokens }) => numTokens,
     }
-    return { kind: 'json', body: scoreBody(head, await context.pool(call, route)) }
+    return { kind: 'json', body: scoreBody(head, await context.pool(call, route).catch(refuse('text_2'))) }
   },
 }))

@@ -30,7 +30,7 @@ function toError(first: Issue, name: string): RequestError {
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.flatMap(alternative => alternative.slice(0, 1)).map(deepest)
-  const isOfSize = ({ code }: Issue) => code === 'too_small' || code === 'too_big'
+  const isOfSize = ({ code }: Issue) => code === 'too_small' || code === 'too_big' || code === 'custom'
   const [best] = inner.toSorted((a, b) => b.path.length - a.path.length || Number(isOfSize(b)) - Number(isOfSize(a)))
   if (best === undefined || (best.path.length === 0 && !isOfSize(best))) return issue
   return { ...best, path: [...issue.path, ...best.path] } as Issue

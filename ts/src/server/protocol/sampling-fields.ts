@@ -10,9 +10,13 @@ const INT32_MAX = 2 ** 31 - 1
 
 const count = z.int().min(0).max(INT32_MAX)
 const MOST_IDS = 1_000_000
+/** Vocabularies have about as many ids. */
+const MOST_BIASES = 1 << 18
 /** Texts that every token is compared with. */
 const MOST_TEXTS = 1024
 const MOST_CHARACTERS = 16_384
+/** Of all texts of one field: words that are avoided are tokenized before anybody else is served. */
+const MOST_CHARACTERS_IN_ALL = 65_536
 const logprobCount = z.int().min(-1).max(INT32_MAX)
 const flag = z.boolean()
 
@@ -39,6 +43,14 @@ const thinkingBudget = z.int().refine(value => value === -1, {
 const stopText = z.string().max(MOST_CHARACTERS)
 const nonEmpty = z.string().min(1).max(MOST_CHARACTERS)
 
+/** Not more texts than can be looked for. */
+function texts(element: z.ZodType<string, string>) {
+  return list(element, { max: MOST_TEXTS }).refine(
+    given => given.reduce((sum, { length }) => sum + length, 0) <= MOST_CHARACTERS_IN_ALL,
+    { error: `must have at most ${MOST_CHARACTERS_IN_ALL} characters in all`, params: { field: true } },
+  )
+}
+
 /** Keys are checked where all of the parameters are. */
 const logitBias: z.ZodType<Record<string, number>, unknown> = z
   .unknown()
@@ -47,9 +59,16 @@ const logitBias: z.ZodType<Record<string, number>, unknown> = z
       context.issues.push({ code: 'invalid_type', expected: 'object', input: value })
       return z.NEVER
     }
-    const wrong = Object.entries(value).find(([, bias]) => typeof bias !== 'number')
-    if (wrong === undefined) return value as Record<string, number>
-    context.issues.push({ code: 'invalid_type', expected: 'number', path: [wrong[0]], input: wrong[1] })
+    const biases = value as Readonly<Record<string, unknown>>
+    const ids = Object.keys(biases)
+    if (ids.length > MOST_BIASES) {
+      const message = `must have at most ${MOST_BIASES} ids, got ${ids.length}`
+      context.issues.push({ code: 'custom', input: undefined, message, params: { field: true } })
+      return z.NEVER
+    }
+    const wrong = ids.find(id => typeof biases[id] !== 'number')
+    if (wrong === undefined) return biases as Record<string, number>
+    context.issues.push({ code: 'invalid_type', expected: 'number', path: [wrong], input: biases[wrong] })
     return z.NEVER
   })
   .meta({ type: 'object', additionalProperties: { type: 'number' } })
@@ -74,7 +93,7 @@ export const samplingFields = {
   frequency_penalty: optional(z.number().min(-2).max(2)),
   repetition_penalty: optional(z.number().gt(0)),
   seed: optional(seed),
-  stop: optional(z.union([stopText, list(stopText, { max: MOST_TEXTS })], { error: 'a string or a list of strings' })),
+  stop: optional(z.union([stopText, texts(stopText)], { error: 'a string or a list of strings' })),
   stop_token_ids: optional(tokenIds({ max: MOST_IDS })),
   include_stop_str_in_output: optional(flag),
   ignore_eos: optional(flag),
@@ -83,7 +102,7 @@ export const samplingFields = {
   spaces_between_special_tokens: optional(flag),
   logit_bias: optional(logitBias),
   allowed_token_ids: optional(tokenIds({ max: MOST_IDS })),
-  bad_words: optional(list(nonEmpty, { max: MOST_TEXTS })),
+  bad_words: optional(texts(nonEmpty)),
   prompt_logprobs: optional(logprobCount),
   logprob_token_ids: optional(tokenIds({ min: 1, max: 128 })),
   use_beam_search: defaulted(flag, false),

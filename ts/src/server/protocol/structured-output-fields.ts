@@ -104,3 +104,12 @@ function ofConstraints(given: Fields['structured_outputs']): StructuredOutputs |
     }),
   } as StructuredOutputs
 }
+
+/** The field of a body that a grammar is made of: a constraint that it names, else its tools; undefined: there is none. */
+export function constraintField(body: Readonly<Record<string, unknown>>): string | undefined {
+  const { text } = body
+  if (body.structured_outputs != null) return 'structured_outputs'
+  if (body.response_format != null) return 'response_format'
+  if (typeof text === 'object' && text !== null && 'format' in text) return 'text.format'
+  return body.tools == null ? undefined : 'tools'
+}

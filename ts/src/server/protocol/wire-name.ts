@@ -9,3 +9,53 @@ export function wireName(name: string): string {
   if (other !== undefined) return other
   return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
+
+/** Parameters that sentences of the engine name beside the one that they are about. */
+const PARAMETERS = [
+  'addGenerationPrompt',
+  'allowedTokenIds',
+  'badWords',
+  'cacheSalt',
+  'chatTemplate',
+  'chatTemplateKwargs',
+  'continueFinalMessage',
+  'disableAdditionalProperties',
+  'disableAnyWhitespace',
+  'extraArgs',
+  'frequencyPenalty',
+  'ignoreEos',
+  'includeStopStrInOutput',
+  'jsonObject',
+  'lengthPenalty',
+  'logitBias',
+  'logitsProcessors',
+  'logprobTokenIds',
+  'maxLogprobs',
+  'maxModelLen',
+  'maxPatternSize',
+  'maxTokens',
+  'minCount',
+  'minP',
+  'minPatternSize',
+  'minTokens',
+  'presencePenalty',
+  'promptLogprobs',
+  'promptTokenIds',
+  'repetitionDetection',
+  'repetitionPenalty',
+  'skipSpecialTokens',
+  'stopTokenIds',
+  'structuralTag',
+  'structuredOutputs',
+  'topK',
+  'topP',
+  'truncatePromptTokens',
+  'truncationSide',
+  'whitespacePattern',
+]
+const NAMED = new RegExp(`\\b(?:${PARAMETERS.join('|')})\\b`, 'g')
+
+/** A sentence of the engine with the parameters in it spelled as clients send them. */
+export function wireSentence(sentence: string): string {
+  return sentence.replace(NAMED, wireName)
+}

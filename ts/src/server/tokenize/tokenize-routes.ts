@@ -1,6 +1,8 @@
 // POST /tokenize and /detokenize: text, or a conversation, to ids, and ids to text.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { renderPrompt } from '../chat/chat-prompt.js'
+import { refuseEndlessText } from '../generation/text-length.js'
 import {
   detokenizeRequestSchema,
   detokenizeResponseSchema,
@@ -29,7 +31,7 @@ export const tokenizeRoute: Route<ServerContext> = {
     const request = parseTokenizeRequest(body)
     context.checkModel(request.model)
     const ids = await tokenIds(request, context)
-    const strings = request.tokenStrings ? Array.from(ids, id => context.engine.decode([id], false)) : undefined
+    const strings = request.tokenStrings ? await tokenStrings(ids, context) : undefined
     return { kind: 'json', body: tokenizeBody(ids, context.engine.maxModelLen, strings) }
   },
 }
@@ -53,12 +55,30 @@ export const detokenizeRoute: Route<ServerContext> = {
       const message = `tokens[${wrong}] is ${ids[wrong]}; ids of this model are 0 to ${vocabSize - 1}.`
       throw RequestError.badRequest(message, 'tokens')
     }
-    return { kind: 'json', body: { prompt: context.engine.decode(ids, false) } }
+    return { kind: 'json', body: { prompt: await context.engine.decodeMany(ids, false) } }
   },
 }
 
 async function tokenIds(request: TokenizeRequest, context: ServerContext): Promise<ArrayLike<number>> {
   if (request.kind === 'chat') return (await renderPrompt(request.turn, context)).tokenIds
+  refuseEndlessText(request.text, 'prompt', context)
   const [ids = new Int32Array(0)] = await context.engine.encode([request.text], request.addSpecialTokens)
   return ids
+}
+
+/** Ids that are looked up before others have their turn. */
+const IDS_PER_TURN = 20_000
+
+/** The text of each id alone. */
+async function tokenStrings(ids: ArrayLike<number>, { engine }: ServerContext): Promise<readonly string[]> {
+  const known = new Map<number, string>()
+  const strings: string[] = []
+  for (let index = 0; index < ids.length; index += 1) {
+    const id = ids[index] as number
+    const text = known.get(id) ?? engine.decode([id], false)
+    known.set(id, text)
+    strings.push(text)
+    if (index % IDS_PER_TURN === IDS_PER_TURN - 1) await nextTurn()
+  }
+  return strings
 }
