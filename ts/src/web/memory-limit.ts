@@ -32,9 +32,12 @@ export function checkFits({ weightsBytes, config, dtype, usedBytes, label }: Fit
   )
 }
 
+/** The older name of `dtype` in config.json. */
+const OLD_DTYPE = 'torch_dtype'
+
 /** How much longer weights are in memory than in their files: float16 is computed in float32. */
 function expansion(config: Readonly<Record<string, unknown>>, dtype: string): number {
-  const stored = config.dtype ?? config.torch_dtype
+  const stored = config.dtype ?? config[OLD_DTYPE]
   if (stored === 'float16') return dtype === 'bfloat16' ? 1 : 2
   return stored === 'bfloat16' && dtype === 'float32' ? 2 : 1
 }

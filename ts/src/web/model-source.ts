@@ -79,8 +79,7 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 function filesOf(name: string, model: Iterable<unknown>): ModelSource {
   const files = Array.from(model, (file): NamedFile => {
     if (!(file instanceof File)) throw new InvalidArgumentError(name, `${name} has something that is no File.`, file)
-    const path = file.webkitRelativePath === '' ? file.name : file.webkitRelativePath
-    return { name: path, file }
+    return { name: file.webkitRelativePath || file.name, file }
   })
   const config = files.map(file => file.name).filter(path => /(?:^|\/)config\.json$/.test(path))
   const nearest = config.sort((a, b) => a.split('/').length - b.split('/').length)[0] ?? ''
