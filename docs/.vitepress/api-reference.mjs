@@ -12,6 +12,7 @@ const ENTRY_POINTS = [
   ['quire-llm/server', 'ts'],
   ['quire-llm/plugin', 'ts'],
   ['quire-llm/testing', 'ts'],
+  ['quire-llm/web', 'ts'],
   ['@quire-llm/ai-sdk', 'plugins/ai-sdk'],
   ['@quire-llm/langchain', 'plugins/langchain'],
   ['@quire-llm/python-worker', 'plugins/_python-worker'],

@@ -5,6 +5,7 @@ import { browserRuntime } from './browser.js'
 import { planWebEngine } from './web-creation.js'
 import type { WebEngineOptions } from './web-options.js'
 
+/** A model in a Worker of this page, and the requests on their way through it. */
 export class Engine extends PortableEngine {
   /**
    * Downloads a model if need be, loads it in a Worker, sizes the KV cache and warms up.

@@ -19,6 +19,7 @@ type NotHere =
   | 'restart'
   | 'logitsProcessors'
 
+/** What an engine on a web page can be told: which model, where its downloads are kept, who hears of them. */
 export interface WebEngineOptions extends Omit<EngineOptions, NotHere> {
   /** The address of a model's folder, a name on the hub, a directory handle, or files. */
   readonly model: WebModel
