@@ -14,6 +14,7 @@ export { Engine, type EngineHealth, type EngineObserver, type EngineStats } from
 export type { CreateOptions, LoopPlace } from './engine-creation.js'
 export { type EngineRequest, type GenerateRequest, toSamplingParams } from './engine-request.js'
 export { likeliestOutputs } from './likeliest-outputs.js'
+export { nextTurn } from './next-turn.js'
 export { type ObjectOutput, toObject } from './object-output.js'
 export type { PauseMode } from './pause-gate.js'
 export {
@@ -26,6 +27,7 @@ export {
   type Prompt,
 } from './prompt.js'
 export { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
+export { randomBytes, randomId } from './random-bytes.js'
 export type {
   CompletionOutput,
   FinishReason,

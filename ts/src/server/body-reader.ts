@@ -26,7 +26,11 @@ export class BodyReader {
    * Calls `use` with the whole body when it is its turn; its bytes count until it has returned.
    * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `use` throws.
    */
-  async read<T>(chunks: BodyChunks, contentLength: string | null, use: (bytes: Uint8Array) => T): Promise<T> {
+  async read<T>(
+    chunks: BodyChunks,
+    contentLength: string | null,
+    use: (bytes: Uint8Array) => T | Promise<T>,
+  ): Promise<T> {
     const { maxBodyBytes } = this.#limits
     if (Number(contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     // What has come counts, not what was announced: announcing costs a client nothing.
@@ -34,7 +38,7 @@ export class BodyReader {
     try {
       const bytes = await this.#collect(chunks, held)
       await this.#pace.turn()
-      return use(bytes)
+      return await use(bytes)
     } finally {
       this.#held -= held.bytes
     }

@@ -1,5 +1,6 @@
 // Bytes of a request to the JSON object that they are, with limits that hold before anything is built of them.
 
+import { nextTurn } from '../engine/index.js'
 import { RequestError } from './request-error.js'
 import type { HeaderReader } from './route.js'
 
@@ -7,11 +8,11 @@ import type { HeaderReader } from './route.js'
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** An empty body is an empty object: the endpoint says what is missing. @throws RequestError 400, 415. */
-export function parseJsonBody(
+export async function parseJsonBody(
   bytes: Uint8Array,
   headers: HeaderReader,
   maxDepth: number,
-): Readonly<Record<string, unknown>> {
+): Promise<Readonly<Record<string, unknown>>> {
   if (bytes.length === 0) return {}
   checkHeaders(headers)
   let text: string
@@ -20,7 +21,7 @@ export function parseJsonBody(
   } catch (cause) {
     throw new RequestError(400, 'The body is not valid UTF-8.', { cause })
   }
-  const excess = excessOf(bytes, maxDepth)
+  const excess = await excessOf(bytes, maxDepth)
   if (excess !== undefined) throw RequestError.badRequest(`The body's JSON ${excess}.`)
   let body: unknown
   try {
@@ -55,7 +56,6 @@ const QUOTE = 1
 const OPENING = 2
 const CLOSING = 3
 const COMMA = 4
-const COLON = 5
 
 /** What each byte means outside of strings. */
 const KINDS = new Uint8Array(256).fill(OTHER)
@@ -64,54 +64,88 @@ for (const [kind, characters] of [
   [OPENING, '[{'],
   [CLOSING, ']}'],
   [COMMA, ','],
-  [COLON, ':'],
 ] as const) {
   for (const character of characters) KINDS[character.charCodeAt(0)] = kind
 }
 
+/** Bytes that are looked at before others have their turn. */
+const BYTES_PER_TURN = 1 << 20
+
 /** What of a body's JSON is too much, by its bytes alone; of bytes that are no JSON the answer means nothing. */
-export function excessOf(bytes: Uint8Array, maxDepth: number): string | undefined {
-  const { length } = bytes
-  let [depth, numParts, numValues, stringStart, stringEnd] = [0, 0, 0, 0, 0]
-  for (let index = 0; index < length; index += 1) {
-    switch (KINDS[bytes[index] as number]) {
-      case QUOTE:
-        stringStart = index + 1
-        index = endOfString(bytes, stringStart)
-        stringEnd = index
-        break
-      case OPENING:
-        depth += 1
-        numParts += 1
-        if (depth > maxDepth) return `is nested deeper than ${maxDepth} levels`
-        break
-      case CLOSING:
-        depth -= 1
-        break
-      case COMMA:
-        numValues += 1
-        if (numValues > MOST_VALUES) return `has more than ${MOST_VALUES} values`
-        break
-      case COLON:
-        if (!isIndex(bytes, stringStart, stringEnd)) numParts += 1
-        break
+export async function excessOf(bytes: Uint8Array, maxDepth: number): Promise<string | undefined> {
+  const scan: Scan = { index: 0, depth: 0, numParts: 0, numValues: 0 }
+  for (;;) {
+    const excess = lookOn(scan, bytes, maxDepth)
+    if (excess !== undefined || scan.index >= bytes.length) return excess
+    await nextTurn()
+  }
+}
+
+/** How far the look at a body has come; never inside of a string. */
+interface Scan {
+  index: number
+  depth: number
+  numParts: number
+  numValues: number
+}
+
+function lookOn(scan: Scan, bytes: Uint8Array, maxDepth: number): string | undefined {
+  let { index, depth, numParts, numValues } = scan
+  const end = Math.min(bytes.length, index + BYTES_PER_TURN)
+  for (; index < end; index += 1) {
+    const kind = KINDS[bytes[index] as number] as number
+    if (kind === OTHER) continue
+    if (kind === QUOTE) {
+      const start = index + 1
+      index = endOfString(bytes, start)
+      if (isName(bytes, index + 1) && !isIndex(bytes, start, index)) numParts += 1
+    } else if (kind === COMMA) {
+      numValues += 1
+    } else if (kind === OPENING) {
+      depth += 1
+      numParts += 1
+      if (depth > maxDepth) return `is nested deeper than ${maxDepth} levels`
+    } else {
+      depth -= 1
     }
     if (numParts > MOST_PARTS) return `has more than ${MOST_PARTS} objects, lists and names of fields`
+    if (numValues > MOST_VALUES) return `has more than ${MOST_VALUES} values`
   }
+  Object.assign(scan, { index, depth, numParts, numValues })
   return undefined
 }
 
+/** Whether the string that ends before `index` is the name of a field. */
+function isName(bytes: Uint8Array, index: number): boolean {
+  let next = index
+  while (WHITESPACE.has(bytes[next] as number)) next += 1
+  return bytes[next] === COLON_BYTE
+}
+
+const COLON_BYTE = 0x3a
+const WHITESPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d])
 const QUOTE_BYTE = 0x22
 const BACKSLASH = 0x5c
+/** Bytes of a string that are looked at one by one, before the rest is searched for its end. */
+const SHORT_STRING_BYTES = 64
 
 /** The index of the quote that ends the string which begins at `start`. */
 function endOfString(bytes: Uint8Array, start: number): number {
   const { length } = bytes
   let index = start
   while (index < length) {
-    const byte = bytes[index] as number
-    if (byte === QUOTE_BYTE) return index
-    index += byte === BACKSLASH ? 2 : 1
+    const near = Math.min(length, index + SHORT_STRING_BYTES)
+    while (index < near) {
+      const byte = bytes[index] as number
+      if (byte === QUOTE_BYTE) return index
+      index += byte === BACKSLASH ? 2 : 1
+    }
+    const quote = bytes.indexOf(QUOTE_BYTE, index)
+    if (quote === -1) return length
+    let first = quote
+    while (first > index && bytes[first - 1] === BACKSLASH) first -= 1
+    if ((quote - first) % 2 === 0) return quote
+    index = quote + 1
   }
   return length
 }

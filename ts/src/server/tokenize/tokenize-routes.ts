@@ -1,6 +1,6 @@
 // POST /tokenize and /detokenize: text, or a conversation, to ids, and ids to text.
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { nextTurn } from '../../engine/index.js'
 import { renderPrompt } from '../chat/chat-prompt.js'
 import { refuseEndlessText } from '../generation/text-length.js'
 import {
