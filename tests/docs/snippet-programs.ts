@@ -58,8 +58,8 @@ export async function until(isTrue: () => boolean, program: Program): Promise<vo
 }
 
 /** The exit code of a program that is ended if it takes too long. */
-export async function codeOf(program: Program): Promise<number | null> {
-  const timer = setTimeout(() => program.end(), MS)
+export async function codeOf(program: Program, limitMs = MS): Promise<number | null> {
+  const timer = setTimeout(() => program.end(), limitMs)
   try {
     return await program.ended
   } finally {
