@@ -1,6 +1,5 @@
 // A language model of the AI SDK over Quire's chat.
 
-import { randomUUID } from 'node:crypto'
 import type { Chat, ChatFinish, ChatTurn } from 'quire-llm/server'
 import {
   type AnswerContent,
@@ -80,8 +79,13 @@ export class QuireLanguageModel<Version extends SpecificationVersion> {
   }
 
   #metadata(): ResponseMetadata {
-    return { id: randomUUID(), timestamp: new Date(), modelId: this.modelId }
+    return { id: randomId(), timestamp: new Date(), modelId: this.modelId }
   }
+}
+
+/** Of 128 bits; `crypto.randomUUID` is missing on pages without TLS. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** Parts are made when they are wanted: what a slow reader leaves lying is merged by the engine. */

@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** Files that pages or Workers begin with, and every other of web/. */
 export const webGraph: Rule = {
-  name: 'nothing that web/ imports, or they import, is of Node',
-  applies: path => /^ts\/src\/web\/.*\.ts$/.test(path) || path === 'ts/src/plugin/portable.ts',
+  name: 'nothing that web/ imports, or that imports, is of Node',
+  applies: path => /^ts\/src\/(?:web\/.*|(?:plugin|server)\/portable)\.ts$/.test(path),
   violations: file => {
     const seen = new Set<string>()
     const found: string[] = []

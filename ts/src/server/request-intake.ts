@@ -2,7 +2,6 @@
 
 import type { SamplingParams } from '../config/index.js'
 import type { Engine, EngineRequest, RequestOutput, RequestStream } from '../engine/index.js'
-import type { EngineMetrics } from './metrics/engine-metrics.js'
 import { RequestError } from './request-error.js'
 import type { RouteRequest } from './route.js'
 import type { LogConfig } from './server-config.js'
@@ -15,9 +14,17 @@ export const RETRY_AFTER_SECONDS = 1
 /** What the ids of replies have before those of their requests. */
 const REPLY_PREFIX = /^(?:chatcmpl-|cmpl-|resp_|msg_|embd-|score-|rerank-)/
 
+/** Who counts and times what goes through; times are in seconds, moments in milliseconds since 1970. */
+export interface RequestMeter {
+  stepped(numScheduledTokens: number): void
+  firstToken(seconds: number, numPromptTokens: number): void
+  nextToken(seconds: number): void
+  ended(output: RequestOutput, params: SamplingParams, error: Error | undefined, nowMs: number): void
+}
+
 export interface IntakeOptions {
   readonly engine: Engine
-  readonly metrics: EngineMetrics
+  readonly metrics: RequestMeter
   readonly logger: Logger
   readonly clock: Clock
   readonly log: LogConfig

@@ -42,6 +42,9 @@ export interface Operations {
   readonly routes: readonly Route<ServerContext>[]
 }
 
+/** What generating needs of it: all that a program in this process has, where there is no server. */
+export type GenerationContext = Pick<ServerContext, 'engine' | 'config' | 'logger' | 'clock' | 'submit'>
+
 export interface ServerContext {
   readonly engine: Engine
   /** Names that requests may ask for; the first is what replies say. */

@@ -2,7 +2,7 @@
 // the parsers that take it apart.
 
 import type { StructuredOutputs } from '../../config/index.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 import {
   answerOrCalls,
   CALL_WHITESPACE,
@@ -28,7 +28,7 @@ export interface AnswerPlan {
  * A constraint holds from the first token on: a model that is constrained does not think first.
  * @throws InvalidArgumentError for a parser that there is not.
  */
-export function planAnswer(request: ChatRequest, promptText: string, context: ServerContext): AnswerPlan {
+export function planAnswer(request: ChatRequest, promptText: string, context: GenerationContext): AnswerPlan {
   const { tools = [], toolChoice = tools.length > 0 ? 'auto' : 'none', parallelToolCalls = true } = request
   const source = templateSource(request, context)
   const format = toolFormat(source, context.config.endpoints)

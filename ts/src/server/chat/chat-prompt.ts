@@ -6,7 +6,7 @@ import { keptText, refuseHopelessTexts } from '../generation/text-length.js'
 import { toTemplateTools } from '../protocol/chat-tools.js'
 import { reasoningVariables } from '../protocol/template-variables.js'
 import { RequestError } from '../request-error.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 import type { ChatPrompt } from './chat-event.js'
 import type { ChatRequest } from './chat-request.js'
 
@@ -17,7 +17,7 @@ export type RenderedTurn = Pick<ChatRequest, 'messages' | 'tools' | 'toolChoice'
 }
 
 /** @throws RequestError, ChatTemplateError, TokenizerError. */
-export async function renderPrompt(turn: RenderedTurn, context: ServerContext): Promise<ChatPrompt> {
+export async function renderPrompt(turn: RenderedTurn, context: GenerationContext): Promise<ChatPrompt> {
   const { engine, config } = context
   const options = turn.prompt ?? {}
   if (options.chatTemplate !== undefined && !config.endpoints.trustRequestChatTemplate) {
@@ -61,7 +61,7 @@ function lengthiest({ content }: ChatMessage): string {
 }
 
 /** The template that this turn is rendered by. */
-export function templateSource({ prompt, tools = [] }: RenderedTurn, { engine }: ServerContext): string {
+export function templateSource({ prompt, tools = [] }: RenderedTurn, { engine }: GenerationContext): string {
   return prompt?.chatTemplate ?? engine.chatTemplateSource(tools.length > 0)
 }
 

@@ -3,7 +3,7 @@
 import { EngineError } from '../../errors.js'
 import { type ReasoningFormat, reasoningParserFor, reasoningParserNamed } from '../reasoning/index.js'
 import type { EndpointConfig } from '../server-config.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 import { type ToolFormat, toolParserFor, toolParserNamed } from '../tools/index.js'
 
 type Names = Pick<EndpointConfig, 'toolCallParser' | 'reasoningParser'>
@@ -24,7 +24,7 @@ export function checkParserNames(names: Names): void {
 }
 
 /** The operator counts on calls; if no parser would find any, the log says so. */
-export function warnWithoutToolParser({ config, engine, logger }: ServerContext): void {
+export function warnWithoutToolParser({ config, engine, logger }: GenerationContext): void {
   const { autoToolChoice, ...names } = config.endpoints
   if (!autoToolChoice || toolFormat(templateOf(engine), names) !== undefined) return
   logger.warn(
@@ -34,7 +34,7 @@ export function warnWithoutToolParser({ config, engine, logger }: ServerContext)
   )
 }
 
-function templateOf(engine: ServerContext['engine']): string {
+function templateOf(engine: GenerationContext['engine']): string {
   try {
     return engine.chatTemplateSource(true)
   } catch (error) {

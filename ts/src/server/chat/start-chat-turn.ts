@@ -7,7 +7,7 @@ import { outputTokens, wishedTokens } from '../generation/prompt-tokens.js'
 import { engineId, submitAll } from '../generation/submission.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 import { type AnswerPlan, planAnswer } from './answer-plan.js'
 import type { ChatPrompt, ChatResult, ChatTurn } from './chat-event.js'
 import { renderPrompt } from './chat-prompt.js'
@@ -23,7 +23,7 @@ import { StreamedTurn, type TurnParts, wholeResult } from './streamed-turn.js'
 export async function startChatTurn(
   request: ChatRequest,
   route: RouteRequest,
-  context: ServerContext,
+  context: GenerationContext,
 ): Promise<ChatTurn> {
   if (request.beamSearch !== undefined) {
     throw RequestError.badRequest('Beam search has no stream: it is run whole.', 'use_beam_search')
@@ -37,7 +37,7 @@ export async function startChatTurn(
 export async function runChatTurn(
   request: ChatRequest,
   route: RouteRequest,
-  context: ServerContext,
+  context: GenerationContext,
 ): Promise<{ readonly prompt: ChatPrompt; readonly result: ChatResult }> {
   if (request.beamSearch === undefined) {
     const turn = await startChatTurn(request, route, context)
@@ -63,7 +63,7 @@ export interface PreparedTurn {
 }
 
 /** The prompt and the parameters of a turn, checked. @throws as `startChatTurn`. */
-export async function prepareChatTurn(request: ChatRequest, context: ServerContext): Promise<PreparedTurn> {
+export async function prepareChatTurn(request: ChatRequest, context: GenerationContext): Promise<PreparedTurn> {
   const { engine } = context
   const { sampling = {}, includeReasoning = true } = request
   const count = numChoices(request, context)
@@ -83,7 +83,12 @@ export async function prepareChatTurn(request: ChatRequest, context: ServerConte
   }
 }
 
-function toParams(request: ChatRequest, prompt: ChatPrompt, plan: AnswerPlan, context: ServerContext): SamplingParams {
+function toParams(
+  request: ChatRequest,
+  prompt: ChatPrompt,
+  plan: AnswerPlan,
+  context: GenerationContext,
+): SamplingParams {
   const { sampling = {}, stream } = request
   const asked = sampling.maxTokens ?? undefined
   const maxTokens = outputTokens(

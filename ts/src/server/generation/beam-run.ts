@@ -5,7 +5,7 @@ import { type BeamSearchOptions, beamSearch, type EngineRequest, type RequestOut
 import { InvalidArgumentError } from '../../errors.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 
 export interface BeamRun extends Omit<EngineRequest, 'params'> {
   readonly options: BeamSearchOptions
@@ -27,7 +27,7 @@ export function beamOptions(params: SamplingParams, beamWidth: number, lengthPen
 }
 
 /** @throws RequestError, and whatever ends one of its requests. */
-export async function runBeams(run: BeamRun, route: RouteRequest, context: ServerContext): Promise<RequestOutput> {
+export async function runBeams(run: BeamRun, route: RouteRequest, context: GenerationContext): Promise<RequestOutput> {
   const { engine } = context
   try {
     return await beamSearch(run, {

@@ -2,7 +2,7 @@
 
 import type { SamplingOptions } from '../../config/index.js'
 import { RequestError } from '../request-error.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 
 export interface AskedChoices {
   readonly sampling?: SamplingOptions
@@ -12,7 +12,7 @@ export interface AskedChoices {
 }
 
 /** Choices that the reply has for each prompt. @throws RequestError if the operator allows less. */
-export function numChoices({ sampling = {}, bestOf }: AskedChoices, { config }: ServerContext): number {
+export function numChoices({ sampling = {}, bestOf }: AskedChoices, { config }: GenerationContext): number {
   const { maxChoices } = config.endpoints
   const { n = 1 } = sampling
   for (const [param, count] of [

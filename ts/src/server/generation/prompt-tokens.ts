@@ -1,7 +1,7 @@
 // From a prompt to the ids that the model gets: cut where the request asks for it, and measured against the model's length.
 
 import { RequestError } from '../request-error.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 
 /** Which part of a prompt that is too long is kept. */
 export interface Truncation {
@@ -37,7 +37,7 @@ export interface OutputLength {
 export function outputTokens(
   numPromptTokens: number,
   { asked, strict, param, promptParam }: OutputLength,
-  { engine, config }: ServerContext,
+  { engine, config }: GenerationContext,
 ): number {
   const { maxModelLen } = engine
   const room = maxModelLen - numPromptTokens
@@ -52,7 +52,7 @@ export function outputTokens(
 }
 
 /** How long an output is where nobody says so: the model's wish, if its generation_config.json has one. */
-export function wishedTokens({ engine }: ServerContext): number | undefined {
+export function wishedTokens({ engine }: GenerationContext): number | undefined {
   const { maxNewTokens } = engine.modelInfo.generationDefaults
   if (maxNewTokens === undefined) return undefined
   const wished = Math.min(maxNewTokens, engine.maxModelLen)

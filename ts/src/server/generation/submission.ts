@@ -4,7 +4,7 @@ import type { EngineRequest, RequestOutput, RequestStream } from '../../engine/i
 import { constraintField } from '../protocol/structured-output-fields.js'
 import { aboutField, RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
-import type { ServerContext } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 
 /** The id that a reply has: the header's, else the body's, else the one that was drawn. */
 export function replyId(route: RouteRequest, ofBody: string | undefined): string {
@@ -23,7 +23,7 @@ export function engineId(replyId: string): string {
 export async function submitAll(
   requests: readonly EngineRequest[],
   route: RouteRequest,
-  context: ServerContext,
+  context: GenerationContext,
 ): Promise<readonly RequestStream[]> {
   for (const request of requests) checkPriority(request, context)
   const streams: RequestStream[] = []
@@ -43,7 +43,7 @@ function isGrammarError(error: unknown): boolean {
 }
 
 /** @throws RequestError for a priority that would mean nothing. */
-function checkPriority({ priority = 0 }: EngineRequest, { engine }: ServerContext): void {
+function checkPriority({ priority = 0 }: EngineRequest, { engine }: GenerationContext): void {
   if (priority === 0 || engine.schedulingPolicy === 'priority') return
   const message = `priority is ${priority}, but this server takes requests in order of arrival: it must be 0.`
   throw RequestError.badRequest(message, 'priority')

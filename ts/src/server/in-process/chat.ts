@@ -1,10 +1,9 @@
 // Chats without HTTP: the turns that the endpoints run, with tools, reasoning and structured output, for programs in the
 // process of the engine.
 
-import { randomUUID } from 'node:crypto'
 import { check } from '../../config/check.js'
 import type { SamplingOptions } from '../../config/index.js'
-import { checkMessages, type Engine } from '../../engine/index.js'
+import { checkMessages, type Engine, randomId } from '../../engine/index.js'
 import { InvalidArgumentError, PromptError } from '../../errors.js'
 import type { ChatResult, ChatTurn } from '../chat/chat-event.js'
 import type { ChatRequest, ChatTool, ReasoningEffort } from '../chat/chat-request.js'
@@ -12,8 +11,9 @@ import { runChatTurn, startChatTurn } from '../chat/start-chat-turn.js'
 import { toTemplateMessages } from '../protocol/conversation-messages.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
-import { ServerCore } from '../server-core.js'
+import type { GenerationContext } from '../server-context.js'
 import type { ToolChoice } from '../tools/index.js'
+import { chatContext } from './chat-context.js'
 import type { ConversationMessage } from './conversation.js'
 
 /** Who reads the model's answers. */
@@ -46,12 +46,11 @@ export interface ChatInput {
 
 /** A way to chat with the model of `engine`, which stays the caller's. Make one and keep it. */
 export class Chat {
-  readonly #core: ServerCore
+  readonly #context: GenerationContext
 
   /** @throws InvalidArgumentError for a parser that there is not. */
   constructor(engine: Engine, { toolCallParser, reasoningParser }: ChatOptions = {}) {
-    this.#core = new ServerCore(engine, {
-      maxQueue: MOST_REQUESTS,
+    this.#context = chatContext(engine, {
       ...(toolCallParser !== undefined && { toolCallParser }),
       ...(reasoningParser !== undefined && { reasoningParser }),
     })
@@ -75,12 +74,12 @@ export class Chat {
   async #run<Result>(
     input: ChatInput,
     stream: boolean,
-    run: (request: ChatRequest, route: RouteRequest, context: ServerCore['context']) => Promise<Result>,
+    run: (request: ChatRequest, route: RouteRequest, context: GenerationContext) => Promise<Result>,
   ): Promise<Result> {
     const { messages, signal, chatTemplateKwargs, ...rest } = check.object('input', input)
     checkMessages(messages)
     const route: RouteRequest = {
-      requestId: `chat-${randomUUID()}`,
+      requestId: `chat-${randomId()}`,
       headers: new Headers(),
       params: {},
       query: new URLSearchParams(),
@@ -95,15 +94,12 @@ export class Chat {
       ...(chatTemplateKwargs !== undefined && { prompt: { chatTemplateKwargs } }),
     }
     try {
-      return await run(request, route, this.#core.context)
+      return await run(request, route, this.#context)
     } catch (error) {
       throw error instanceof RequestError ? withoutStatus(error) : error
     }
   }
 }
-
-/** The bound on what waits is for clients that nobody knows. */
-const MOST_REQUESTS = 2 ** 31 - 1
 
 /** Here nobody asked by HTTP. */
 function withoutStatus(error: RequestError): Error {
