@@ -24,7 +24,7 @@ export function ownTarballs(): Promise<readonly OwnTarball[]> {
 }
 
 async function find(folder: string | undefined): Promise<readonly OwnTarball[]> {
-  const found = folder ?? (await packIntoTemporary())
+  const found = folder || (await packIntoTemporary())
   const index = JSON.parse(await readFile(join(found, PACKED_INDEX), 'utf8')) as (OwnTarball & { filename: string })[]
   return index.map(({ filename, ...facts }) => ({ ...facts, path: join(found, filename) }))
 }

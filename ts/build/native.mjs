@@ -40,11 +40,25 @@ export function compileCrates(profile) {
 export function packAddons(profile) {
   const outputs = ADDONS.map(addon => join(addon.folder, 'native', 'native.d.ts'))
   return freshly('packed', profile, outputs, async () => {
-    for (const addon of ADDONS) await packAddon(addon, profile)
+    const target = await targetFlags()
+    for (const addon of ADDONS) await napiBuild(addon, profile, join(addon.folder, 'native'), target)
   })
 }
 
-async function packAddon(addon, profile) {
+/**
+ * Builds the addons of a platform, this one or another, into a folder, for publishing. For Linux napi's cross tools make what
+ * runs on releases as old as glibc 2.17, and on musl; for other systems the machine must be able to build by itself.
+ * @param {string} triple as rustc calls the platform
+ * @param {string} output relative to the repository
+ */
+export async function buildAddonsFor(triple, output) {
+  const onLinux = process.platform === 'linux'
+  const cross =
+    onLinux && triple.endsWith('-linux-gnu') ? ['--use-napi-cross'] : onLinux && triple.endsWith('-musl') ? ['-x'] : []
+  for (const addon of ADDONS) await napiBuild(addon, 'dist', output, ['--target', triple, ...cross])
+}
+
+async function napiBuild(addon, profile, output, target) {
   const napiArguments = [
     'build',
     '--platform',
@@ -52,9 +66,9 @@ async function packAddon(addon, profile) {
     ...['-c', join(addon.folder, 'napi.json')],
     ...['--manifest-path', join(addon.crate, 'Cargo.toml')],
     ...['--target-dir', targetDirectory],
-    ...(await targetFlags()),
+    ...target,
     ...['-p', addon.package],
-    ...['-o', join(addon.folder, 'native')],
+    ...['-o', output],
     ...['--dts', 'native.d.ts'],
     ...profileFlags(profile),
     ...['--', '--locked', ...packageFlags(addon.companions)],

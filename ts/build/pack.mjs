@@ -79,7 +79,8 @@ async function checkBinary(path, platform) {
 /** A package asks for the platform packages that are packed with it, so that nothing asks for what does not exist. */
 async function stagePackages(stage, platforms) {
   const staged = []
-  for (const folder of packageFolders) {
+  // Quire itself comes last: when it can be had, so can all that it asks for.
+  for (const folder of packageFolders.toSorted((a, b) => Number(a === 'ts') - Number(b === 'ts'))) {
     const source = inRoot(folder)
     const manifest = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'))
     if (manifest.private) continue

@@ -24,6 +24,7 @@ export function platformPackages() {
         version: owner.version,
         description: `Native code of ${owner.name} for ${platform}.`,
         license: owner.license,
+        type: 'commonjs',
         engines: owner.engines,
         main: file,
         files: [file],

@@ -1,0 +1,43 @@
+// `node tests/packages/smoke.mjs FOLDER`: installs the tarballs of a folder into an empty app on this platform, and lets the bundled
+// model write. Needs nothing but Node.js and npm, so that it runs wherever the packages should.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const tarballs = resolve(process.argv[2] ?? 'dist/packages')
+const packed = JSON.parse(readFileSync(join(tarballs, 'packages.json'), 'utf8'))
+const location = Object.fromEntries(packed.map(({ name, filename }) => [name, `file:${join(tarballs, filename)}`]))
+const { 'quire-llm': quire, ...others } = location
+
+const app = mkdtempSync(join(tmpdir(), 'quire-smoke-'))
+try {
+  const manifest = {
+    name: 'app',
+    private: true,
+    type: 'module',
+    dependencies: { 'quire-llm': quire },
+    overrides: others,
+  }
+  writeFileSync(join(app, 'package.json'), JSON.stringify(manifest))
+  npm('install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error')
+  const story = quireCommand('generate', '--prompt', 'Once upon a time', '--max-tokens', '16', '--temperature', '0')
+  if (!/\w+ \w+/.test(story)) throw new Error(`This is no story: ${JSON.stringify(story)}`)
+  console.log(quireCommand('info'))
+  console.log(`${process.platform}-${process.arch}, Node.js ${process.version}: ${story.trim()}`)
+} finally {
+  rmSync(app, { recursive: true, force: true })
+}
+
+function npm(...args) {
+  const isWindows = process.platform === 'win32'
+  return execFileSync(isWindows ? 'npm.cmd' : 'npm', args, { cwd: app, stdio: 'inherit', shell: isWindows })
+}
+
+function quireCommand(...args) {
+  return execFileSync(process.execPath, [join(app, 'node_modules/quire-llm/bin/quire.js'), ...args], {
+    cwd: app,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+}
