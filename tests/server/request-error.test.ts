@@ -27,7 +27,7 @@ const rows: readonly (readonly [unknown, number, string, string | number, string
     /^top_p must be in \(0, 1\], got 2\. \(parameter=top_p, value=2\)$/,
   ],
   [new InvalidArgumentError('n', 'n must be at least 1, got 0.', 0), 400, 'BadRequestError', 400, 'n', /^n must be at/],
-  [new PromptError('ERR_PROMPT_EMPTY', 'The prompt is empty.'), 400, 'BadRequestError', 400, null, /empty/],
+  [new PromptError('ERR_PROMPT_EMPTY', 'The prompt is empty.'), 400, 'BadRequestError', 400, 'prompt', /empty/],
   [
     new PromptError('ERR_PROMPT_TOO_LONG', 'Too long.'),
     400,
