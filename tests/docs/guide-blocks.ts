@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
 /** Pages whose snippets another test runs. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'deno-and-bun.md': 'tests/runtimes/runtimes.test.ts',
+  'electron.md': 'tests/electron/app.test.ts',
   'serve.md': 'tests/docs/serve-snippets.test.ts',
   'logits-processors.md': 'tests/docs/logits-processors.test.ts',
   'write-a-plugin.md': 'tests/example/guide.test.ts',
