@@ -58,8 +58,15 @@ export class StoredModel {
     const access = await handle.createSyncAccessHandle()
     return {
       write: (bytes, at) => {
-        for (let done = 0; done < bytes.length; )
-          done += access.write(bytes.subarray(done) as Uint8Array<ArrayBuffer>, { at: at + done })
+        for (let done = 0; done < bytes.length; ) {
+          const rest = bytes.subarray(done) as Uint8Array<ArrayBuffer>
+          const written = access.write(rest, { at: at + done })
+          // Chromium gives a number below zero, read as one without a sign, where the quota is used up.
+          if (!(written > 0 && written <= rest.length)) {
+            throw new DOMException('The storage of this origin takes no more.', 'QuotaExceededError')
+          }
+          done += written
+        }
       },
       truncate: byteLength => access.truncate(byteLength),
       flush: () => access.flush(),
