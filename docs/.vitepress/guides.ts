@@ -24,7 +24,7 @@ export const guideGroups: readonly GuideGroup[] = [
   },
   {
     text: 'Run anywhere',
-    pages: { 'deno-and-bun': 'Deno and Bun', electron: 'Electron' },
+    pages: { browser: 'Browser', 'deno-and-bun': 'Deno and Bun', electron: 'Electron' },
   },
   {
     text: 'Frameworks',
