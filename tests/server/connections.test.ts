@@ -63,7 +63,7 @@ test('a connection that says nothing is closed', async t => {
 })
 
 test('a reader that takes nothing of a large reply is given up; one that is slow is not', async t => {
-  const { server } = await serveFake(t, { stallTimeoutMs: 300 })
+  const { server } = await serveFake(t, { stallTimeoutMs: 3000 })
   // More than the system buffers for one connection.
   const large = JSON.stringify({ prompt: 'a b '.repeat(1 << 19) })
   const [stopped, slow] = [await client(t, server), await client(t, server)]
@@ -74,11 +74,11 @@ test('a reader that takes nothing of a large reply is given up; one that is slow
   const timer = setInterval(() => {
     slow.readOn()
     setTimeout(() => slow.stopReading(), 5)
-  }, 20)
+  }, 20) // far more often than the server wants to see
   t.teardown(() => clearInterval(timer))
-  await until('the slow one has all', () => slow.received.endsWith('}'), 60_000)
+  await until('the slow one has all', () => slow.received.endsWith('}'))
   clearInterval(timer)
-  await until('both are over', () => server.core.dispatcher.numInFlight === 0, 60_000)
+  await until('both are over', () => server.core.dispatcher.numInFlight === 0)
   stopped.readOn()
   await until('the stopped one is closed', () => stopped.isClosed)
   const [head = ''] = stopped.received.split('\r\n\r\n')
@@ -185,17 +185,22 @@ test('1,000 connections at once are served, each its stream', async t => {
 })
 
 test('beyond the queue requests get 429 with Retry-After; those in it are served', async t => {
-  const { url, engine } = await serveFake(t, { maxNumSeqs: 4, maxQueue: 8 }, slowStep(5))
-  const replies = await Promise.all(
-    Array.from({ length: 40 }, async () => {
-      const response = await fetch(`${url}/v1/completions`, completion({ max_tokens: 20 }))
-      return {
-        status: response.status,
-        retryAfter: response.headers.get('retry-after'),
-        body: JSON.parse(await response.text()),
-      }
-    }),
-  )
+  const { url, engine } = await serveFake(t, { maxNumSeqs: 4, maxQueue: 8 })
+  // Until all have come, none ends.
+  await engine.pause('keep')
+  let numAnswered = 0
+  const asked = Array.from({ length: 40 }, async () => {
+    const response = await fetch(`${url}/v1/completions`, completion({ max_tokens: 20 }))
+    numAnswered += 1
+    return {
+      status: response.status,
+      retryAfter: response.headers.get('retry-after'),
+      body: JSON.parse(await response.text()),
+    }
+  })
+  await until('what is too much is refused', () => numAnswered === 28)
+  engine.resume()
+  const replies = await Promise.all(asked)
   const refused = replies.filter(({ status }) => status === 429)
   t.is(replies.filter(({ status }) => status === 200).length, 12)
   t.is(refused.length, 28)
@@ -283,18 +288,21 @@ test('closing without time ends what runs: streams with an error event, whole re
 })
 
 test('closing with time lets what runs come to its end, and takes nothing new', async t => {
-  const { server, url, engine } = await serveFake(t, {}, slowStep(5))
+  const { server, url, engine } = await serveFake(t)
   const kept = await client(t, server)
   kept.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await until('it is answered', () => kept.received.startsWith('HTTP/1.1 200'))
+  // Both are there before the server closes, and neither ends before that.
+  await engine.pause('keep')
   const stream = await fetch(`${url}/v1/completions`, completion({ max_tokens: 100, stream: true }))
   const busy = await client(t, server)
   busy.write(
     posted('/v1/completions', completion({ max_tokens: 50 }).body) + posted('/v1/completions', completion().body),
   )
-  await until('both run', () => engine.stats().numRunning >= 2)
-  const closing = server.close({ timeoutMs: 60_000 })
+  await until('both are there', () => engine.numRequests >= 2)
+  const closing = server.close({ timeoutMs: 600_000 })
   await t.throwsAsync(fetch(`${url}/health`))
+  engine.resume()
   const text = await stream.text()
   t.true(text.endsWith('data: [DONE]\n\n'))
   t.notRegex(text, /error/)

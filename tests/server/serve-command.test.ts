@@ -33,7 +33,7 @@ class Serving {
 
   /** Its URL, once it is ready. */
   async url(): Promise<string> {
-    await until(`ready: ${this.stderr}`, () => this.stdout.includes('\n') || this.child.exitCode !== null, 60_000)
+    await until(`ready: ${this.stderr}`, () => this.stdout.includes('\n') || this.child.exitCode !== null)
     const match = /^quire: ready on (\S+)\n$/.exec(this.stdout)
     if (match === null) throw new Error(`not ready: ${this.stdout} ${this.stderr}`)
     return match[1] as string

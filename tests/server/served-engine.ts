@@ -48,6 +48,24 @@ export function completion(fields: object = {}): { method: 'POST'; headers: Reco
   return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
+/** Steps that begin only while the gate is open. */
+export class StepGate {
+  #opened: Promise<void> = Promise.resolve()
+  #open = () => {}
+
+  readonly onStep = (): Promise<void> => this.#opened
+
+  close(): void {
+    this.#opened = new Promise(resolve => {
+      this.#open = resolve
+    })
+  }
+
+  open(): void {
+    this.#open()
+  }
+}
+
 /** Nothing runs, nothing waits, every block is free. */
 export function isIdle(engine: Engine): boolean {
   const { numRunning, numWaiting, numFreeBlocks, numUsableBlocks } = engine.stats()
@@ -55,7 +73,7 @@ export function isIdle(engine: Engine): boolean {
 }
 
 /** Waits for what must come; throws if it does not. */
-export async function until(what: string, isTrue: () => boolean, limitMs = 20_000): Promise<void> {
+export async function until(what: string, isTrue: () => boolean, limitMs = 120_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!isTrue()) {
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`)

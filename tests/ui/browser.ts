@@ -58,7 +58,7 @@ export class TestBrowser {
       viewport: { ...(viewport ?? { width: 1280, height: 800 }) },
     })
     const page = await context.newPage()
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(120_000)
     const visit: Visit = { page, errors: [], requests: [], failures: [] }
     page.on('console', message => {
       if (message.type() === 'error') visit.errors.push(message.text())
