@@ -10,6 +10,7 @@ mod embed;
 #[path = "../../node/src/failure.rs"]
 mod failure;
 mod failure_of_error;
+mod files;
 mod runner;
 mod runner_info;
 mod step;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::embed::{Embed, NativeEmbedBatch};
 use crate::failure::{Failure, Outcome, outcome};
+use crate::files::model_files;
 use crate::runner_info::{NativeKvCacheSpec, NativeMemoryProfile, NativeModelInfo};
 use crate::step::{Step, Warmup};
 use crate::tensor::NativeTensor;
@@ -142,7 +143,7 @@ impl Task for Load {
             let progress = |fraction: f64| {
                 self.on_progress.call(fraction, ThreadsafeFunctionCallMode::NonBlocking);
             };
-            let runner = CandleRunner::load(&self.path, &options, &progress)?;
+            let runner = CandleRunner::load(model_files(), &self.path, &options, &progress)?;
             Ok::<_, Failure>(Runner { inner: Arc::new(Mutex::new(Some(runner))) })
         }))
     }
@@ -178,6 +179,7 @@ fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOp
     let dtype = DTypeChoice::from_name(&options.dtype).ok_or_else(|| refuse("dtype", &options.dtype))?;
     let (backend, isa) = match options.kernels.as_deref() {
         None => (BackendKind::Cpu, None),
+        #[cfg(not(target_family = "wasm"))]
         Some("reference") => (BackendKind::Reference, None),
         Some(name) => (BackendKind::Cpu, Some(Isa::parse(name).map_err(|_| refuse("kernels", name))?)),
     };

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Outcome, outcome};
 
 /// A strided tensor; narrowed and viewed ones share its memory.
 #[napi]
+#[derive(Clone)]
 pub struct NativeTensor {
     pub(crate) inner: HostTensor,
 }

@@ -15,13 +15,18 @@ pub enum Isa {
     Avx2,
     /// 64-bit ARM's Advanced SIMD.
     Neon,
+    /// WebAssembly's 128-bit SIMD with relaxed instructions, in builds that have them.
+    RelaxedSimd,
+    /// WebAssembly's 128-bit SIMD.
+    Simd128,
     /// Portable code.
     Scalar,
 }
 
 impl Isa {
     /// Every instruction set, widest first.
-    pub const ALL: [Isa; 5] = [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
+    pub const ALL: [Isa; 7] =
+        [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::RelaxedSimd, Isa::Simd128, Isa::Scalar];
 
     /// The widest instruction set of this CPU.
     pub fn detect() -> Isa {
@@ -45,13 +50,15 @@ impl Isa {
             .ok_or_else(|| KernelsError::UnknownIsa { name: name.to_owned() })
     }
 
-    /// The name: `avx512bf16`, `avx512`, `avx2`, `neon` or `scalar`.
+    /// The name: `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `simd128` or `scalar`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Avx512Bf16 => "avx512bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
             Isa::Neon => "neon",
+            Isa::RelaxedSimd => "relaxed-simd",
+            Isa::Simd128 => "simd128",
             Isa::Scalar => "scalar",
         }
     }
@@ -75,6 +82,9 @@ impl Isa {
             }
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            // A module with an instruction that its engine does not know is refused whole, before it runs.
+            Isa::RelaxedSimd => cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")),
+            Isa::Simd128 => cfg!(target_arch = "wasm32"),
             Isa::Scalar => true,
             _ => false,
         }

@@ -8,6 +8,8 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod scalar;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod simd128;
 
 /// Lanes of one vector.
 pub(crate) const LANES: usize = 16;
@@ -39,7 +41,7 @@ pub(crate) trait Lanes: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// The smaller; `other` where either is NaN.
     unsafe fn min(self, other: Self) -> Self;
-    /// `self * factor + addend`, with one rounding on every set but the scalar one.
+    /// `self * factor + addend`, with one rounding on every set but the scalar one and, without relaxed SIMD, WebAssembly's.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// To the nearest integer, ties to even.
     unsafe fn round(self) -> Self;

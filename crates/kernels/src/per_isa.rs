@@ -21,6 +21,16 @@ macro_rules! per_isa {
             unsafe fn neon($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::neon::NeonLanes, $($generic)*>($($argument),*)
             }
+            #[cfg(target_arch = "wasm32")]
+            #[target_feature(enable = "simd128")]
+            unsafe fn simd128($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::simd128::Simd128Lanes<false>, $($generic)*>($($argument),*)
+            }
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+            #[target_feature(enable = "simd128,relaxed-simd")]
+            unsafe fn relaxed_simd($($argument: $type),*) $(-> $result)? {
+                $body::<crate::lanes::simd128::Simd128Lanes<true>, $($generic)*>($($argument),*)
+            }
             unsafe fn scalar($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::scalar::ScalarLanes, $($generic)*>($($argument),*)
             }
@@ -31,6 +41,10 @@ macro_rules! per_isa {
                 crate::Isa::Avx2 => avx2,
                 #[cfg(target_arch = "aarch64")]
                 crate::Isa::Neon => neon,
+                #[cfg(target_arch = "wasm32")]
+                crate::Isa::Simd128 => simd128,
+                #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+                crate::Isa::RelaxedSimd => relaxed_simd,
                 _ => scalar,
             }
         }

@@ -90,6 +90,11 @@ impl TileTable {
             // 32 registers of 4 lanes: at most 24 sums.
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => table!(f32_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            // 16 registers of 4 lanes on most CPUs below: at most 12 sums.
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+            Isa::RelaxedSimd => table!(f32_relaxed_simd, false; 1 => 2, 2 => 1, 3 => 1),
+            #[cfg(target_arch = "wasm32")]
+            Isa::Simd128 => table!(f32_simd128, false; 1 => 2, 2 => 1, 3 => 1),
             _ => table!(f32_scalar, false; 1 => 1, 2 => 1),
         }
     }
@@ -109,6 +114,10 @@ impl TileTable {
             Isa::Avx2 => table!(bf16_avx2, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => table!(bf16_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+            Isa::RelaxedSimd => table!(bf16_relaxed_simd, false; 1 => 2, 2 => 1, 3 => 1),
+            #[cfg(target_arch = "wasm32")]
+            Isa::Simd128 => table!(bf16_simd128, false; 1 => 2, 2 => 1, 3 => 1),
             _ => table!(bf16_scalar, false; 1 => 1, 2 => 1),
         }
     }
@@ -191,6 +200,14 @@ instance!(bf16_avx2, bf16_tile, x86::Avx2Lanes, "avx2,fma,f16c");
 instance!(f32_neon, f32_tile, crate::lanes::neon::NeonLanes, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(bf16_neon, bf16_tile, crate::lanes::neon::NeonLanes, "neon");
+#[cfg(target_arch = "wasm32")]
+instance!(f32_simd128, f32_tile, crate::lanes::simd128::Simd128Lanes<false>, "simd128");
+#[cfg(target_arch = "wasm32")]
+instance!(bf16_simd128, bf16_tile, crate::lanes::simd128::Simd128Lanes<false>, "simd128");
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+instance!(f32_relaxed_simd, f32_tile, crate::lanes::simd128::Simd128Lanes<true>, "simd128,relaxed-simd");
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+instance!(bf16_relaxed_simd, bf16_tile, crate::lanes::simd128::Simd128Lanes<true>, "simd128,relaxed-simd");
 instance!(f32_scalar, f32_tile, crate::lanes::scalar::ScalarLanes);
 instance!(bf16_scalar, bf16_tile, crate::lanes::scalar::ScalarLanes);
 

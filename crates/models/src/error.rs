@@ -14,6 +14,7 @@ pub enum ModelError {
     #[error(transparent)]
     Kernels(#[from] KernelsError),
     /// The reference backend's framework failed.
+    #[cfg(not(target_family = "wasm"))]
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
     /// No architecture of this name is built in.

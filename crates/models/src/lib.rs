@@ -11,6 +11,7 @@ mod error;
 mod forward_input;
 mod kv_cache;
 mod layers;
+#[cfg(not(target_family = "wasm"))]
 mod reference;
 mod registry;
 mod sequence_limit;
@@ -24,6 +25,7 @@ pub use error::ModelError;
 pub use forward_input::ForwardInput;
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, Norm, OutputHead, RopeAngles};
+#[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};
 pub use sequence_limit::max_sequence_tokens;

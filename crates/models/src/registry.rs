@@ -3,7 +3,7 @@
 use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
 
 use crate::arch::{bert, gpt_neox, gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
-use crate::{Backend, CausalModel, EncoderModel, ModelError, ReferenceBackend, WeightLoader};
+use crate::{Backend, CausalModel, CpuBackend, EncoderModel, ModelError, WeightLoader};
 
 /// A model of either kind.
 pub enum Model<B: Backend> {
@@ -98,11 +98,8 @@ impl<B: Backend> Architecture<B> {
 
 /// The names of the supported architectures, sorted.
 pub fn architectures() -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = registry::<ReferenceBackend>()
-        .iter()
-        .flat_map(|found| [Some(found.name), found.headless_name()])
-        .flatten()
-        .collect();
+    let mut names: Vec<&'static str> =
+        registry::<CpuBackend>().iter().flat_map(|found| [Some(found.name), found.headless_name()]).flatten().collect();
     names.sort_unstable();
     names
 }
@@ -112,7 +109,7 @@ pub fn architectures() -> Vec<&'static str> {
 /// # Errors
 /// [`ModelError::UnsupportedArchitecture`], which lists the supported ones, or what is wrong with a field.
 pub fn read_config(document: &ConfigDocument) -> Result<ModelConfig, ModelError> {
-    let architecture = find::<ReferenceBackend>(document)?;
+    let architecture = find::<CpuBackend>(document)?;
     let mut config = ModelConfig::read(document, architecture.class)?;
     match architecture
         .headless_name()
@@ -133,7 +130,7 @@ pub fn read_config(document: &ConfigDocument) -> Result<ModelConfig, ModelError>
 /// # Errors
 /// As [`read_config`].
 pub fn model_use(config: &ModelConfig) -> Result<ModelUse, ModelError> {
-    let architecture = find::<ReferenceBackend>(&config.document)?;
+    let architecture = find::<CpuBackend>(&config.document)?;
     Ok(match architecture.build {
         Build::Causal(headless, _) if config.architecture == headless => ModelUse::Embed,
         Build::Causal(..) => ModelUse::Generate,

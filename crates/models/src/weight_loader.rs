@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quire_weights::{DType, ModelConfig, SafeTensors, TensorView};
+use quire_weights::{DType, ModelConfig, SafeTensors, StoredTensor, TensorView};
 
 use crate::layers::HeadLayout;
 use crate::{Activation, Backend, Linear, MatrixPart, ModelError, Norm, RopeAngles, StoredOrder};
@@ -49,7 +49,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     pub(crate) fn same_bytes(&self, one: &str, other: &str) -> Result<bool, ModelError> {
         let (one, other) = (self.tensors.get(one)?, self.tensors.get(other)?);
-        Ok(one.dtype == other.dtype && one.shape == other.shape && one.bytes == other.bytes)
+        Ok(one.dtype == other.dtype && one.shape == other.shape && one.bytes() == other.bytes())
     }
 
     /// `prefix.weight` `[outputs, inputs]` and, with `bias`, `prefix.bias` `[outputs]`.
@@ -70,13 +70,20 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         inputs: usize,
         bias: bool,
     ) -> Result<Linear<B>, ModelError> {
-        let weights = parts
+        let stored = parts
             .iter()
-            .map(|(prefix, outputs)| {
-                let view = self.tensor(&format!("{prefix}.weight"), &[*outputs, inputs])?;
-                Ok(MatrixPart { view, order: StoredOrder::OutputMajor, outputs: *outputs, inputs })
-            })
+            .map(|(prefix, outputs)| self.tensor(&format!("{prefix}.weight"), &[*outputs, inputs]))
             .collect::<Result<Vec<_>, ModelError>>()?;
+        let weights: Vec<MatrixPart<'_>> = stored
+            .iter()
+            .zip(parts)
+            .map(|(tensor, (_, outputs))| MatrixPart {
+                view: tensor.view(),
+                order: StoredOrder::OutputMajor,
+                outputs: *outputs,
+                inputs,
+            })
+            .collect();
         let biases = match bias {
             false => None,
             true => Some(
@@ -88,7 +95,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         };
         let bias = match biases {
             None => None,
-            Some(biases) => Some(self.load_vector(&biases)?),
+            Some(biases) => Some(self.load_vector(&biases.iter().map(StoredTensor::view).collect::<Vec<_>>())?),
         };
         Ok(Linear { weight: self.load_matrix(&weights)?, bias })
     }
@@ -105,14 +112,14 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         let (outputs, head_dim) = (3 * heads.num_heads * heads.head_dim, heads.head_dim);
         let weight = self.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
         let shape = [head_dim, inputs];
-        let parts: Vec<MatrixPart<'_>> = by_head(weight, heads.num_heads, &shape)
+        let parts: Vec<MatrixPart<'_>> = by_head(weight.view(), heads.num_heads, &shape)
             .map(|view| MatrixPart { view, order: StoredOrder::OutputMajor, outputs: head_dim, inputs })
             .collect();
         let bias = match bias {
             false => None,
             true => {
                 let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
-                Some(self.load_vector(&by_head(bias, heads.num_heads, &[head_dim]).collect::<Vec<_>>())?)
+                Some(self.load_vector(&by_head(bias.view(), heads.num_heads, &[head_dim]).collect::<Vec<_>>())?)
             }
         };
         Ok(Linear { weight: self.load_matrix(&parts)?, bias })
@@ -120,22 +127,23 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]` and `prefix.bias` `[outputs]`.
     pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
-        let view = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
+        let stored = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
-        let weight = self.load_matrix(&[MatrixPart { view, order: StoredOrder::InputMajor, outputs, inputs }])?;
-        Ok(Linear { weight, bias: Some(self.load_vector(&[bias])?) })
+        let part = MatrixPart { view: stored.view(), order: StoredOrder::InputMajor, outputs, inputs };
+        let weight = self.load_matrix(&[part])?;
+        Ok(Linear { weight, bias: Some(self.load_vector(&[bias.view()])?) })
     }
 
     /// The tensor `name` as a matrix whose rows are looked up.
     pub(crate) fn embedding(&self, name: &str, [rows, width]: [usize; 2]) -> Result<B::Matrix, ModelError> {
-        let view = self.tensor(name, &[rows, width])?;
-        let part = MatrixPart { view, order: StoredOrder::OutputMajor, outputs: rows, inputs: width };
+        let stored = self.tensor(name, &[rows, width])?;
+        let part = MatrixPart { view: stored.view(), order: StoredOrder::OutputMajor, outputs: rows, inputs: width };
         self.load_matrix(&[part])
     }
 
     /// The vector `name`.
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
-        self.load_vector(&[self.tensor(name, &[length])?])
+        self.load_vector(&[self.tensor(name, &[length])?.view()])
     }
 
     /// A vector of equal numbers that no checkpoint stores.
@@ -201,15 +209,16 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         Activation::from_name(&self.config.activation)
     }
 
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<TensorView<'a>, ModelError> {
-        let view = self.tensors.get(name)?;
-        if view.shape == expected {
-            return Ok(view);
+    /// A tensor of the expected shape. Each is asked for once.
+    fn tensor(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'a>, ModelError> {
+        let stored = self.tensors.take(name)?;
+        if stored.shape == expected {
+            return Ok(stored);
         }
         Err(ModelError::WrongShape {
             tensor: name.to_string(),
             expected: expected.to_vec(),
-            found: view.shape.to_vec(),
+            found: stored.shape.to_vec(),
         })
     }
 

@@ -11,6 +11,7 @@ use quire_text::{TemplateSources, TextError, Timestamp};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome, outcome};
+use crate::files::text_files;
 use crate::tokenizer::Tokenizer;
 
 /// What a rendering takes beside the messages; lists and objects as JSON.
@@ -52,7 +53,7 @@ impl NativeRenderOptions {
 #[napi]
 pub fn chat_template_source(directory: String, has_tools: bool) -> Outcome<String> {
     outcome(|| {
-        let sources = TemplateSources::from_directory(Path::new(&directory))?;
+        let sources = TemplateSources::from_files(text_files(), Path::new(&directory))?;
         Ok::<_, TextError>(sources.select(None, has_tools)?.to_owned())
     })
 }

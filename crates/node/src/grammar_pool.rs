@@ -68,6 +68,7 @@ struct Inner {
 
 /// One tokenizer's grammars and the sequences that follow them.
 #[napi]
+#[derive(Clone)]
 pub struct GrammarPool {
     inner: Arc<Inner>,
     rows: Arc<GrammarRows>,

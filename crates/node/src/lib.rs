@@ -14,6 +14,7 @@ mod detokenizer_pool;
 mod engine_core;
 mod failure;
 mod failure_of_error;
+mod files;
 mod grammar_pool;
 mod grammar_rows;
 mod pooled_texts;

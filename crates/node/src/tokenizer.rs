@@ -7,6 +7,7 @@ use napi::{Env, Result, Task};
 use napi_derive::napi;
 
 use crate::failure::{Failure, Outcome, outcome};
+use crate::files::text_files;
 use crate::words::fill;
 
 /// A model's tokenizer. Cheap to share: clones have the same tables.
@@ -120,7 +121,9 @@ impl Task for LoadTokenizer {
     type JsValue = Outcome<Tokenizer>;
 
     fn compute(&mut self) -> Result<Self::Output> {
-        Ok(outcome(|| quire_text::Tokenizer::from_directory(&self.directory).map(|inner| Tokenizer { inner })))
+        Ok(outcome(|| {
+            quire_text::Tokenizer::from_files(text_files(), &self.directory).map(|inner| Tokenizer { inner })
+        }))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> Result<Self::JsValue> {

@@ -7,7 +7,9 @@ use quire_core::{BatchRow, InputBatchBuffer, InputBatchView, SamplingColumns, Se
 use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
 use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
-use quire_weights::{ConfigDocument, DType, ModelConfig, ModelDirectory, PoolingConfig, SafeTensors, WeightsError};
+use quire_weights::{
+    ConfigDocument, DType, ModelConfig, ModelDirectory, ModelFiles, PoolingConfig, SafeTensors, WeightsError,
+};
 
 use crate::batch_check::{StepBounds, check_batch};
 use crate::embed_batch::{EmbedBatch, EmbedBounds, EmbedOutput, EmbedPart};
@@ -48,29 +50,35 @@ pub struct CandleRunner {
 }
 
 impl CandleRunner {
-    /// Loads the model in the directory at `path`. `progress` hears shares from 0 to 1. Files are closed again on return.
+    /// Loads the model in the directory at `path` of `files`. `progress` hears shares from 0 to 1. Files are closed again on return.
     ///
     /// # Errors
     /// The files, the model or the options: see [`RunnerError::code`].
-    pub fn load(path: &Path, options: &RunnerOptions, progress: &dyn Fn(f64)) -> Result<CandleRunner, RunnerError> {
+    pub fn load(
+        files: &dyn ModelFiles,
+        path: &Path,
+        options: &RunnerOptions,
+        progress: &dyn Fn(f64),
+    ) -> Result<CandleRunner, RunnerError> {
         let isa = options.isa.unwrap_or_else(Isa::detect);
         let kernels = Arc::new(Kernels::new(isa)?);
         let pool = Arc::new(ThreadPool::new(options.threads)?);
-        let directory = ModelDirectory::open(path).map_err(quire_models::ModelError::from)?;
+        let directory = ModelDirectory::open(files, path).map_err(quire_models::ModelError::from)?;
         let config = read_config(&directory.config)?;
         let model_use = model_use(&config)?;
         let pooling = match model_use {
-            ModelUse::Score => PoolingConfig::read_inputs(path),
-            ModelUse::Generate | ModelUse::Embed => PoolingConfig::read(path),
+            ModelUse::Score => PoolingConfig::read_inputs(files, path),
+            ModelUse::Generate | ModelUse::Embed => PoolingConfig::read(files, path),
         }
         .map_err(quire_models::ModelError::from)?;
         let checkpoint_dtype = config.dtype.unwrap_or_else(|| most_common_dtype(&directory.tensors));
         let dtype = match options.backend {
             crate::BackendKind::Cpu => options.dtype.resolve(checkpoint_dtype),
+            #[cfg(not(target_family = "wasm"))]
             crate::BackendKind::Reference => ElementType::F32,
         };
-        let files = (&config, &directory.tensors);
-        let loaded = RunningModel::load(options.backend, (&kernels, &pool), dtype, files, progress)?;
+        let checkpoint = (&config, &directory.tensors);
+        let loaded = RunningModel::load(options.backend, (&kernels, &pool), dtype, checkpoint, progress)?;
         let facts = LoadedFacts {
             dtype: dtype.into(),
             checkpoint_dtype,
@@ -323,8 +331,8 @@ fn matryoshka_dimensions(config: &ConfigDocument) -> Result<Vec<usize>, WeightsE
 /// The format that most bytes are stored in, for configurations that don't say.
 fn most_common_dtype(tensors: &SafeTensors) -> DType {
     let bytes_of = |dtype: DType| -> usize {
-        let views = tensors.names().filter_map(|name| tensors.get(name).ok());
-        views.filter(|view| view.dtype == dtype).map(|view| view.bytes.len()).sum()
+        let stored = tensors.names().filter_map(|name| tensors.get(name).ok());
+        stored.filter(|tensor| tensor.dtype == dtype).map(|tensor| tensor.bytes().len()).sum()
     };
     let formats = [DType::F32, DType::Bf16, DType::F16];
     formats.into_iter().max_by_key(|&dtype| bytes_of(dtype)).unwrap_or(DType::F32)

@@ -10,5 +10,8 @@ pub fn cpu_features() -> Vec<&'static str> {
     look!(is_x86_feature_detected: "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16", "avx512vnni");
     #[cfg(target_arch = "aarch64")]
     look!(is_aarch64_feature_detected: "neon", "bf16", "i8mm", "dotprod");
+    // What a module uses was decided when it was built.
+    #[cfg(target_family = "wasm")]
+    found.extend(if cfg!(feature = "relaxed-simd") { vec!["simd128", "relaxed-simd"] } else { vec!["simd128"] });
     found
 }

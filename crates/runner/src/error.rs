@@ -143,6 +143,12 @@ pub enum RunnerError {
     },
 }
 
+impl From<WeightsError> for RunnerError {
+    fn from(error: WeightsError) -> RunnerError {
+        RunnerError::Model(error.into())
+    }
+}
+
 impl RunnerError {
     /// The stable code that callers match on.
     pub fn code(&self) -> &'static str {
@@ -174,8 +180,10 @@ fn model_code(error: &ModelError) -> &'static str {
         | ModelError::UnsupportedActivation { .. }
         | ModelError::UnsupportedConfig { .. }
         | ModelError::Weights(WeightsError::UnsupportedDType { .. }) => "ERR_MODEL_UNSUPPORTED",
+        #[cfg(not(target_family = "wasm"))]
         ModelError::Candle(_) => "ERR_RUNNER",
         ModelError::Kernels(error) => kernels_code(error),
+        ModelError::Weights(WeightsError::OutOfMemory { .. }) => "ERR_OUT_OF_MEMORY",
         ModelError::Weights(WeightsError::NotADirectory { .. } | WeightsError::MissingFile { .. }) => {
             "ERR_MODEL_NOT_FOUND"
         }

@@ -32,5 +32,7 @@ pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, RunnerOptions};
 pub use quire_kernels::Isa;
 pub use quire_models::architectures;
-pub use quire_weights::{GenerationConfig, PoolingKind};
+pub use quire_weights::{
+    FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,
+};
 pub use score_activation::ScoreActivation;

@@ -42,7 +42,8 @@ pub enum BackendKind {
     /// The CPU kernels.
     #[default]
     Cpu,
-    /// candle's tensors in float32: slow, the one that the other is compared with.
+    /// candle's tensors in float32: slow, the one that the other is compared with. Not in WebAssembly.
+    #[cfg(not(target_family = "wasm"))]
     Reference,
 }
 

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use quire_kernels::{ElementType, Kernels, ThreadPool};
-use quire_models::{
-    Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, ReferenceBackend, load,
-};
+#[cfg(not(target_family = "wasm"))]
+use quire_models::ReferenceBackend;
+use quire_models::{Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, load};
 use quire_weights::{ModelConfig, SafeTensors};
 
 use crate::BackendKind;
 
 pub(crate) enum RunningModel {
-    Cpu { backend: CpuBackend, model: Model<CpuBackend> },
-    Reference { model: Model<ReferenceBackend> },
+    Cpu {
+        backend: CpuBackend,
+        model: Model<CpuBackend>,
+    },
+    #[cfg(not(target_family = "wasm"))]
+    Reference {
+        model: Model<ReferenceBackend>,
+    },
 }
 
 /// A model and what loading it showed.
@@ -27,6 +33,7 @@ macro_rules! on_backend {
     ($running:expr, |$backend:ident, $model:ident| $body:expr) => {
         match $running {
             RunningModel::Cpu { backend: $backend, model: $model } => $body,
+            #[cfg(not(target_family = "wasm"))]
             RunningModel::Reference { model: $model } => {
                 let $backend = &ReferenceBackend;
                 $body
@@ -50,6 +57,7 @@ impl RunningModel {
                 let model = RunningModel::Cpu { backend, model: loaded.model };
                 Ok(Loaded { model, weights_bytes: loaded.weights_bytes, num_parameters: loaded.num_parameters })
             }
+            #[cfg(not(target_family = "wasm"))]
             BackendKind::Reference => {
                 let loaded = load(&ReferenceBackend, config, tensors, progress)?;
                 let model = RunningModel::Reference { model: loaded.model };

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use quire_runner::{
-    BackendKind, CandleRunner, DTypeChoice, EmbedBatch, EmbedOutput, EmbedPart, Isa, PoolingKind, RunnerOptions,
+    BackendKind, CandleRunner, DTypeChoice, EmbedBatch, EmbedOutput, EmbedPart, FileSystem, Isa, PoolingKind,
+    RunnerOptions,
 };
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ fn numbers(value: &Value) -> Vec<f32> {
 }
 
 fn load(path: &Path, isa: Option<Isa>, backend: BackendKind, dtype: DTypeChoice) -> CandleRunner {
-    CandleRunner::load(path, &RunnerOptions { dtype, threads: 2, isa, backend }, &|_| {}).unwrap()
+    CandleRunner::load(&FileSystem, path, &RunnerOptions { dtype, threads: 2, isa, backend }, &|_| {}).unwrap()
 }
 
 /// Every way to compute: each instruction set, and the reference.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use quire_core::{BatchRow, BlockId, InputBatchBuffer, InputBatchView, SamplingColumns, SequenceId};
 use quire_runner::{
-    BackendKind, CandleRunner, HostDType, HostTensor, Isa, ModelOutput, RunnerError, RunnerOptions, architectures,
+    BackendKind, CandleRunner, FileSystem, HostDType, HostTensor, Isa, ModelOutput, RunnerError, RunnerOptions,
+    architectures,
 };
 
 fn fixture() -> PathBuf {
@@ -14,7 +15,7 @@ fn fixture() -> PathBuf {
 }
 
 fn load(path: &Path, options: &RunnerOptions) -> Result<CandleRunner, RunnerError> {
-    CandleRunner::load(path, options, &|_| {})
+    CandleRunner::load(&FileSystem, path, options, &|_| {})
 }
 
 fn runner() -> CandleRunner {

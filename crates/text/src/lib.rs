@@ -1,5 +1,5 @@
 //! Text on its way to token ids and back: tokenizers, chat templates and incremental detokenization.
-//! Knows nothing of models, devices, requests or sockets; reads files only in `from_directory`.
+//! Knows nothing of models, devices, requests or sockets; reads files only through `TextFiles`.
 #![forbid(unsafe_code)]
 
 mod bad_words;
@@ -16,6 +16,7 @@ mod special_tokens;
 mod stop_matcher;
 mod template;
 mod template_source;
+mod text_files;
 mod text_stream;
 mod tokenizer;
 mod tokenizer_limits;
@@ -32,5 +33,6 @@ pub use grammar::{
 pub use pooled_input::{InputLimit, PooledInput, PooledText};
 pub use special_tokens::SpecialTokens;
 pub use template_source::TemplateSources;
+pub use text_files::{FileSystem, TextFiles};
 pub use tokenizer::Tokenizer;
 pub use truncation::{TruncationSide, truncate};

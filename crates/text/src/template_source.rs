@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::TextError;
 use crate::special_tokens::parse_object;
-use crate::tokenizer::read_text;
+use crate::text_files::{FileSystem, TextFiles, read_text};
 use crate::tokenizer_limits::{MAX_CONFIG_BYTES, MAX_TEMPLATE_BYTES};
 
 const DEFAULT: &str = "default";
@@ -55,26 +55,34 @@ impl TemplateSources {
     /// # Errors
     /// `Read`, `TooLarge`, `InvalidConfig`.
     pub fn from_directory(directory: &Path) -> Result<Self, TextError> {
-        let config = read_text(&directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
+        Self::from_files(&FileSystem, directory)
+    }
+
+    /// As `from_directory`, of `files`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_files(files: &dyn TextFiles, directory: &Path) -> Result<Self, TextError> {
+        let config = read_text(files, &directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
         let mut sources = Self::from_config(config.as_deref().unwrap_or("{}"))?;
-        if let Some(text) = read_text(&directory.join("chat_template.json"), MAX_CONFIG_BYTES)? {
+        if let Some(text) = read_text(files, &directory.join("chat_template.json"), MAX_CONFIG_BYTES)? {
             for (name, source) in Self::from_config(&text)?.templates {
                 sources.set(&name, &source);
             }
         }
-        if let Some(source) = read_text(&directory.join("chat_template.jinja"), MAX_TEMPLATE_BYTES)? {
+        if let Some(source) = read_text(files, &directory.join("chat_template.jinja"), MAX_TEMPLATE_BYTES)? {
             sources.set(DEFAULT, &source);
         }
         let folder = directory.join(FOLDER);
         let mut paths = Vec::new();
-        match std::fs::read_dir(&folder) {
-            Ok(entries) => paths.extend(entries.filter_map(Result::ok).map(|entry| entry.path())),
+        match files.list(&folder) {
+            Ok(entries) => paths.extend(entries),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(reason) => return Err(TextError::Read { path: folder, reason }),
         }
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jinja")) {
-            if let (Some(name), Some(source)) = (path.file_stem(), read_text(path, MAX_TEMPLATE_BYTES)?) {
+            if let (Some(name), Some(source)) = (path.file_stem(), read_text(files, path, MAX_TEMPLATE_BYTES)?) {
                 sources.set(&name.to_string_lossy(), &source);
             }
         }

@@ -2,7 +2,6 @@
 //! Immutable and shared: a clone is a reference, so that thousands of streams can hold one.
 
 use std::borrow::Cow;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::error::TextError;
 use crate::llama_spaces::{self, Spaces};
 use crate::piece_table::PieceTable;
 use crate::special_tokens::{SpecialTokens, TokenizerFlags, parse_object};
+use crate::text_files::{FileSystem, TextFiles, check_size, read_limited, read_text};
 use crate::text_stream::TextStream;
 use crate::tokenizer_limits::{self, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES};
 use crate::truncation::TruncationSide;
@@ -109,13 +109,21 @@ impl Tokenizer {
     /// # Errors
     /// `Read`, and those of `from_json`.
     pub fn from_directory(directory: &Path) -> Result<Self, TextError> {
+        Self::from_files(&FileSystem, directory)
+    }
+
+    /// As `from_directory`, of `files`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_files(files: &dyn TextFiles, directory: &Path) -> Result<Self, TextError> {
         let path = directory.join("tokenizer.json");
-        let bytes = read_limited(&path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| TextError::Read {
+        let bytes = read_limited(files, &path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| TextError::Read {
             path: path.clone(),
             reason: std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file"),
         })?;
-        let config = read_text(&directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
-        let map = read_text(&directory.join("special_tokens_map.json"), MAX_CONFIG_BYTES)?;
+        let config = read_text(files, &directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
+        let map = read_text(files, &directory.join("special_tokens_map.json"), MAX_CONFIG_BYTES)?;
         Self::from_json(&bytes, config.as_deref(), map.as_deref())
     }
 
@@ -325,32 +333,5 @@ fn frame(hf: &HfTokenizer, flags: &TokenizerFlags, bos_id: Option<i32>, eos_id: 
     Ok(Frame::Flags {
         before: bos_id.filter(|_| flags.add_bos_token.unwrap_or(adds_bos)),
         after: eos_id.filter(|_| flags.add_eos_token.unwrap_or(adds_eos)),
-    })
-}
-
-fn check_size(file: &str, num_bytes: u64, limit_bytes: u64) -> Result<(), TextError> {
-    if num_bytes > limit_bytes {
-        return Err(TextError::TooLarge { file: file.to_owned(), num_bytes, limit_bytes });
-    }
-    Ok(())
-}
-
-/// The bytes of a file that may be absent.
-pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, TextError> {
-    let read_error = |reason| TextError::Read { path: path.to_owned(), reason };
-    match fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(read_error(error)),
-        Ok(metadata) => check_size(&path.display().to_string(), metadata.len(), limit_bytes)?,
-    }
-    fs::read(path).map(Some).map_err(read_error)
-}
-
-/// The text of a file that may be absent.
-pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<Option<String>, TextError> {
-    let Some(bytes) = read_limited(path, limit_bytes)? else { return Ok(None) };
-    String::from_utf8(bytes).map(Some).map_err(|error| TextError::Read {
-        path: path.to_owned(),
-        reason: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::json::{describe, parse_object, read_object};
-use crate::{DType, WeightsError};
+use crate::{DType, ModelFiles, WeightsError};
 
 /// Most bytes of a `config.json` that are read.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
@@ -22,12 +22,12 @@ pub struct ConfigDocument {
 }
 
 impl ConfigDocument {
-    /// Reads the file at `path`.
+    /// Reads the file at `path` of `files`.
     ///
     /// # Errors
     /// The file can't be read, is larger than 4 MiB, or is not a JSON object.
-    pub fn read(path: &Path) -> Result<ConfigDocument, WeightsError> {
-        Ok(ConfigDocument { path: path.to_path_buf(), object: read_object(path, MAX_CONFIG_BYTES)? })
+    pub fn read(files: &dyn ModelFiles, path: &Path) -> Result<ConfigDocument, WeightsError> {
+        Ok(ConfigDocument { path: path.to_path_buf(), object: read_object(files, path, MAX_CONFIG_BYTES)? })
     }
 
     /// Parses `bytes`; errors call the file `path`.

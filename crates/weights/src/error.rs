@@ -30,6 +30,14 @@ pub enum WeightsError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The weights do not fit into memory.
+    #[error("{path} has {bytes} bytes, for which there is no memory")]
+    OutOfMemory {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of it.
+        bytes: u64,
+    },
     /// A file's length changed after it was opened; its contents can't be trusted any more.
     #[error("{path} changed while it was read: {expected} bytes when opened, {found} now")]
     FileChanged {

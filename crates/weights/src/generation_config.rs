@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{ConfigDocument, WeightsError};
+use crate::{ConfigDocument, ModelFiles, WeightsError};
 
 /// Recommended sampling parameters; `None` where the file says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,15 +30,15 @@ pub struct GenerationConfig {
 }
 
 impl GenerationConfig {
-    /// Reads the file at `path`; a missing file is an empty configuration.
+    /// Reads the file at `path` of `files`; a missing file is an empty configuration.
     ///
     /// # Errors
     /// The file can't be read, is not a JSON object, or a field has the wrong type.
-    pub fn read(path: &Path) -> Result<GenerationConfig, WeightsError> {
-        if !path.exists() {
+    pub fn read(files: &dyn ModelFiles, path: &Path) -> Result<GenerationConfig, WeightsError> {
+        if !files.exists(path) {
             return Ok(GenerationConfig::default());
         }
-        GenerationConfig::from_document(&ConfigDocument::read(path)?)
+        GenerationConfig::from_document(&ConfigDocument::read(files, path)?)
     }
 
     /// Reads the fields of a parsed document.

@@ -1,32 +1,31 @@
 //! Reading small JSON files of a model with a limit on their size. The parser itself limits the depth to 128.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::WeightsError;
+use crate::{ModelFiles, WeightsError};
 
 /// Reads the JSON object in the file at `path`, at most `allowed` bytes.
-pub(crate) fn read_object(path: &Path, allowed: u64) -> Result<Map<String, Value>, WeightsError> {
-    parse_object(path, &read_bytes(path, allowed)?, allowed)
+pub(crate) fn read_object(
+    files: &dyn ModelFiles,
+    path: &Path,
+    allowed: u64,
+) -> Result<Map<String, Value>, WeightsError> {
+    parse_object(path, &read_bytes(files, path, allowed)?, allowed)
 }
 
 /// Reads the JSON list in the file at `path`, at most `allowed` bytes.
-pub(crate) fn read_array(path: &Path, allowed: u64) -> Result<Vec<Value>, WeightsError> {
-    match parse(path, &read_bytes(path, allowed)?, allowed)? {
+pub(crate) fn read_array(files: &dyn ModelFiles, path: &Path, allowed: u64) -> Result<Vec<Value>, WeightsError> {
+    match parse(path, &read_bytes(files, path, allowed)?, allowed)? {
         Value::Array(values) => Ok(values),
         other => Err(unexpected(path, "a list", &other)),
     }
 }
 
 /// The file's bytes, one more than is allowed at most.
-fn read_bytes(path: &Path, allowed: u64) -> Result<Vec<u8>, WeightsError> {
-    let io = |source| WeightsError::Io { path: path.to_path_buf(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(io)?.take(allowed + 1).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
+fn read_bytes(files: &dyn ModelFiles, path: &Path, allowed: u64) -> Result<Vec<u8>, WeightsError> {
+    files.read(path, allowed + 1).map_err(|source| WeightsError::Io { path: path.to_path_buf(), source })
 }
 
 /// Parses `bytes`, which came from `path`, as a JSON object of at most `allowed` bytes.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::json::{read_array, read_object};
-use crate::{ConfigDocument, WeightsError};
+use crate::{ConfigDocument, ModelFiles, WeightsError};
 
 /// Most bytes of one of the files that are read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -84,11 +84,12 @@ impl PoolingConfig {
     ///
     /// # Errors
     /// A file that is broken.
-    pub fn read_inputs(directory: &Path) -> Result<PoolingConfig, WeightsError> {
-        let Some(path) = SENTENCE_FILES.iter().map(|file| directory.join(file)).find(|path| path.exists()) else {
+    pub fn read_inputs(files: &dyn ModelFiles, directory: &Path) -> Result<PoolingConfig, WeightsError> {
+        let mut paths = SENTENCE_FILES.iter().map(|file| directory.join(file));
+        let Some(path) = paths.find(|path| files.exists(path)) else {
             return Ok(PoolingConfig::default());
         };
-        let document = ConfigDocument::read(&path)?;
+        let document = ConfigDocument::read(files, &path)?;
         let max_tokens = document.count("max_seq_length")?;
         if max_tokens == Some(0) {
             return Err(document.invalid_text("max_seq_length", "0".to_string(), "a number above 0, or null"));
@@ -101,14 +102,14 @@ impl PoolingConfig {
     ///
     /// # Errors
     /// A file that is broken, a module that is not known here, a path outside the directory.
-    pub fn read(directory: &Path) -> Result<PoolingConfig, WeightsError> {
-        let mut config = PoolingConfig::read_inputs(directory)?;
+    pub fn read(files: &dyn ModelFiles, directory: &Path) -> Result<PoolingConfig, WeightsError> {
+        let mut config = PoolingConfig::read_inputs(files, directory)?;
         let path = directory.join("modules.json");
-        if !path.exists() {
+        if !files.exists(&path) {
             return Ok(config);
         }
         config.normalizes = Some(false);
-        for module in read_array(&path, MAX_BYTES)? {
+        for module in read_array(files, &path, MAX_BYTES)? {
             let field = |name: &str| module.get(name).and_then(Value::as_str).unwrap_or_default();
             let invalid = |field: &str, found: &str, expected: &'static str| WeightsError::InvalidField {
                 path: path.clone(),
@@ -125,7 +126,7 @@ impl PoolingConfig {
                     if !plain {
                         return Err(invalid("path", folder, "the name of a folder in the model directory"));
                     }
-                    config.kind = Some(read_kind(&directory.join(folder).join("config.json"))?);
+                    config.kind = Some(read_kind(files, &directory.join(folder).join("config.json"))?);
                 }
                 "Normalize" => config.normalizes = Some(true),
                 _ => return Err(invalid("type", class, "Transformer, Pooling or Normalize")),
@@ -136,8 +137,8 @@ impl PoolingConfig {
 }
 
 /// The one kind that the configuration of a pooling module switches on.
-fn read_kind(path: &Path) -> Result<PoolingKind, WeightsError> {
-    let object = read_object(path, MAX_BYTES)?;
+fn read_kind(files: &dyn ModelFiles, path: &Path) -> Result<PoolingKind, WeightsError> {
+    let object = read_object(files, path, MAX_BYTES)?;
     let invalid = |field: &str, found: String| WeightsError::InvalidField {
         path: path.to_path_buf(),
         field: field.to_string(),

@@ -5,60 +5,34 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::dtype::from_stored_name;
-use crate::mapped_file::MappedFile;
 use crate::shard_index::read_shard_index;
-use crate::tensor_header::{TensorEntry, read_header};
-use crate::{DType, WeightsError};
+use crate::tensor_header::TensorEntry;
+use crate::weight_file::WeightBytes;
+use crate::{FileSystem, ModelFiles, StoredTensor, WeightFile, WeightsError};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// One tensor of a checkpoint, as it lies in the file: row-major, little-endian, of any alignment.
-#[derive(Clone, Copy, Debug)]
-pub struct TensorView<'a> {
-    /// The format of each element.
-    pub dtype: DType,
-    /// Sizes, outermost first.
-    pub shape: &'a [usize],
-    /// `shape.product() * dtype.size_bytes()` bytes.
-    pub bytes: &'a [u8],
-}
-
-/// The tensors of one checkpoint, memory-mapped.
+/// The tensors of one checkpoint.
 #[derive(Debug)]
 pub struct SafeTensors {
-    files: Vec<Source>,
+    files: Vec<WeightBytes>,
     tensors: BTreeMap<String, (usize, TensorEntry)>,
 }
 
-#[derive(Debug)]
-enum Source {
-    Mapped(MappedFile),
-    Memory(Vec<u8>),
-}
-
-impl Source {
-    fn bytes(&self) -> Result<&[u8], WeightsError> {
-        match self {
-            Source::Mapped(file) => file.bytes(),
-            Source::Memory(bytes) => Ok(bytes),
-        }
-    }
-}
-
 impl SafeTensors {
-    /// Opens `model.safetensors` in `directory`, or else the shards that `model.safetensors.index.json` lists.
+    /// Opens `model.safetensors` in `directory` of `files`, or else the shards that `model.safetensors.index.json` lists.
     ///
     /// # Errors
     /// [`WeightsError::MissingFile`] when neither is there; otherwise what is wrong with the file, its header or the index.
-    pub fn open(directory: &Path) -> Result<SafeTensors, WeightsError> {
+    pub fn open(files: &dyn ModelFiles, directory: &Path) -> Result<SafeTensors, WeightsError> {
         let single = directory.join(SINGLE_FILE);
-        if single.exists() {
-            return SafeTensors::open_file(&single);
+        if files.exists(&single) {
+            return files.open_weights(&single).map(SafeTensors::of_one);
         }
         let index = directory.join(INDEX_FILE);
-        if index.exists() {
-            return SafeTensors::open_shards(directory, &index);
+        if files.exists(&index) {
+            return SafeTensors::open_shards(files, directory, &index);
         }
         Err(WeightsError::MissingFile {
             directory: directory.to_path_buf(),
@@ -66,15 +40,12 @@ impl SafeTensors {
         })
     }
 
-    /// Opens one safetensors file.
+    /// Opens one safetensors file of the file system.
     ///
     /// # Errors
     /// What is wrong with the file or its header.
     pub fn open_file(path: &Path) -> Result<SafeTensors, WeightsError> {
-        let file = MappedFile::open(path)?;
-        let header = checked_header(path, file.bytes()?)?;
-        let tensors = header.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
-        Ok(SafeTensors { files: vec![Source::Mapped(file)], tensors })
+        FileSystem.open_weights(path).map(SafeTensors::of_one)
     }
 
     /// Takes the bytes of one safetensors file that are already in memory.
@@ -82,23 +53,25 @@ impl SafeTensors {
     /// # Errors
     /// [`WeightsError::InvalidHeader`]; the path in it is empty.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<SafeTensors, WeightsError> {
-        let header = checked_header(Path::new(""), &bytes)?;
-        let tensors = header.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
-        Ok(SafeTensors { files: vec![Source::Memory(bytes)], tensors })
+        WeightFile::whole(bytes).map(SafeTensors::of_one)
     }
 
-    fn open_shards(directory: &Path, index: &Path) -> Result<SafeTensors, WeightsError> {
-        let weight_map = read_shard_index(index)?;
+    /// The tensors of a file that is the whole checkpoint.
+    pub fn of_one(file: WeightFile) -> SafeTensors {
+        let tensors = file.entries.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
+        SafeTensors { files: vec![file.bytes], tensors }
+    }
+
+    fn open_shards(source: &dyn ModelFiles, directory: &Path, index: &Path) -> Result<SafeTensors, WeightsError> {
+        let weight_map = read_shard_index(source, index)?;
         let mut shards: HashMap<String, (usize, HashMap<String, TensorEntry>)> = HashMap::new();
         let mut files = Vec::new();
         let mut tensors = BTreeMap::new();
         for (name, file_name) in weight_map {
             if !shards.contains_key(&file_name) {
-                let path = directory.join(&file_name);
-                let file = MappedFile::open(&path)?;
-                let header = checked_header(&path, file.bytes()?)?;
-                shards.insert(file_name.clone(), (files.len(), header));
-                files.push(Source::Mapped(file));
+                let file = source.open_weights(&directory.join(&file_name))?;
+                shards.insert(file_name.clone(), (files.len(), file.entries));
+                files.push(file.bytes);
             }
             let entry = shards.get_mut(&file_name).and_then(|(index, header)| Some((*index, header.remove(&name)?)));
             let Some(entry) = entry else {
@@ -113,16 +86,29 @@ impl SafeTensors {
     /// The tensor called `name`.
     ///
     /// # Errors
-    /// [`WeightsError::MissingTensor`], [`WeightsError::UnsupportedDType`] when it holds no floats that weights are read
-    /// from, [`WeightsError::FileChanged`] when the file has another length than when it was opened.
-    pub fn get(&self, name: &str) -> Result<TensorView<'_>, WeightsError> {
-        let Some((file, entry)) = self.tensors.get(name) else {
-            return Err(WeightsError::MissingTensor { name: name.to_string(), num_tensors: self.tensors.len() });
-        };
+    /// [`WeightsError::MissingTensor`], also for one that was taken; [`WeightsError::UnsupportedDType`] when it holds no
+    /// floats that weights are read from, [`WeightsError::FileChanged`] when the file has another length than when it was
+    /// opened.
+    pub fn get(&self, name: &str) -> Result<StoredTensor<'_>, WeightsError> {
+        self.find(name, false)
+    }
+
+    /// The tensor called `name`, for the last time: where it has memory of its own, that is free when the caller has done
+    /// with it, so that a model that is built from a stream never needs twice its size.
+    ///
+    /// # Errors
+    /// As [`SafeTensors::get`].
+    pub fn take(&self, name: &str) -> Result<StoredTensor<'_>, WeightsError> {
+        self.find(name, true)
+    }
+
+    fn find(&self, name: &str, takes: bool) -> Result<StoredTensor<'_>, WeightsError> {
+        let missing = || WeightsError::MissingTensor { name: name.to_string(), num_tensors: self.tensors.len() };
+        let (file, entry) = self.tensors.get(name).ok_or_else(missing)?;
         let dtype = from_stored_name(&entry.dtype)
             .ok_or_else(|| WeightsError::UnsupportedDType { name: name.to_string(), found: entry.dtype.clone() })?;
-        let bytes = &self.files[*file].bytes()?[entry.bytes.clone()];
-        Ok(TensorView { dtype, shape: &entry.shape, bytes })
+        let bytes = self.files[*file].of(entry, takes)?.ok_or_else(missing)?;
+        Ok(StoredTensor { dtype, shape: &entry.shape, bytes })
     }
 
     /// Whether a tensor of this name is there.
@@ -139,8 +125,4 @@ impl SafeTensors {
     pub fn total_bytes(&self) -> u64 {
         self.tensors.values().map(|(_, entry)| entry.bytes.len() as u64).sum()
     }
-}
-
-fn checked_header(path: &Path, bytes: &[u8]) -> Result<HashMap<String, TensorEntry>, WeightsError> {
-    read_header(bytes).map_err(|problem| WeightsError::InvalidHeader { path: path.to_path_buf(), problem })
 }

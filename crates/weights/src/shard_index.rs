@@ -5,15 +5,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::WeightsError;
 use crate::json::{describe, read_object};
+use crate::{ModelFiles, WeightsError};
 
 /// Most bytes of an index that are read; the largest real ones have a few megabytes.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// The `weight_map` of the index at `path`: tensor name -> file name inside the model's directory.
-pub(crate) fn read_shard_index(path: &Path) -> Result<HashMap<String, String>, WeightsError> {
-    let object = read_object(path, MAX_INDEX_BYTES)?;
+pub(crate) fn read_shard_index(files: &dyn ModelFiles, path: &Path) -> Result<HashMap<String, String>, WeightsError> {
+    let object = read_object(files, path, MAX_INDEX_BYTES)?;
     let invalid = |field: String, value: Option<&Value>, expected| WeightsError::InvalidField {
         path: path.to_path_buf(),
         field,

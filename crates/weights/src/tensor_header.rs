@@ -16,7 +16,7 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// More dimensions than any weight has; keeps a hostile shape from growing a vector.
 const MAX_DIMENSIONS: usize = 16;
 /// Bytes of the little-endian length in front of the header.
-const LENGTH_BYTES: u64 = 8;
+pub(crate) const LENGTH_BYTES: u64 = 8;
 
 /// Where one tensor lies.
 #[derive(Clone, Debug)]
@@ -29,21 +29,28 @@ pub(crate) struct TensorEntry {
     pub(crate) bytes: Range<usize>,
 }
 
-/// Reads the header in front of `file`, the bytes of a whole safetensors file.
-pub(crate) fn read_header(file: &[u8]) -> Result<HashMap<String, TensorEntry>, HeaderProblem> {
-    let file_bytes = file.len() as u64;
-    let (length, rest) = file.split_first_chunk::<8>().ok_or(HeaderProblem::TooShort { file_bytes })?;
+/// Where the header of a file of `file_bytes` bytes ends that begins with `start`; as long as `start` is too short to say
+/// so, where the length in front of it ends.
+pub(crate) fn header_end(start: &[u8], file_bytes: u64) -> Result<usize, HeaderProblem> {
+    let Some(length) = start.first_chunk::<{ LENGTH_BYTES as usize }>() else { return Ok(LENGTH_BYTES as usize) };
     let header_bytes = u64::from_le_bytes(*length);
     let allowed = (file_bytes - LENGTH_BYTES).min(MAX_HEADER_BYTES);
     if header_bytes > allowed {
         return Err(HeaderProblem::HeaderLength { header_bytes, allowed });
     }
-    let (header, data) = rest.split_at(header_bytes as usize);
-    let mut raw = parse(header)?;
+    Ok((LENGTH_BYTES + header_bytes) as usize)
+}
+
+/// Reads the header of a file of `file_bytes` bytes that begins with `start`, which has all of the header.
+pub(crate) fn read_header(start: &[u8], file_bytes: u64) -> Result<HashMap<String, TensorEntry>, HeaderProblem> {
+    if file_bytes < LENGTH_BYTES {
+        return Err(HeaderProblem::TooShort { file_bytes });
+    }
+    let data_start = header_end(start, file_bytes)?;
+    let mut raw = parse(&start[LENGTH_BYTES as usize..data_start])?;
     // Tensors of zero bytes share their offset with the next one and come first.
     raw.sort_by_key(|(_, tensor)| (tensor.begin, tensor.end));
-    let data_start = file.len() - data.len();
-    let data_bytes = data.len() as u64;
+    let data_bytes = file_bytes - data_start as u64;
     let mut tensors = HashMap::with_capacity(raw.len());
     let mut expected_begin = 0;
     for (name, tensor) in raw {

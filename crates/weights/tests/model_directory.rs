@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use quire_weights::{ModelDirectory, SafeTensors, WeightsError};
+use quire_weights::{FileSystem, ModelDirectory, SafeTensors, WeightsError};
 
 fn shard(names: &[&str]) -> Vec<u8> {
     let entry = |(index, name): (usize, &&str)| {
@@ -27,9 +27,9 @@ fn shards_are_found_through_the_index() {
     fs::write(directory.path().join("one.safetensors"), shard(&["a", "unlisted"])).unwrap();
     fs::write(directory.path().join("two.safetensors"), shard(&["b"])).unwrap();
     write_index(directory.path(), r#"{"a":"one.safetensors","b":"two.safetensors"}"#);
-    let tensors = SafeTensors::open(directory.path()).unwrap();
+    let tensors = SafeTensors::open(&FileSystem, directory.path()).unwrap();
     assert_eq!(tensors.names().collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(tensors.get("b").unwrap().bytes, [0; 4]);
+    assert_eq!(tensors.get("b").unwrap().bytes(), [0; 4]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn bad_indexes_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("one.safetensors"), shard(&["a"])).unwrap();
         write_index(directory.path(), weight_map);
-        let message = SafeTensors::open(directory.path()).unwrap_err().to_string();
+        let message = SafeTensors::open(&FileSystem, directory.path()).unwrap_err().to_string();
         assert!(message.contains(expected), "{weight_map}: {message}");
     }
 }
@@ -62,15 +62,15 @@ fn bad_indexes_are_refused() {
 #[test]
 fn what_is_missing_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || ModelDirectory::open(directory.path());
+    let open = || ModelDirectory::open(&FileSystem, directory.path());
     assert!(matches!(
-        ModelDirectory::open(&directory.path().join("nowhere")),
+        ModelDirectory::open(&FileSystem, &directory.path().join("nowhere")),
         Err(WeightsError::NotADirectory { problem: "does not exist", .. })
     ));
     assert!(matches!(open(), Err(WeightsError::MissingFile { file: "config.json", .. })));
     fs::write(directory.path().join("config.json"), "{}").unwrap();
     assert!(matches!(
-        ModelDirectory::open(&directory.path().join("config.json")),
+        ModelDirectory::open(&FileSystem, &directory.path().join("config.json")),
         Err(WeightsError::NotADirectory { problem: "is not a directory", .. })
     ));
     let weights = "model.safetensors or model.safetensors.index.json";
@@ -90,7 +90,7 @@ fn a_file_that_shrinks_or_grows_is_noticed() {
     let path = directory.path().join("model.safetensors");
     let bytes = shard(&["a"]);
     fs::write(&path, &bytes).unwrap();
-    let tensors = SafeTensors::open(directory.path()).unwrap();
+    let tensors = SafeTensors::open(&FileSystem, directory.path()).unwrap();
     assert!(tensors.get("a").is_ok());
     for length in [bytes.len() as u64 + 1, 3] {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();

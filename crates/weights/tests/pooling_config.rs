@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use quire_weights::{PoolingConfig, PoolingKind};
+use quire_weights::{FileSystem, PoolingConfig, PoolingKind};
 
 const TRANSFORMER: &str = r#"{"idx":0,"path":"","type":"sentence_transformers.models.Transformer"}"#;
 const POOLING: &str = r#"{"idx":1,"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}"#;
@@ -24,7 +24,7 @@ fn read(modules: Option<&str>, pooling: &str, sentence: Option<(&str, &str)>) ->
     if let Some((file, text)) = sentence {
         write(file, text);
     }
-    PoolingConfig::read(directory.path()).map_err(|error| error.to_string())
+    PoolingConfig::read(&FileSystem, directory.path()).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_good_file_gives_its_tensors() {
     for (name, dtype, shape, bytes) in rows {
         let view = tensors.get(name).unwrap();
         assert_eq!((view.dtype, view.shape), (dtype, shape), "{name}");
-        assert_eq!(view.bytes, bytes.collect::<Vec<u8>>(), "{name}");
+        assert_eq!(view.bytes(), bytes.collect::<Vec<u8>>(), "{name}");
     }
     assert_eq!(tensors.total_bytes(), 33);
     assert!(matches!(tensors.get("mask"), Err(WeightsError::UnsupportedDType { found, .. }) if found == "U8"));
@@ -141,7 +141,7 @@ fn check_sound(bytes: Vec<u8>) {
     assert!(tensors.total_bytes() <= length);
     for name in tensors.names() {
         if let Ok(view) = tensors.get(name) {
-            assert_eq!(view.bytes.len(), view.shape.iter().product::<usize>() * view.dtype.size_bytes());
+            assert_eq!(view.bytes().len(), view.shape.iter().product::<usize>() * view.dtype.size_bytes());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use quire_kernels::{ElementType, SharedBuffer};
 use quire_models::{Backend, CausalModel, ForwardInput, KvCache, Model, load, read_config};
-use quire_weights::{ModelConfig, ModelDirectory};
+use quire_weights::{FileSystem, ModelConfig, ModelDirectory};
 use serde_json::Value;
 
 /// One prompt of a golden file, whichever of the two formats it came in.
@@ -170,7 +170,7 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
         num_sequences: usize,
         max_tokens: usize,
     ) -> PagedSession<B> {
-        let directory = ModelDirectory::open(path).unwrap();
+        let directory = ModelDirectory::open(&FileSystem, path).unwrap();
         let config = read_config(&directory.config).unwrap();
         let Model::Causal(model) = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model else {
             panic!("{} is no decoder", path.display())

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use quire_core::{EngineConfig, EngineCore, InputBatchBuffer, InputBatchView, Request, SampledTokens};
-use quire_runner::{CandleRunner, HostTensor, ModelOutput, RunnerOptions};
+use quire_runner::{CandleRunner, FileSystem, HostTensor, ModelOutput, RunnerOptions};
 
 /// How the engine is set up.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl Default for Setup {
 }
 
 pub(crate) fn load(path: &Path, options: &RunnerOptions) -> CandleRunner {
-    CandleRunner::load(path, options, &|_| {}).unwrap()
+    CandleRunner::load(&FileSystem, path, options, &|_| {}).unwrap()
 }
 
 /// A prompt and the number of tokens to generate from it.

@@ -1,0 +1,185 @@
+//! WebAssembly's 128-bit lanes: four registers. With relaxed SIMD they multiply and add with one rounding where the CPU does, as
+//! the native sets do; without they round twice, as the scalar lanes do.
+
+use std::arch::wasm32::*;
+
+use super::{LANES, Lanes};
+
+/// Sixteen f32 in four 128-bit registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Simd128Lanes<const RELAXED: bool>([v128; 4]);
+
+/// The value written once, for each of the four registers; a macro, since a closure has no target features.
+macro_rules! each {
+    ($index:ident => $value:expr) => {
+        Simd128Lanes([
+            {
+                let $index = 0_usize;
+                $value
+            },
+            {
+                let $index = 1_usize;
+                $value
+            },
+            {
+                let $index = 2_usize;
+                $value
+            },
+            {
+                let $index = 3_usize;
+                $value
+            },
+        ])
+    };
+}
+
+/// A 4 x 4 transposition.
+#[inline(always)]
+unsafe fn transpose_4(rows: [v128; 4]) -> [v128; 4] {
+    let [a, b, c, d] = rows;
+    let (ab_low, ab_high) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
+    let (cd_low, cd_high) = (i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+    [
+        i64x2_shuffle::<0, 2>(ab_low, cd_low),
+        i64x2_shuffle::<1, 3>(ab_low, cd_low),
+        i64x2_shuffle::<0, 2>(ab_high, cd_high),
+        i64x2_shuffle::<1, 3>(ab_high, cd_high),
+    ]
+}
+
+#[cfg(feature = "relaxed-simd")]
+#[inline]
+#[target_feature(enable = "simd128,relaxed-simd")]
+fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
+    f32x4_relaxed_madd(a, b, c)
+}
+
+/// Nothing asks for relaxed lanes in a build without them.
+#[cfg(not(feature = "relaxed-simd"))]
+#[inline]
+#[target_feature(enable = "simd128")]
+fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
+    f32x4_add(f32x4_mul(a, b), c)
+}
+
+impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Simd128Lanes([f32x4_splat(value); 4])
+    }
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        each!(index => v128_load(source.add(index * 4).cast()))
+    }
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        for (index, register) in self.0.into_iter().enumerate() {
+            v128_store(target.add(index * 4).cast(), register);
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u16) -> Self {
+        each!(index => u32x4_shl(u32x4_load_extend_u16x4(source.add(index * 4)), 16))
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        each!(index => f32x4_add(self.0[index], other.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        each!(index => f32x4_sub(self.0[index], other.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        each!(index => f32x4_mul(self.0[index], other.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        each!(index => f32x4_div(self.0[index], other.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // `pmax(a, b)` is `a < b ? b : a`.
+        each!(index => f32x4_pmax(other.0[index], self.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // `pmin(a, b)` is `b < a ? b : a`.
+        each!(index => f32x4_pmin(other.0[index], self.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        each!(index => {
+            if RELAXED {
+                relaxed_madd(self.0[index], factor.0[index], addend.0[index])
+            } else {
+                f32x4_add(f32x4_mul(self.0[index], factor.0[index]), addend.0[index])
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        each!(index => f32x4_nearest(self.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        each!(index => f32x4_abs(self.0[index]))
+    }
+    #[inline(always)]
+    unsafe fn with_sign_of(self, sign: Self) -> Self {
+        each!(index => v128_bitselect(sign.0[index], self.0[index], u32x4_splat(1 << 31)))
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        each!(index => {
+            u32x4_shl(i32x4_add(i32x4_trunc_sat_f32x4(self.0[index]), i32x4_splat(127)), 23)
+        })
+    }
+    #[inline(always)]
+    unsafe fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
+        each!(index => {
+            v128_bitselect(then.0[index], otherwise.0[index], f32x4_lt(self.0[index], limit.0[index]))
+        })
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let low = f32x4_add(self.0[0], self.0[2]);
+        let high = f32x4_add(self.0[1], self.0[3]);
+        let four = f32x4_add(low, high);
+        let two = f32x4_add(four, i64x2_shuffle::<1, 1>(four, four));
+        f32x4_extract_lane::<0>(two) + f32x4_extract_lane::<1>(two)
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        let low = f32x4_pmax(self.0[2], self.0[0]);
+        let high = f32x4_pmax(self.0[3], self.0[1]);
+        let four = f32x4_pmax(high, low);
+        let two = f32x4_pmax(i64x2_shuffle::<1, 1>(four, four), four);
+        let (one, other) = (f32x4_extract_lane::<0>(two), f32x4_extract_lane::<1>(two));
+        if one > other { one } else { other }
+    }
+    #[inline(always)]
+    unsafe fn split_bf16_pairs(self) -> (Self, Self) {
+        let low = each!(index => u32x4_shl(self.0[index], 16));
+        let high = each!(index => v128_and(self.0[index], u32x4_splat(0xffff_0000)));
+        (low, high)
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut columns = [Self::splat(0.0); LANES];
+        for from in 0..4 {
+            for to in 0..4 {
+                let block = [
+                    rows[to * 4].0[from],
+                    rows[to * 4 + 1].0[from],
+                    rows[to * 4 + 2].0[from],
+                    rows[to * 4 + 3].0[from],
+                ];
+                for (column, register) in transpose_4(block).into_iter().enumerate() {
+                    columns[from * 4 + column].0[to] = register;
+                }
+            }
+        }
+        columns
+    }
+}

@@ -1,0 +1,61 @@
+//! One safetensors file: its header, and its bytes wherever they lie. Must not know how many files a checkpoint has.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::WeightsError;
+use crate::mapped_file::MappedFile;
+use crate::stored_tensor::StoredBytes;
+use crate::tensor_header::{TensorEntry, read_header};
+
+/// An opened file.
+#[derive(Debug)]
+pub struct WeightFile {
+    pub(crate) entries: HashMap<String, TensorEntry>,
+    pub(crate) bytes: WeightBytes,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug)]
+pub(crate) enum WeightBytes {
+    Mapped(MappedFile),
+    Whole(Vec<u8>),
+    /// The bytes of each tensor by where they begin in the file, until they are taken; none for an empty one.
+    Tensors(Mutex<HashMap<usize, Arc<Vec<u8>>>>),
+}
+
+impl WeightFile {
+    pub(crate) fn mapped(file: MappedFile, path: &Path) -> Result<WeightFile, WeightsError> {
+        let entries = checked_header(path, file.bytes()?)?;
+        Ok(WeightFile { entries, bytes: WeightBytes::Mapped(file) })
+    }
+
+    pub(crate) fn whole(bytes: Vec<u8>) -> Result<WeightFile, WeightsError> {
+        let entries = checked_header(Path::new(""), &bytes)?;
+        Ok(WeightFile { entries, bytes: WeightBytes::Whole(bytes) })
+    }
+}
+
+impl WeightBytes {
+    /// The bytes of a tensor of this file, `None` if they have been taken. With `takes` those that are memory of their own
+    /// are given up, to be free as soon as the caller has done with them.
+    pub(crate) fn of(&self, entry: &TensorEntry, takes: bool) -> Result<Option<StoredBytes<'_>>, WeightsError> {
+        let range = entry.bytes.clone();
+        Ok(match self {
+            WeightBytes::Mapped(file) => Some(StoredBytes::Lent(&file.bytes()?[range])),
+            WeightBytes::Whole(bytes) => Some(StoredBytes::Lent(&bytes[range])),
+            WeightBytes::Tensors(_) if range.is_empty() => Some(StoredBytes::Lent(&[])),
+            WeightBytes::Tensors(tensors) => {
+                let mut tensors = tensors.lock().unwrap_or_else(PoisonError::into_inner);
+                let found = if takes { tensors.remove(&range.start) } else { tensors.get(&range.start).cloned() };
+                found.map(StoredBytes::Shared)
+            }
+        })
+    }
+}
+
+fn checked_header(path: &Path, bytes: &[u8]) -> Result<HashMap<String, TensorEntry>, WeightsError> {
+    read_header(bytes, bytes.len() as u64)
+        .map_err(|problem| WeightsError::InvalidHeader { path: path.to_path_buf(), problem })
+}
