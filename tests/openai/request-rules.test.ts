@@ -250,7 +250,7 @@ test('bodies of millions of wrong values are refused at the first of them', t =>
   ] as const) {
     const begun = performance.now()
     t.throws(() => parse(body), { name: 'RequestError' })
-    t.true(performance.now() - begun < 5000)
+    t.true(performance.now() - begun < 20_000)
   }
 })
 

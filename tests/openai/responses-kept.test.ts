@@ -19,7 +19,7 @@ async function ask(method: string, path: string, on = server): Promise<Answer> {
 }
 
 async function ended(id: string) {
-  for (let attempt = 0; attempt < 2000; attempt += 1) {
+  for (const end = performance.now() + 120_000; performance.now() < end; ) {
     const { body } = await ask('GET', `/${id}`)
     if (body.status !== 'queued' && body.status !== 'in_progress') return body
     await delay(5)

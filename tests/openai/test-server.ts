@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CreateOptions } from '../../ts/src/engine/index.js'
 import { Engine } from '../../ts/src/engine/node-engine.js'
 import { createHandler, NodeServer, type NodeServerOptions, type WebHandler } from '../../ts/src/server/index.js'
+import { until } from '../server/served-engine.js'
 
 export interface Answer {
   readonly status: number
@@ -78,9 +79,24 @@ export async function listen(
   }
 }
 
+/** Calls while the engine stands still, and leaves once it has the request, which so cannot end before. What the call gives. */
+export async function leftInTheMiddle<T>(engine: Engine, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  await engine.pause('keep')
+  try {
+    const reply = call(controller.signal)
+    reply.catch(() => {})
+    await until('the engine has the request', () => engine.numRequests > 0)
+    controller.abort()
+    return await reply
+  } finally {
+    engine.resume()
+  }
+}
+
 /** Waits until nothing runs and every block is free; false if that does not come. */
 export async function allFree(engine: Engine): Promise<boolean> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
+  for (const end = performance.now() + 120_000; performance.now() < end; ) {
     const { numRunning, numWaiting, numFreeBlocks, numUsableBlocks } = engine.stats()
     if (numRunning + numWaiting === 0 && numFreeBlocks === numUsableBlocks) return true
     await delay(5)

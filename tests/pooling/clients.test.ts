@@ -7,6 +7,7 @@ import { embed, embedMany } from 'ai'
 import test from 'ava'
 import OpenAI from 'openai'
 import { listen } from '../openai/test-server.js'
+import { until } from '../server/served-engine.js'
 import { cosine, fixture, goldenSequences } from './fixture-models.js'
 
 const golden = goldenSequences('pooling/bert').filter(({ text }) => text !== '')
@@ -70,9 +71,7 @@ test('openai: cancelled in the middle', async t => {
   const call = openai.embeddings.create({ model: 'bert', input }, { signal: controller.signal })
   setTimeout(() => controller.abort(), 50)
   await t.throwsAsync(call, { instanceOf: OpenAI.APIUserAbortError })
-  for (let attempt = 0; server.engine.numRequests > 0 && attempt < 400; attempt += 1)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  t.is(server.engine.numRequests, 0)
+  await until('nothing is left of it', () => server.engine.numRequests === 0)
 })
 
 test('LangChain: documents and queries', async t => {

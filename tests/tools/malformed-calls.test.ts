@@ -280,5 +280,5 @@ test('hostile repetition takes linear time', t => {
     for (let count = 0; count < 20_000; count += 1) parser.push(piece)
     parser.finish()
   }
-  t.true(performance.now() - started < 20_000, 'a quadratic reading of 20,000 pieces takes minutes')
+  t.true(performance.now() - started < 60_000, 'a quadratic reading of 20,000 pieces takes minutes')
 })
