@@ -4,6 +4,10 @@ import { downloadFile } from '../../ts/dist/web/download-file.js'
 import { cachedModels, openStoredModel, removeCachedModels } from '../../ts/dist/web/origin-storage.js'
 import { openRemoteFolder } from '../../ts/dist/web/remote-folder.js'
 
+declare const navigator: { readonly onLine: boolean }
+declare function addEventListener(type: 'message', listener: (event: { readonly data: Call }) => void): void
+declare function postMessage(message: object): void
+
 interface Piecewise {
   pieces(): AsyncIterable<Uint8Array>
 }
@@ -96,13 +100,11 @@ interface Call {
   readonly values: readonly never[]
 }
 
-addEventListener('message', async event => {
-  const { id, name, values } = (event as unknown as { readonly data: Call }).data
-  const reply = (message: object) => (postMessage as (message: object) => void)({ id, ...message })
+addEventListener('message', async ({ data: { id, name, values } }) => {
   try {
-    reply({ value: await calls[name]?.(...values) })
+    postMessage({ id, value: await calls[name]?.(...values) })
   } catch (error) {
     const { code, message, details } = error as { code?: string; message: string; details?: object }
-    reply({ error: { code, message, details } })
+    postMessage({ id, error: { code, message, details } })
   }
 })
