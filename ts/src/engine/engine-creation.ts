@@ -8,7 +8,7 @@ import type { OpenRank } from '../executor/index.js'
 import type { PullProgress } from '../hub/index.js'
 import { type EnginePlan, throwIfAborted } from './engine-plan.js'
 import { LoopHost } from './loop-host.js'
-import { LoopThread } from './loop-thread.js'
+import { startLoopThread } from './loop-thread.js'
 import { type ChosenModel, chooseModel, rankOpener, type Surroundings, surroundings } from './model-opening.js'
 import { nodePlatform } from './node-platform.js'
 import { requireModules } from './processor-registry.js'
@@ -86,7 +86,7 @@ function planInThread(
     appDirectory,
     ...(entryScript !== undefined && { entryScript }),
   }
-  return { config, loadNative, isLocal: false, makeLoop: events => LoopThread.create(data, events, onProgress) }
+  return { config, loadNative, isLocal: false, makeLoop: events => startLoopThread(data, events, onProgress) }
 }
 
 /** Another thread calls `tell`: what the caller's function throws there nobody would catch, so it is kept for the end. */

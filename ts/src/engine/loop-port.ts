@@ -1,5 +1,5 @@
 // The seam between requests and the loop that runs them. Behind it the loop is in this thread (`LoopHost`) or in one of its
-// own (`LoopThread`, `RemoteLoop`); who stands before it cannot tell which, but that answers come at once or later.
+// own (`RemoteLoop`); who stands before it cannot tell which, but that answers come at once or later.
 
 import type { CoreStats } from '../binding/index.js'
 import type { WorkerError } from '../errors.js'

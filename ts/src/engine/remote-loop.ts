@@ -15,9 +15,18 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+/** Milliseconds after which this thread, however busy with requests, tells the loop of them and hears from it. */
+const TURN_MS = 1
+/** Reports that are heard in such a pause, at most: requests go on after it. */
+const REPORTS_A_TURN = 8
+
 /** A thread with a loop, as a line of messages to it. */
 export interface LoopLine {
   send(commands: readonly LoopCommand[]): void
+  /** Calls when what this turn of the event loop has begun is over. */
+  soon(work: () => void): void
+  /** A report that has come and was not heard yet, where it can be had in the middle of a turn. */
+  receive?(): LoopReport | undefined
   /** Whether somebody waits for it: keeps the process alive. */
   hold(keepAlive: boolean): void
   /** Ends the thread. */
@@ -35,14 +44,19 @@ export interface RemoteLoopOptions {
   readonly connect: (events: LoopLineEvents) => LoopLine
   readonly events: LoopEvents
   readonly onProgress: (fraction: number) => void
+  /** What gives this thread a framework, for the error of who asks for the loop's. */
+  readonly whereFramework?: string
 }
 
 export class RemoteLoop implements LoopPort {
   readonly #line: LoopLine
   readonly #events: LoopEvents
+  readonly #whereFramework: string
   readonly #answers = new Map<number, AdmissionAnswer>()
   readonly #calls = new Map<number, Waiting>()
   #commands: LoopCommand[] = []
+  #firstCommandMs = 0
+  #turnIsDue = false
   #facts: LoopFacts | undefined
   #stats: CoreStats | undefined
   #lastNumber = 0
@@ -52,10 +66,18 @@ export class RemoteLoop implements LoopPort {
   #gone: Error | undefined
   #closing: Promise<void> | undefined
 
-  private constructor({ connect, events, onProgress }: RemoteLoopOptions) {
+  private constructor({ connect, events, onProgress, whereFramework = '' }: RemoteLoopOptions) {
     this.#events = events
     this.#onProgress = onProgress
-    this.#line = connect({ report: report => this.#take(report), lost: cause => this.#lose(cause) })
+    this.#whereFramework = whereFramework
+    this.#line = connect({
+      report: report => this.#take(report),
+      lost: cause => {
+        // What it said last may be why it ended.
+        this.#hearWaiting(Number.POSITIVE_INFINITY)
+        this.#lose(cause)
+      },
+    })
   }
 
   /** Starts the thread and waits until the model is up there. @throws as `LoopHost.create`. */
@@ -75,7 +97,8 @@ export class RemoteLoop implements LoopPort {
   }
 
   get framework(): Framework {
-    throw new NotSupportedError("This engine's loop and its framework live in another thread.")
+    const where = "This engine's loop and its framework live in another thread."
+    throw new NotSupportedError(`${where} ${this.#whereFramework}`.trim())
   }
 
   hold(isAwaited: boolean): void {
@@ -160,17 +183,43 @@ export class RemoteLoop implements LoopPort {
     }
   }
 
-  /** Commands of one tick are one message. */
+  /**
+   * Commands of one turn of the event loop are one message. Where that turn is long, for many requests have come at once, it is
+   * cut into pieces: the first of them run while the last are still read, and what the loop says of them is heard.
+   */
   #send(command: LoopCommand): void {
     if (this.#gone !== undefined) return
+    const nowMs = performance.now()
     if (this.#commands.length === 0) {
-      queueMicrotask(() => {
-        const commands = this.#commands
-        this.#commands = []
-        this.#line.send(commands)
-      })
+      this.#firstCommandMs = nowMs
+      this.#line.soon(() => this.#flush())
+    } else if (!this.#turnIsDue && nowMs - this.#firstCommandMs >= TURN_MS) {
+      this.#turnIsDue = true
+      // Not here: whoever calls is in the middle of something.
+      queueMicrotask(() => this.#turn())
     }
     this.#commands.push(command)
+  }
+
+  #turn(): void {
+    this.#turnIsDue = false
+    this.#flush()
+    this.#hearWaiting(REPORTS_A_TURN)
+  }
+
+  #hearWaiting(most: number): void {
+    for (let count = 0; count < most; count += 1) {
+      const report = this.#line.receive?.()
+      if (report === undefined) return
+      this.#take(report)
+    }
+  }
+
+  #flush(): void {
+    if (this.#commands.length === 0) return
+    const commands = this.#commands
+    this.#commands = []
+    this.#line.send(commands)
   }
 
   #take({ events, stats }: LoopReport): void {

@@ -86,6 +86,7 @@ export class EngineWorker {
     })
     return {
       send: commands => this.#post({ kind: 'commands', commands }),
+      soon: work => queueMicrotask(work),
       hold: () => {}, // a page lives as long as its tab
       end: async () => this.end(),
     }
