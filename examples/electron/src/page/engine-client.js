@@ -12,6 +12,11 @@ export class EngineClient {
       if (data.kind === 'ready' || data.kind === 'failed') onState(data)
       else this.#turns.get(data.id)?.(data)
     }
+    port.addEventListener('close', () => {
+      const end = { code: 'ERR_CLOSED', message: "The engine's process has ended." }
+      for (const hear of this.#turns.values()) hear({ kind: 'error', ...end })
+      onState({ kind: 'failed', ...end })
+    })
   }
 
   /** Pieces of the answer, as they come. Leaving the loop aborts the request. @throws Error with a `code`. */
