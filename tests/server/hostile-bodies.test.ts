@@ -259,3 +259,34 @@ test('of a name that comes twice, the last counts', async t => {
   t.is(status, 200)
   t.is(body.usage.completion_tokens, 2)
 })
+
+test('short requests are answered while a long text is tokenized', async t => {
+  const text = 'once upon a time, there was a dog. '.repeat(110_000)
+  let isDone = false
+  const long = send('/tokenize', JSON.stringify({ prompt: text })).then(reply => {
+    isDone = true
+    return reply
+  })
+  let numAnswered = 0
+  while (!isDone && numAnswered < 5) {
+    const { status } = await send('/v1/completions', JSON.stringify({ prompt: 'hi', max_tokens: 1 }))
+    t.is(status, 200)
+    if (!isDone) numAnswered += 1
+  }
+  t.is(numAnswered, 5)
+  const { status, body } = await long
+  t.is(status, 200)
+  t.is(body.count, body.tokens.length)
+  const there = await send('/detokenize', JSON.stringify({ tokens: body.tokens.slice(-40_000) }))
+  t.true(text.endsWith(there.body.prompt))
+})
+
+test('a prompt whose beginning is dropped is the end of it, however long it is', async t => {
+  const end = 'there was a little dog called Max.'
+  const fields = { truncate_prompt_tokens: 6, max_tokens: 1 }
+  const ids = async (prompt: string) => {
+    const { body } = await send('/v1/completions/render', JSON.stringify({ prompt, ...fields }))
+    return body[0].token_ids
+  }
+  t.deepEqual(await ids(`${'once upon a time '.repeat(400_000)}${end}`), await ids(`once upon a time ${end}`))
+})

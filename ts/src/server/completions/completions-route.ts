@@ -1,5 +1,6 @@
 // POST /v1/completions.
 
+import { setMaxListeners } from 'node:events'
 import { type EngineRequest, likeliestOutputs, type RequestOutput } from '../../engine/index.js'
 import { beamOptions, runBeams } from '../generation/beam-run.js'
 import { numChoices } from '../generation/choice-count.js'
@@ -48,6 +49,8 @@ async function complete(route: RouteRequest, context: ServerContext): Promise<Re
     tellCached: context.config.endpoints.promptTokensDetails,
   }
   const requests = prompts.map(prompt => completionEngineRequest(request, prompt, id, context))
+  // Each of them listens to the signal: more than ten are no leak.
+  setMaxListeners(0, route.signal)
   const choices = new ChoiceMaker(request, context)
   if (request.beamSearch !== undefined) {
     const { lengthPenalty } = request.beamSearch

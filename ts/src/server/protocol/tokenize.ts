@@ -71,10 +71,6 @@ export function parseTokenizeRequest(body: Readonly<Record<string, unknown>>): T
   }
 }
 
-export function tokenizeBody(ids: ArrayLike<number>, maxModelLen: number, strings: readonly string[] | undefined) {
-  return { count: ids.length, max_model_len: maxModelLen, tokens: Array.from(ids), token_strs: strings ?? null }
-}
-
 /** @throws RequestError 400 naming the field. */
 export function parseDetokenizeRequest(body: Readonly<Record<string, unknown>>): {
   readonly model: string | undefined

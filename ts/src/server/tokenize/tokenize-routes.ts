@@ -9,10 +9,10 @@ import {
   parseDetokenizeRequest,
   parseTokenizeRequest,
   type TokenizeRequest,
-  tokenizeBody,
   tokenizeRequestSchema,
   tokenizeResponseSchema,
 } from '../protocol/tokenize.js'
+import { tokenizeReply } from '../protocol/tokenize-reply.js'
 import { RequestError } from '../request-error.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
@@ -32,7 +32,8 @@ export const tokenizeRoute: Route<ServerContext> = {
     context.checkModel(request.model)
     const ids = await tokenIds(request, context)
     const strings = request.tokenStrings ? await tokenStrings(ids, context) : undefined
-    return { kind: 'json', body: tokenizeBody(ids, context.engine.maxModelLen, strings) }
+    const reply = await tokenizeReply(ids, strings, context.engine.maxModelLen)
+    return { kind: 'text', body: reply, headers: { 'content-type': 'application/json' } }
   },
 }
 
