@@ -112,15 +112,14 @@ export class PoolingIntake {
     logger.error({ requestId, err: error }, 'a request failed')
   }
 
-  #logCall({ requestId, inputs }: PooledCall<never> | PooledCall<unknown>): void {
+  #logCall({ requestId, inputs }: Pick<PooledCall<unknown>, 'requestId' | 'inputs'>): void {
     const { log, logger } = this.#options
     if (!log.requests) return
-    const texts = inputs.map(input =>
-      typeof input === 'string' || !isTexts(input)
-        ? shortened(typeof input === 'string' ? input : `${input.length} ids`, log.maxLogLength)
-        : input.map(text => shortened(text, log.maxLogLength)),
-    )
-    logger.info({ requestId, inputs: texts }, 'received request')
+    const shown = inputs.map(input => {
+      if (typeof input === 'string') return shortened(input, log.maxLogLength)
+      return isTexts(input) ? input.map(text => shortened(text, log.maxLogLength)) : `${input.length} ids`
+    })
+    logger.info({ requestId, inputs: shown }, 'received request')
   }
 }
 
