@@ -131,6 +131,8 @@ async function main(commandArguments) {
     },
   })
   await build(values.profile)
+  if (values.complete && !existsSync(inRoot('ts', 'wasm', 'simd', 'quire_bg.wasm')))
+    throw new StepError('The WebAssembly module is not built: run `npm run build:wasm`.')
   const output = inRoot('dist', 'packages')
   for (const { name, filename, size, unpackedSize } of await packPackages(output, values)) {
     console.log(`${megabytes(size)} packed, ${megabytes(unpackedSize)} unpacked  ${name}  ${join(output, filename)}`)
