@@ -39,7 +39,7 @@ class WarningList extends Logger {
 }
 
 /**
- * Writes the pages to docs/api, unless `out` is undefined, and typedoc-sidebar.json beside them.
+ * Writes the pages to docs/api, and typedoc-sidebar.json beside them; `null`: nothing is written.
  * @returns {Promise<string[]>} what typedoc warns of: an empty list if the reference is whole
  */
 export async function makeApiReference(out = path('../api')) {
@@ -77,10 +77,10 @@ export async function makeApiReference(out = path('../api')) {
   const project = await app.convert()
   if (project === undefined) return [...warnings, 'typedoc could not read the declarations']
   for (const { specifier, file } of ENTRY_POINTS) {
-    const module = project.children.find(each => file.endsWith(`${each.name}/index.d.ts`) || each.name === specifier)
+    const module = project.children.find(each => file.endsWith(`/${each.name}/index.d.ts`))
     module.name = specifier
   }
   app.validate(project)
-  if (out !== undefined) await app.generateOutputs(project)
+  if (out !== null) await app.generateOutputs(project)
   return warnings
 }
