@@ -301,3 +301,26 @@ test('a call that is aborted by its id ends, and is counted so', async t => {
   t.regex(metrics, /request_success_total\{finished_reason="abort".* 2$/m)
   await handler.engine.close()
 })
+
+test('a text of a megabyte is cut before it is tokenized, and has the vector of its beginning', async t => {
+  const vectorOf = async (input: string) => {
+    const { status, body } = await bert.post('/v1/embeddings', { input })
+    t.is(status, 200, JSON.stringify(body).slice(0, 200))
+    return body.data[0].embedding
+  }
+  t.deepEqual(await vectorOf('a good dog '.repeat(100_000)), await vectorOf('a good dog '.repeat(1_000)))
+})
+
+test('pairs that repeat a long text too often are refused', async t => {
+  const many = Array.from({ length: 2_000 }, () => 'a dog')
+  const long = 'a good dog '.repeat(5_000)
+  for (const [path, body, param] of [
+    ['/score', { text_1: long, text_2: many }, 'text_2'],
+    ['/rerank', { query: long, documents: many }, 'documents'],
+  ] as const) {
+    const { status, body: answer } = await bert.post(path, body)
+    t.is(status, 400)
+    t.is(answer.error.param, param)
+    t.regex(answer.error.message, /characters in all/)
+  }
+})
