@@ -11,7 +11,9 @@ const server = await runServer({
   self_path: join(storage, 'config.yaml'),
   storage,
   auth: { htpasswd: { file: join(storage, 'htpasswd'), max_users: -1 } },
-  uplinks: { upstream: { url: upstream, cache: true, maxage: '60m', timeout: '120s', max_fails: 5 } },
+  uplinks: {
+    upstream: { url: upstream, cache: true, maxage: '60m', timeout: '120s', max_fails: 100, fail_timeout: '5s' },
+  },
   packages: {
     'quire-llm': everybody,
     '@quire-llm/*': everybody,
