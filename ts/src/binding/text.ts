@@ -9,8 +9,10 @@ import { bytesOf, unwrap } from './outcome.js'
 /** Compiled templates that are kept: callers may bring one per call. */
 const MOST_TEMPLATES = 16
 
-/** Characters, ids or bytes of JSON from which on work takes its turn with what is as long, and leaves this thread. */
+/** Characters, ids or bytes of JSON from which on work leaves this thread. */
 const LONG = 1 << 15
+/** The same, from which on work takes its turn with what is as long. */
+const VERY_LONG = 1 << 18
 
 /** Why a tokenizer was not loaded: the reason in the details of the error. */
 const UNREADABLE = 'ERR_TOKENIZER_READ'
@@ -142,7 +144,7 @@ export class Text {
   }
 
   #inTurn<T>(length: number, work: () => Promise<T>): Promise<T> {
-    return length < LONG ? work() : this.#longWork.run(work)
+    return length < VERY_LONG ? work() : this.#longWork.run(work)
   }
 
   /** The template of conversations with or without tools: the engine's, else the model's. @throws ChatTemplateError. */
