@@ -3,6 +3,7 @@
 /// The features that this CPU has, of those that the kernels look at.
 pub fn cpu_features() -> Vec<&'static str> {
     let mut found = Vec::new();
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     macro_rules! look {
         ($detected:ident: $($feature:tt),+) => { $(if std::arch::$detected!($feature) { found.push($feature); })+ };
     }

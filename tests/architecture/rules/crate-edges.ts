@@ -13,7 +13,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   runner: ['core', 'sampler', 'models', 'kernels', 'weights'],
   node: ['core', 'sampler', 'text'],
   'candle-node': ['core', 'runner'],
-  wasm: ['core', 'sampler', 'text', 'runner'],
+  wasm: ['core', 'sampler', 'text', 'runner', 'wasm-macros'],
+  'wasm-macros': [],
   testing: ['core', 'sampler', 'weights'],
   xtask: [],
 }

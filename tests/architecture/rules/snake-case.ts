@@ -8,6 +8,7 @@ import { codeOf, findings } from '../source-text.js'
  * short: a new entry is a second place where a spelling changes.
  */
 export const FOREIGN_FORMATS: Readonly<Record<string, string>> = {
+  'ts/src/binding/wasm/glue.ts': "names an option of wasm-bindgen's",
   'ts/src/config/model-files.ts': "reads config.json, in transformers' words",
   'ts/src/bench/openai-wire.ts': 'writes requests and reads events of any OpenAI server, as a client',
   'ts/src/bench/serving/serving-metrics.ts': "names metrics by vLLM's keys",

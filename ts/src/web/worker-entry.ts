@@ -32,11 +32,11 @@ self.addEventListener('message', ({ data }: MessageEvent<PageMessage>) => {
 })
 
 async function wasmDoor(module: WebAssembly.Module, build: 'relaxed' | 'simd'): Promise<WorkerDoor> {
-  const { native, candle, files, memory } = await loadWasm({ source: module, build })
+  const { native, runner, files, memory } = await loadWasm({ source: module, build })
   const usedBytes = () => memory.buffer.byteLength
   const { deviceMemory } = navigator as { readonly deviceMemory?: number }
   const plugin = candlePlugin({
-    loadNative: async () => candle,
+    loadNative: async () => runner,
     memory: {
       info: () => memoryOf(usedBytes(), deviceMemory),
       peakBytes: () => Math.min(usedBytes(), WASM_LIMIT_BYTES),

@@ -1,0 +1,158 @@
+// `npm run build:wasm`: the WebAssembly module in both of its builds, into ts/wasm. Skips, and says what to install, where no
+// compiler for the target is here.
+import { createReadStream, existsSync, readdirSync } from 'node:fs'
+import { readFile, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { constants, createBrotliCompress } from 'node:zlib'
+import { mustExecute, outputOf } from './execute.mjs'
+import { inRoot, npmProgram, targetDirectory } from './repository.mjs'
+import { unlessFresh } from './stamp.mjs'
+import { runMain, StepError } from './step-error.mjs'
+
+const TARGET = 'wasm32-unknown-unknown'
+const BINDGEN = 'wasm-bindgen'
+
+/**
+ * The builds, from which `loadWasm` chooses at run time. An engine refuses a module that has an instruction which it does not
+ * know, so relaxed SIMD is a module of its own.
+ */
+const BUILDS = [
+  { name: 'simd', features: [] },
+  { name: 'relaxed', features: ['relaxed-simd'] },
+]
+
+/** SIMD everywhere, not only in the kernels. */
+const RUSTFLAGS = '-Ctarget-feature=+simd128'
+
+/** A stack as deep as grammars and chat templates may be nested. */
+const LINK_FLAGS = ['-Clink-arg=-zstack-size=4194304']
+
+const MISSING = `No Rust compiler for ${TARGET} is here. With rustup: \`rustup target add ${TARGET}\`. On Debian: \`ts/build/install-wasm-target.sh\`.`
+
+/** @returns {Promise<boolean>} false: skipped, and said so. @throws {StepError} the first step that failed. */
+export async function buildWasm() {
+  const compiler = await findCompiler()
+  if (compiler === undefined) {
+    console.error(`SKIPPED build:wasm: ${MISSING}`)
+    return false
+  }
+  const version = await bindgenVersion()
+  for (const build of BUILDS) {
+    const folder = join('ts', 'wasm', build.name)
+    const made = await unlessFresh({
+      stamp: join(targetDirectory, 'quire-build', `wasm-${build.name}`),
+      inputs: ['crates', 'Cargo.toml', 'Cargo.lock', 'ts/build/wasm.mjs'],
+      outputs: [join(folder, 'quire.js'), join(folder, 'quire_bg.wasm')],
+      facts: [compiler.version, version],
+      make: () => makeBuild(build, folder, compiler, version),
+    })
+    await report(folder, made)
+  }
+  return true
+}
+
+async function makeBuild({ name, features }, folder, compiler, version) {
+  const cargoArguments = ['rustc', '--locked', '--profile', 'wasm', '--target', TARGET, '-p', 'quire-wasm']
+  if (features.length > 0) cargoArguments.push('--features', features.join(','))
+  cargoArguments.push('--', ...LINK_FLAGS)
+  const environment = { ...compiler.environment, CARGO_TARGET_DIR: targetDirectory, RUSTFLAGS }
+  await mustExecute(`Compiling the ${name} build`, compiler.cargo, cargoArguments, { environment, output: 'stderr' })
+  const bindgen = await installBindgen(version)
+  const module = join(targetDirectory, TARGET, 'wasm', 'quire_wasm.wasm')
+  const bindgenArguments = [
+    '--target',
+    'web',
+    '--no-typescript',
+    '--out-name',
+    'quire',
+    '--out-dir',
+    inRoot(folder),
+    module,
+  ]
+  await mustExecute('Making the JavaScript around the module', bindgen, bindgenArguments)
+  await optimize(inRoot(folder, 'quire_bg.wasm'))
+}
+
+/** wasm-opt of npm's binaryen, where somebody has installed it: a smaller file on disk, not a smaller download. */
+async function optimize(module) {
+  if (!existsSync(npmProgram('wasm-opt'))) return
+  const flags = [
+    '-O3',
+    '--enable-simd',
+    '--enable-relaxed-simd',
+    '--enable-bulk-memory',
+    '--enable-nontrapping-float-to-int',
+  ]
+  await mustExecute('Optimizing the module', npmProgram('wasm-opt'), [...flags, module, '-o', `${module}.opt`])
+  await rename(`${module}.opt`, module)
+}
+
+/**
+ * The compiler of rustup if it has the target, else Debian's.
+ * @returns {Promise<{ cargo: string, version: string, environment: Record<string, string> } | undefined>}
+ */
+async function findCompiler() {
+  const libraries = await outputOf('rustc', ['--print', 'target-libdir', '--target', TARGET])
+  if (hasStandardLibrary(libraries)) {
+    return { cargo: 'cargo', version: (await outputOf('rustc', ['--version'])) ?? '', environment: {} }
+  }
+  const rustc = '/usr/bin/rustc'
+  if (!hasStandardLibrary(await outputOf(rustc, ['--print', 'target-libdir', '--target', TARGET]))) return undefined
+  const linker = readdirSync('/usr/bin').findLast(name => /^wasm-ld(-\d+)?$/.test(name))
+  if (linker === undefined) return undefined
+  return {
+    cargo: '/usr/bin/cargo',
+    version: (await outputOf(rustc, ['--version'])) ?? '',
+    environment: {
+      RUSTC: rustc,
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker,
+      PATH: `/usr/bin:${process.env.PATH}`,
+    },
+  }
+}
+
+function hasStandardLibrary(folder) {
+  return folder !== undefined && existsSync(folder) && readdirSync(folder).some(name => /^libstd-.*\.rlib$/.test(name))
+}
+
+/** The command must be of the version of the crate. */
+async function bindgenVersion() {
+  const lock = await readFile(inRoot('Cargo.lock'), 'utf8')
+  const version = /name = "wasm-bindgen"\nversion = "([^"]+)"/.exec(lock)?.[1]
+  if (version === undefined) throw new StepError('Cargo.lock names no wasm-bindgen.')
+  return version
+}
+
+/** From PATH if its version fits, else compiled once into .cache. */
+async function installBindgen(version) {
+  const folder = inRoot('.cache', `${BINDGEN}-${version}`)
+  for (const program of [BINDGEN, join(folder, 'bin', BINDGEN)]) {
+    if ((await outputOf(program, ['--version'])) === `${BINDGEN} ${version}`) return program
+  }
+  const installArguments = ['install', `${BINDGEN}-cli`, '--version', version, '--root', folder, '--bin', BINDGEN]
+  await mustExecute(`Compiling ${BINDGEN} ${version} (once)`, 'cargo', installArguments, { output: 'stderr' })
+  return join(folder, 'bin', BINDGEN)
+}
+
+/** What a page downloads. */
+async function report(folder, made) {
+  const module = inRoot(folder, 'quire_bg.wasm')
+  let brotliBytes = 0
+  const compress = createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: made ? 11 : 5 } })
+  await pipeline(createReadStream(module), compress, async chunks => {
+    for await (const chunk of chunks) brotliBytes += chunk.length
+  })
+  const megabytes = bytes => `${(bytes / 1e6).toFixed(2)} MB`
+  const { size } = await stat(module)
+  console.error(`${folder}: ${megabytes(size)}, ${megabytes(brotliBytes)} by brotli${made ? '' : ' (quick)'}`)
+}
+
+async function main(commandArguments) {
+  parseArgs({ args: commandArguments, options: {} })
+  await buildWasm()
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await runMain(main)

@@ -1,0 +1,78 @@
+// Instantiates the WebAssembly module: the same classes as the native modules, over memory of its own.
+
+import { NativeBindingError } from '../../errors.js'
+import type { Native } from '../native.js'
+import {
+  type Build,
+  type Glue,
+  instantiateGlue,
+  relaxedBuild,
+  simdBuild,
+  type WasmMemory,
+  type WasmSource,
+} from './glue.js'
+import { guardExports } from './guarded.js'
+import { ModelFiles } from './model-files.js'
+import { supportsRelaxedSimd, supportsSimd } from './wasm-features.js'
+
+/** The module, instantiated once for each thread that asks. */
+export interface WasmDoor {
+  /** Which build runs. */
+  readonly build: Build['name']
+  /** What the native module of core, sampler and text exports. */
+  readonly native: Native
+  /** What the native module of the embedded framework exports. */
+  readonly runner: object
+  /** The models' files. */
+  readonly files: ModelFiles
+  readonly memory: WasmMemory
+}
+
+export interface WasmOptions {
+  /** Which build; absent = the best that this engine can run. */
+  readonly build?: Build['name']
+  /** The module itself; absent = the file beside its JavaScript. */
+  readonly source?: WasmSource
+}
+
+let loading: Promise<WasmDoor> | undefined
+
+/**
+ * Loads the module, once in a thread: options of later calls are not looked at.
+ * @throws NativeBindingError where the engine lacks SIMD, or the module cannot be had.
+ */
+export function loadWasm(options: WasmOptions = {}): Promise<WasmDoor> {
+  loading ??= instantiate(options)
+  return loading
+}
+
+async function instantiate({ build: asked, source }: WasmOptions): Promise<WasmDoor> {
+  if (!supportsSimd())
+    throw new NativeBindingError('This JavaScript engine has no WebAssembly SIMD, which Quire needs.')
+  const build = asked === 'simd' || (asked === undefined && !supportsRelaxedSimd()) ? simdBuild : relaxedBuild
+  try {
+    const glue = (await build.importGlue()) as Glue
+    const { memory } = await instantiateGlue(glue, source ?? (await moduleAt(build.module)))
+    const { default: _, ...exports } = glue
+    const door = guardExports(exports, () => glue.panicMessage())
+    return {
+      build: build.name,
+      native: door as unknown as Native,
+      runner: door,
+      files: new ModelFiles(door as unknown as Glue),
+      memory,
+    }
+  } catch (cause) {
+    throw new NativeBindingError(
+      `The WebAssembly module cannot be loaded from ${build.module.href}. In a clone run \`npm run build:wasm\`; in a web app serve quire-llm/wasm, or hand the module in.`,
+      { cause, details: { build: build.name, url: build.module.href } },
+    )
+  }
+}
+
+/** Files are read, where there is a file system; everything else is fetched by the module's own JavaScript. */
+async function moduleAt(url: URL): Promise<WasmSource> {
+  if (url.protocol !== 'file:') return url
+  const files = globalThis.process?.getBuiltinModule?.('node:fs/promises')
+  return files === undefined ? url : await files.readFile(url)
+}
