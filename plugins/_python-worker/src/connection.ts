@@ -17,6 +17,7 @@ interface Pending {
   readonly onProgress: ((fraction: number) => void) | undefined
 }
 
+/** Who hears what is no answer. */
 export interface ConnectionHandlers {
   /** A message that answers nothing: a heartbeat. */
   onEvent(message: Message): void
@@ -26,6 +27,7 @@ export interface ConnectionHandlers {
   onBroken(reason: string): void
 }
 
+/** Calls to a worker over its socket, answered in their order. */
 export class Connection {
   /** The reason that `onBroken` gets where the worker merely left. */
   static readonly CLOSED = 'closed the connection'

@@ -12,6 +12,7 @@ export interface VersionRange {
   readonly below: string
 }
 
+/** What an interpreter must have, and where it is looked for. */
 export interface InterpreterSearch {
   /** The framework's name, which is also the managed environment's. */
   readonly name: string
@@ -19,17 +20,21 @@ export interface InterpreterSearch {
   readonly module: string
   /** What pip calls the framework. */
   readonly distribution: string
+  /** Releases of the framework that will do. */
   readonly versions: VersionRange
   /** True if `npx quire setup` can make an environment with it. */
   readonly canSetUp: boolean
   /** Folders with the plugin's package and with `quire_worker`. */
   readonly pythonPath: readonly string[]
+  /** The environment, of which QUIRE_PYTHON and the like are read. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
 /** An interpreter with the framework. */
 export interface InterpreterFound {
+  /** The program. */
   readonly path: string
+  /** Its version of Python. */
   readonly pythonVersion: string
   /** Of the framework. */
   readonly version: string

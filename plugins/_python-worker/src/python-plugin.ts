@@ -28,14 +28,19 @@ import { WorkerRunner } from './worker-runner.js'
 
 /** What the variables of a worker may depend on. */
 export interface EnvironmentContext {
+  /** The device that is opened. */
   readonly device: Device
+  /** The user's environment. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Present where several ranks run one model. */
   readonly group?: RankGroup
 }
 
+/** Who a plugin over Python is, and what its Python needs. */
 export interface PythonPluginDefinition {
   /** Of the plugin, and of the environment that `npx quire setup` makes. */
   readonly name: string
+  /** Among installed plugins the highest wins. */
   readonly priority: number
   /** The folder in which the plugin's Python package lies. */
   readonly pythonPath: URL
@@ -45,6 +50,7 @@ export interface PythonPluginDefinition {
   readonly distribution: string
   /** Releases of the framework that the plugin was written for. */
   readonly versions: VersionRange
+  /** What its runners can do. */
   readonly capabilities: RunnerCapabilities
   /** What `npx quire setup` makes; absent = people bring a Python of their own. */
   readonly pythonEnvironment?: PythonEnvironment
@@ -57,6 +63,7 @@ const workerPath = fileURLToPath(new URL('../python/', import.meta.url))
 /** What decides which Python is found. */
 const SEARCHED = ['QUIRE_PYTHON', 'QUIRE_HOME', 'VIRTUAL_ENV', 'XDG_DATA_HOME', 'HOME', 'PATH', 'PYTHONPATH'] as const
 
+/** The plugin of a framework that runs in Python processes, one for each rank. */
 export function definePythonPlugin(definition: PythonPluginDefinition): FrameworkPlugin {
   const { name, priority, module, distribution, versions, capabilities, pythonEnvironment } = definition
   const pythonPath = [fileURLToPath(definition.pythonPath), workerPath]

@@ -42,6 +42,7 @@ export interface FrameworkFacts {
 
 export class WorkerFramework implements Framework {
   readonly name: string
+  /** What the framework said of itself. */
   readonly facts: FrameworkFacts
   readonly half: DType = { name: 'float16', itemSize: 2 }
   readonly float: DType = { name: 'float32', itemSize: 4 }

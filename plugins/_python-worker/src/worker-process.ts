@@ -25,6 +25,7 @@ export interface Timeouts {
 
 export const defaultTimeouts: Timeouts = { handshakeMs: 60_000, stepMs: 60_000, heartbeatMs: 120_000, closeMs: 5_000 }
 
+/** What is started, and how long it may take. */
 export interface WorkerProcessOptions {
   /** Of the framework, for messages. */
   readonly name: string
@@ -32,13 +33,17 @@ export interface WorkerProcessOptions {
   readonly python: string
   /** All that the process sees; PYTHONPATH leads to `quire_worker`. */
   readonly env: Readonly<Record<string, string>>
+  /** Default: a minute for the handshake and for a step, two without a sign of life, five seconds for the end. */
   readonly timeouts?: Partial<Timeouts>
 }
 
 /** What a worker tells of itself every two seconds. */
 export interface Heartbeat {
+  /** What it does: the name of a call, or of a part of one. */
   readonly phase: string
+  /** For how long. */
   readonly seconds: number
+  /** Number of the step that it computes. */
   readonly step?: number
 }
 
@@ -55,7 +60,9 @@ process.once('exit', () => {
   for (const killGroup of living) killGroup()
 })
 
+/** The Python process of one rank: started, watched, ended. */
 export class WorkerProcess {
+  /** Its process id. */
   readonly pid: number
   readonly #name: string
   readonly #child: ChildProcess

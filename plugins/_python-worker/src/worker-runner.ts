@@ -66,6 +66,7 @@ export class WorkerRunner implements ModelRunner {
     this.capabilities = options.capabilities
   }
 
+  /** Makes a runner in the worker. @throws what the worker refuses the target with. */
   static async create(worker: WorkerProcess, options: WorkerRunnerOptions): Promise<WorkerRunner> {
     const { device, dtype, blockSize, threads = null, eager = false } = options.target
     const { kind, index } = device

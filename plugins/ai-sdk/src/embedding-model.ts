@@ -17,12 +17,17 @@ export interface EmbedResult {
   warnings: CallWarning[]
 }
 
+/** The engine's model as an embedding model of the AI SDK. */
 export class QuireEmbeddingModel<Version extends SpecificationVersion> {
+  /** The version of the AI SDK's specification that it is written for. */
   readonly specificationVersion: Version
+  /** Who provides it, in results and traces. */
   readonly provider = 'quire'
+  /** What results call the model. */
   readonly modelId: string
   /** The engine batches by itself. */
   readonly maxEmbeddingsPerCall = undefined
+  /** Calls that are made together run together. */
   readonly supportsParallelCalls = true
   readonly #engine: Engine
 

@@ -39,9 +39,13 @@ export type LanguageModelStreamPart =
   | { type: 'finish'; usage: AnswerUsage; finishReason: AnswerFinish }
   | { type: 'error'; error: unknown }
 
+/** The engine's model as a language model of the AI SDK. */
 export class QuireLanguageModel<Version extends SpecificationVersion> {
+  /** The version of the AI SDK's specification that it is written for. */
   readonly specificationVersion: Version
+  /** Who provides it, in results and traces. */
   readonly provider = 'quire'
+  /** What results call the model. */
   readonly modelId: string
   /** None: the model reads text only. */
   readonly supportedUrls: Record<string, RegExp[]> = {}

@@ -6,6 +6,7 @@ import { Chat, type ChatOptions } from 'quire-llm/server'
 import { QuireEmbeddingModel } from './embedding-model.js'
 import { QuireLanguageModel, type SpecificationVersion } from './language-model.js'
 
+/** What a provider runs on, and who reads the model's answers. */
 export interface QuireProviderOptions<Version extends SpecificationVersion> extends ChatOptions {
   /** What runs the model. It stays the caller's, who closes it. */
   readonly engine: Engine | LLM
@@ -13,8 +14,11 @@ export interface QuireProviderOptions<Version extends SpecificationVersion> exte
   readonly specificationVersion?: Version
 }
 
+/** A provider of the AI SDK over one engine. */
 export interface QuireProvider<Version extends SpecificationVersion> {
+  /** As `languageModel`. */
   (modelId?: string): QuireLanguageModel<Version>
+  /** The version of the AI SDK's specification that it is written for. */
   readonly specificationVersion: Version
   /** The engine has one model: the name is what results say. */
   languageModel(modelId?: string): QuireLanguageModel<Version>

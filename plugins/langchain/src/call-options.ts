@@ -9,14 +9,19 @@ import { convertToOpenAITool } from '@langchain/core/utils/function_calling'
 import type { SamplingOptions } from 'quire-llm'
 import type { ChatInput, ChatTool, ReasoningEffort, ToolChoice } from 'quire-llm/server'
 
+/** What a call may say, or `bindTools` and `withConfig` bind. */
 export interface ChatQuireCallOptions extends BaseChatModelCallOptions {
+  /** Functions that the model may call, in any form that LangChain knows. */
   tools?: BindToolsInput[]
   /** `auto`, `none`, `any` or `required`, the name of a tool, or OpenAI's object with a name. */
   tool_choice?: BaseChatModelCallOptions['tool_choice']
+  /** False: at most one call. Default true. */
   parallel_tool_calls?: boolean
   /** Laid over the model's. */
   sampling?: SamplingOptions
+  /** How much the model shall think, where its chat template knows of it. */
   reasoningEffort?: ReasoningEffort
+  /** Further variables of the chat template. */
   chatTemplateKwargs?: Readonly<Record<string, unknown>>
 }
 

@@ -23,6 +23,7 @@ import { Chat, type ChatFinish, type ChatOptions, type ChatTurn } from 'quire-ll
 import { type ChatQuireCallOptions, callKeys, forcedCall, toInput, tracedAs } from './call-options.js'
 import { metadataOf, toChunk, toConversation, toLastChunk, toMessage } from './messages.js'
 
+/** What a chat model runs on, and what holds for all of its calls. */
 export interface ChatQuireFields extends BaseChatModelParams, ChatOptions {
   /** What runs the model. It stays the caller's, who closes it. */
   readonly engine: Engine | LLM
@@ -42,8 +43,11 @@ interface RawAndParsed<RunOutput> {
   parsed: RunOutput
 }
 
+/** The engine's model as a chat model of LangChain. */
 export class ChatQuire extends BaseChatModel<ChatQuireCallOptions, AIMessageChunk> {
+  /** What messages say of the model. */
   readonly model: string
+  /** For every call; laid over the model's own defaults. */
   readonly sampling: SamplingOptions
   readonly #chat: Chat
 
@@ -58,10 +62,12 @@ export class ChatQuire extends BaseChatModel<ChatQuireCallOptions, AIMessageChun
     })
   }
 
+  /** Names of the options that a call may have. */
   override get callKeys(): string[] {
     return [...super.callKeys, ...callKeys]
   }
 
+  /** What LangChain calls this kind of model. */
   override _llmType(): string {
     return 'quire'
   }
@@ -71,6 +77,7 @@ export class ChatQuire extends BaseChatModel<ChatQuireCallOptions, AIMessageChun
     return { model: this.model, ...input }
   }
 
+  /** What traces say of the model. */
   override getLsParams(options: this['ParsedCallOptions']): ReturnType<BaseChatModel['getLsParams']> {
     return { ...super.getLsParams(options), ...tracedAs(this.model) }
   }

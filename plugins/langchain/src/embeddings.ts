@@ -3,6 +3,7 @@
 import { Embeddings, type EmbeddingsParams } from '@langchain/core/embeddings'
 import type { EmbedOptions, Engine, LLM } from 'quire-llm'
 
+/** What embeddings run on, and how vectors are made. */
 export interface QuireEmbeddingsFields extends EmbeddingsParams {
   /** What runs the model. It stays the caller's, who closes it. */
   readonly engine: Engine | LLM
@@ -10,7 +11,9 @@ export interface QuireEmbeddingsFields extends EmbeddingsParams {
   readonly options?: EmbedOptions
 }
 
+/** The engine's model as embeddings of LangChain. */
 export class QuireEmbeddings extends Embeddings {
+  /** How vectors are made. */
   readonly options: EmbedOptions
   readonly #engine: Engine
 
