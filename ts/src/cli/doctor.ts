@@ -48,7 +48,6 @@ ${helpOf(rows)}
 
 /** Variables that have a say beside those that begin with QUIRE_ and HF_. */
 const OTHER_VARIABLES = [
-  'NAPI_RS_NATIVE_LIBRARY_PATH',
   'VIRTUAL_ENV',
   'XDG_DATA_HOME',
   'XDG_CACHE_HOME',
