@@ -25,8 +25,18 @@ class Outbox {
     this.#events.push(event)
   }
 
+  /** A native module that has failed counts nothing any more; what happened is told all the same. */
+  #stats(): LoopReport['stats'] {
+    try {
+      return this.host?.stats()
+    } catch {
+      return undefined
+    }
+  }
+
   flush(): void {
-    const report: LoopReport = { events: this.#events, ...(this.host !== undefined && { stats: this.host.stats() }) }
+    const stats = this.#stats()
+    const report: LoopReport = { events: this.#events, ...(stats !== undefined && { stats }) }
     this.#events = []
     this.#send(report)
   }

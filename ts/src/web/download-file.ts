@@ -48,7 +48,7 @@ export async function downloadFile(context: DownloadContext, job: DownloadJob): 
   const { store } = context
   const saved = await store.readLedger(job.name)
   const known = saved?.byteLength === job.byteLength && saved.etag === (job.etag ?? null) ? saved : undefined
-  if (known?.isComplete) return
+  if (known?.isComplete && (job.sha256 === undefined || job.sha256 === known.sha256)) return
   const ledger = known ?? newLedger(job, context.partBytes)
   try {
     await fetchInto(context, job, ledger)
@@ -58,11 +58,19 @@ export async function downloadFile(context: DownloadContext, job: DownloadJob): 
     throw noSpace(job.url, error, await navigator.storage.estimate().catch(() => undefined))
   }
   ledger.isComplete = true
+  ledger.sha256 = job.sha256 ?? ledger.sha256
   await store.saveLedger(job.name, ledger)
 }
 
 function newLedger({ byteLength, etag }: DownloadJob, partBytes: number): Ledger {
-  return { version: 1, etag: etag ?? null, byteLength, isComplete: false, parts: split(byteLength, partBytes) }
+  return {
+    version: 1,
+    etag: etag ?? null,
+    byteLength,
+    isComplete: false,
+    sha256: null,
+    parts: split(byteLength, partBytes),
+  }
 }
 
 async function fetchInto(context: DownloadContext, job: DownloadJob, ledger: Ledger): Promise<void> {

@@ -19,6 +19,8 @@ export interface Ledger {
   readonly byteLength: number
   /** All bytes are there, and are those that were announced. */
   isComplete: boolean
+  /** The checksum that they were compared with. */
+  sha256: string | null
   parts: Part[]
 }
 

@@ -112,7 +112,9 @@ class RemoteFolder implements ModelFolder {
     } catch (error) {
       throwIfAborted(signal)
       const ledger = isUnreachable(error) ? await this.#store?.readLedger(name) : undefined
-      const kept = ledger?.isComplete ? await this.#store?.file(name) : undefined
+      const asked = this.#options.sha256[name]?.toLowerCase()
+      const isKept = ledger?.isComplete && (asked === undefined || asked === ledger.sha256)
+      const kept = isKept ? await this.#store?.file(name) : undefined
       if (kept !== undefined) return blobFile(name, kept)
       if (isUnreachable(error) && ledger === undefined && (await this.#store?.file('config.json')) !== undefined)
         return undefined
