@@ -11,7 +11,7 @@ const quire = dirname(fileURLToPath(import.meta.resolve('quire-llm/package.json'
 await rm(site, { recursive: true, force: true })
 await mkdir(site, { recursive: true })
 await cp(join(here, 'page'), site, { recursive: true })
-for (const folder of ['dist/web/bundle', 'wasm']) {
+for (const folder of ['dist/web/bundle', 'wasm/relaxed', 'wasm/simd']) {
   await cp(join(quire, folder), join(site, 'quire-llm', folder), { recursive: true })
 }
 const [model] = process.argv.slice(2)
