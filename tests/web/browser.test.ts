@@ -1,9 +1,12 @@
 // `quire-llm/web` in a real browser, over the WebAssembly module: the tokens of the native engine, in batches, by grammars, with
 // signals; and a Worker that ends.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import anyTest, { type ExecutionContext } from 'ava'
+import { build } from 'esbuild'
 import { LLM } from 'quire-llm'
 import { sharedModels } from '../parity/golden-model.js'
 import { type QuirePage, QuireSite, whyNoPage } from './quire-page.js'
@@ -11,12 +14,17 @@ import { type QuirePage, QuireSite, whyNoPage } from './quire-page.js'
 const why = whyNoPage()
 const run = why === undefined ? anyTest.serial : anyTest.skip
 
+let bundles: string
 let site: QuireSite
 if (why === undefined) {
   anyTest.before(async () => {
-    site = await QuireSite.open(sharedModels === undefined ? {} : { shared: sharedModels })
+    bundles = mkdtempSync(join(tmpdir(), 'quire-bundles-'))
+    site = await QuireSite.open({ bundles, ...(sharedModels !== undefined && { shared: sharedModels }) })
   })
-  anyTest.after.always(() => site?.close())
+  anyTest.after.always(async () => {
+    await site?.close()
+    if (bundles !== undefined) rmSync(bundles, { recursive: true, force: true })
+  })
 }
 
 function test(title: string, body: (t: ExecutionContext, page: QuirePage) => Promise<void>): void {
@@ -170,6 +178,37 @@ test('what cannot be loaded is a typed error, and the page goes on', async (t, {
   t.deepEqual(codes.slice(0, 1), ['ERR_MODEL_NOT_FOUND'])
   t.regex(codes[1] ?? '', /^ERR_MODEL_(?:INVALID|UNSUPPORTED)$/)
   t.deepEqual(codes.slice(2), ['ERR_INVALID_ARGUMENT', 'ERR_NATIVE_BINDING', 'ERR_HUB_DOWNLOAD', 'length'])
+})
+
+test("the AI SDK's provider streams from it, in a bundle that names where the assets are", async (t, { run }) => {
+  await build({
+    stdin: {
+      contents: `export { streamText } from 'ai'
+        export { createQuire } from '@quire-llm/ai-sdk'
+        export { LLM } from 'quire-llm/web'`,
+      resolveDir: fileURLToPath(new URL('.', import.meta.url)),
+    },
+    outfile: join(bundles, 'ai.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    logLevel: 'silent',
+  })
+  const [streamed, chatted, reason] = await run<string[]>(
+    `const { LLM, createQuire, streamText } = await import('/bundles/ai.js')
+     const assets = { worker: '/quire/dist/web/worker.js', wasm: '/quire/wasm' }
+     const llm = await LLM.create({ model: '/model/', assets })
+     const prompt = 'What is the capital of France?'
+     const result = streamText({ model: createQuire(llm)('quire'), prompt, temperature: 0, maxOutputTokens: 24 })
+     let streamed = ''
+     for await (const delta of result.textStream) streamed += delta
+     const chat = await llm.chat([{ role: 'user', content: prompt }], given)
+     return [streamed, chat.outputs[0].text, await result.finishReason]`,
+    GREEDY,
+  )
+  t.is(streamed?.trim(), chatted?.trim())
+  t.truthy(streamed)
+  t.true(reason === 'stop' || reason === 'length', reason)
 })
 
 const golden = sharedModels === undefined ? undefined : join(sharedModels, 'stories260K', 'golden.json')
