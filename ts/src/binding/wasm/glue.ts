@@ -50,13 +50,15 @@ export interface Build {
 export const relaxedBuild: Build = {
   name: 'relaxed',
   module: new URL('../../../wasm/relaxed/quire_bg.wasm', import.meta.url),
-  // @ts-expect-error: without types, made by `npm run build:wasm`
+  // biome-ignore lint/suspicious/noTsIgnore: an error only where `npm run build:wasm` has not made it
+  // @ts-ignore
   importGlue: () => import('../../../wasm/relaxed/quire.js'),
 }
 
 export const simdBuild: Build = {
   name: 'simd',
   module: new URL('../../../wasm/simd/quire_bg.wasm', import.meta.url),
-  // @ts-expect-error: without types, made by `npm run build:wasm`
+  // biome-ignore lint/suspicious/noTsIgnore: an error only where `npm run build:wasm` has not made it
+  // @ts-ignore
   importGlue: () => import('../../../wasm/simd/quire.js'),
 }
