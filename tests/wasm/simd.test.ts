@@ -1,70 +1,17 @@
 // The WebAssembly module gives what the native modules give: greedy tokens, sampled tokens with seeds, texts, grammars, failures.
 
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import test from 'ava'
-import { loadNative as loadCandle } from '../../plugins/candle-cpu/src/native.js'
 import { Grammars, Text } from '../../ts/src/binding/index.js'
 import { loadNative } from '../../ts/src/binding/node.js'
-import { loadWasm, type WasmDoor } from '../../ts/src/binding/wasm/index.js'
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
-import { type GoldenModel, goldenModels, sharedModels, withoutSharedModels } from '../parity/golden-model.js'
-import { continuePrompts, type Doors, type Prompt } from './continue-prompts.js'
+import { declareTokenTests, doorOf, testOf } from './golden-tokens.js'
 import { bringModel } from './wasm-model.js'
 
-const isBuilt = existsSync(new URL('../../ts/wasm/simd/quire_bg.wasm', import.meta.url))
-const wasmTest = isBuilt ? test.serial : test.skip
-const unless = isBuilt ? '' : ' (ts/wasm is not built: npm run build:wasm)'
+declareTokenTests('simd')
 
-async function door(): Promise<WasmDoor & Doors> {
-  const wasm = await loadWasm()
-  return { ...wasm, candle: wasm.runner as Doors['candle'] }
-}
-
-if (sharedModels === undefined) test.skip(`golden models in WebAssembly: ${withoutSharedModels}`, () => {})
-
-/** Where two tokens are as good as alike, rounding decides; every golden model keeps away from that. */
-for (const model of goldenModels()) {
-  wasmTest(`${model.name}: golden ids, and the native module's with seeds${unless}`, async t => {
-    const wasm = await door()
-    const native: Doors = { native: await loadNative(), candle: await loadCandle() }
-    await bringModel(wasm.files, model.path)
-    const greedy = await continuePrompts(wasm, model.path, promptsOf(model, {}))
-    t.deepEqual(
-      greedy,
-      model.cases.map(one => [...one.output_token_ids]),
-    )
-    for (const sampling of SAMPLINGS) {
-      await bringModel(wasm.files, model.path)
-      const prompts = promptsOf(model, sampling)
-      t.deepEqual(
-        await continuePrompts(wasm, model.path, prompts),
-        await continuePrompts(native, model.path, prompts),
-        JSON.stringify(sampling, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
-      )
-    }
-    wasm.files.remove(model.path)
-  })
-}
-
-/** Drawn by the runner, drawn by the sampler with its state. */
-const SAMPLINGS = [
-  { temperature: 0.8, topP: 0.95, topK: 40, seed: 0x1234_5678_9abc_def0n },
-  { temperature: 1, minP: 0.05, repetitionPenalty: 1.1, presencePenalty: 0.2, seed: -7n },
-]
-
-function promptsOf(model: GoldenModel, sampling: (typeof SAMPLINGS)[number] | object): Prompt[] {
-  return model.cases.map(one => ({
-    tokenIds: one.prompt_token_ids,
-    maxTokens: one.max_tokens,
-    stopTokenIds: model.stopTokenIds,
-    sampling,
-  }))
-}
-
-wasmTest(`texts, templates and grammars are those of the native module${unless}`, async t => {
-  const { native, files } = await door()
+testOf('simd', 'texts, templates and grammars are those of the native module', async t => {
+  const { native, files } = await doorOf('simd')
   const directory = bundledModelDirectory()
   await bringModel(files, directory)
   const [here, there] = [
@@ -88,8 +35,8 @@ wasmTest(`texts, templates and grammars are those of the native module${unless}`
 
 const source = { disableAnyWhitespace: false, disableAdditionalProperties: false }
 
-wasmTest(`what is wrong with weights is said before and while they come${unless}`, async t => {
-  const { files, candle } = await door()
+testOf('simd', 'what is wrong with weights is said before and while they come', async t => {
+  const { files, candle } = await doorOf('simd')
   t.throws(() => files.openWeights('/bad/model.safetensors', 2 ** 40), { code: 'ERR_OUT_OF_MEMORY' } as object)
   t.throws(() => files.openWeights('/bad/model.safetensors', 3), { code: 'ERR_MODEL_INVALID' } as object)
   const broken = files.openWeights('/bad/model.safetensors', 20)
