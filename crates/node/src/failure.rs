@@ -20,13 +20,6 @@ pub struct Failure {
     pub details: Option<serde_json::Value>,
 }
 
-/// A sequence that cannot go on, and why.
-#[napi(object, object_from_js = false)]
-pub struct SequenceFailure {
-    pub sequence_id: u32,
-    pub failure: Failure,
-}
-
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl ToString, details: serde_json::Value) -> Self {
         Self { ok: false, code, message: message.to_string(), details: Some(details) }

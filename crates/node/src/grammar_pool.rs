@@ -10,9 +10,10 @@ use quire_core::{InputBatchView, SequenceId};
 use quire_sampler::ThreadPool;
 use quire_text::{CompiledGrammar, GrammarCompiler, GrammarKind, GrammarSource, JsonOptions};
 
-use crate::failure::{Failure, Outcome, SequenceFailure, outcome};
+use crate::failure::{Failure, Outcome, outcome};
 use crate::grammar_rows::GrammarRow;
 pub(crate) use crate::grammar_rows::GrammarRows;
+use crate::sequence_failure::SequenceFailure;
 use crate::tokenizer::Tokenizer;
 use crate::words::elements;
 

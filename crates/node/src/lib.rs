@@ -21,6 +21,7 @@ mod pooled_texts;
 mod sampler;
 mod sampling;
 mod script_row;
+mod sequence_failure;
 mod shared_memory;
 mod tokenizer;
 mod words;

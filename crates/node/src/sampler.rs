@@ -10,10 +10,11 @@ use napi_derive::napi;
 use quire_core::{InputBatchView, SequenceId};
 use quire_sampler::{LogitsProcessor, LogprobColumns, SamplerOptions, SamplerOutput, ThreadPool};
 
-use crate::failure::{Failure, Outcome, SequenceFailure, outcome};
+use crate::failure::{Failure, Outcome, outcome};
 use crate::grammar_pool::{GrammarPool, GrammarRows};
 use crate::sampling::NativeSampling;
 use crate::script_row::ScriptRow;
+use crate::sequence_failure::SequenceFailure;
 use crate::words::{elements, elements_mut, fill};
 
 /// What logprobs are made of.

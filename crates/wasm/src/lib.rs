@@ -55,6 +55,8 @@ mod sampler;
 mod sampling;
 #[path = "../../node/src/script_row.rs"]
 mod script_row;
+#[path = "../../node/src/sequence_failure.rs"]
+mod sequence_failure;
 #[path = "../../candle-node/src/step.rs"]
 mod step;
 #[path = "../../candle-node/src/tensor.rs"]
