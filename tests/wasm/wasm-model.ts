@@ -9,7 +9,7 @@ import type { ModelFiles } from '../../ts/src/binding/wasm/index.js'
 const PIECE_BYTES = 65_521
 
 export async function bringModel(files: ModelFiles, path: string): Promise<void> {
-  for (const name of await readdir(path)) {
+  for (const name of await readdir(path, { recursive: true })) {
     const file = join(path, name)
     if (name.endsWith('.safetensors')) {
       const writer = files.openWeights(file, (await stat(file)).size)
