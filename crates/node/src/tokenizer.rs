@@ -30,6 +30,12 @@ impl Tokenizer {
         AsyncTask::new(EncodeTexts { tokenizer: self.inner.clone(), texts, add_special_tokens })
     }
 
+    /// Ids of a few short texts, in the calling thread: another one would cost more than they do.
+    #[napi]
+    pub fn encode_short(&self, texts: Vec<String>, add_special_tokens: bool) -> Outcome<EncodedTexts> {
+        outcome(|| EncodeTexts { tokenizer: self.inner.clone(), texts, add_special_tokens }.encode())
+    }
+
     /// The text of many ids, off the JavaScript thread.
     #[napi(ts_return_type = "Promise<string | Failure>")]
     pub fn decode_many(&self, ids: &[i32], skip_special_tokens: bool) -> AsyncTask<DecodeIds> {

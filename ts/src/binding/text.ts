@@ -9,6 +9,9 @@ import { bytesOf, unwrap } from './outcome.js'
 /** Compiled templates that are kept: callers may bring one per call. */
 const MOST_TEMPLATES = 16
 
+/** Texts and their characters up to which they are encoded in this thread: less work than waking another one. */
+const FEW = 16
+const SHORT = 1 << 11
 /** Characters, ids or bytes of JSON from which on work leaves this thread. */
 const LONG = 1 << 15
 /** The same, from which on work takes its turn with what is as long. */
@@ -67,10 +70,15 @@ export class Text {
     }
   }
 
-  /** Ids of many texts, in one call off the JavaScript thread. @throws TokenizerError. */
+  /** Ids of many texts, in one call; off the JavaScript thread unless they are short. @throws TokenizerError. */
   async encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]> {
     const encode = () => this.tokenizer.encode([...texts], addSpecialTokens)
-    const encoded = unwrap(await this.#inTurn(lengthOf(texts), encode))
+    const length = lengthOf(texts)
+    const encoded = unwrap(
+      texts.length <= FEW && length <= SHORT
+        ? this.tokenizer.encodeShort([...texts], addSpecialTokens)
+        : await this.#inTurn(length, encode),
+    )
     const offsets = new Uint32Array(texts.length + 1)
     const ids = new Int32Array(encoded.numTokens())
     unwrap(encoded.read(bytesOf(offsets), bytesOf(ids)))
