@@ -22,6 +22,8 @@ await runMain(async commandArguments => {
   // The package index is waited for while cargo computes.
   const environments = values.frameworks ? prepareFrameworks() : undefined
   environments?.catch(() => {})
+  // Before the build, which puts the module's JavaScript into the bundles for web pages.
+  await buildWasm()
   await build()
   const { environment: models, tally } = await fetchModels()
   const packages = inRoot('.cache', 'packages')
