@@ -100,11 +100,17 @@ function replyOf({ summary, response, event, contentType }: RouteDescription): J
   const content: Record<string, Json> = {}
   if (response !== undefined) content['application/json'] = { schema: schemaOf(response, 'output') }
   if (event !== undefined) {
-    const shape = JSON.stringify(schemaOf(event, 'output'))
-    content['text/event-stream'] = { schema: { type: 'string', description: `Events, each of this shape: ${shape}` } }
+    content['text/event-stream'] = { schema: eventOf(schemaOf(event, 'output')) }
   }
   if (contentType !== undefined) content[contentType] = { schema: { type: 'string' } }
   return { description: summary, ...(Object.keys(content).length > 0 && { content }) }
+}
+
+/** What each event is; its data is text for whoever reads events. */
+function eventOf(shape: Json): Json {
+  const data = { type: 'string', description: `JSON of this shape: ${JSON.stringify(shape)}` }
+  const event = { type: 'string', description: 'The kind of the event, where an API names kinds.' }
+  return { type: 'object', properties: { event, data }, required: ['data'] }
 }
 
 function errorReply(description: string, schema: Json): Json {
