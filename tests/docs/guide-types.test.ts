@@ -12,8 +12,6 @@ const notChecked: Readonly<Record<string, string>> = {
   'deno-and-bun/bun-server.ts': 'it has the global of another runtime',
   'deno-and-bun/deno-server.ts': 'it has the global of another runtime',
   'deno-and-bun/answer.ts': 'it imports files of an app; tests/runtimes compiles and runs it',
-  'serve/hono.ts': 'the package @hono/node-server is not installed',
-  'serve/fastify.ts': 'the package fastify is not installed',
   'serve/bun.ts': 'it has the global of another runtime',
   'serve/deno.ts': 'it has the global of another runtime',
 }
