@@ -258,7 +258,9 @@ export class HubServer {
         this.#drip(response, body, fault.pieceBytes, fault.pauseMs)
         return
       case 'length':
-        response.write(body.subarray(0, fault.announced), () => this.#later(() => response.destroy(), 20))
+        // As many bytes as announced are a whole answer: the connection stays good for the next.
+        if (fault.announced <= body.length) response.end(body.subarray(0, fault.announced))
+        else response.write(body.subarray(0, fault.announced), () => this.#later(() => response.destroy(), 20))
         return
       default:
         response.end(body)
