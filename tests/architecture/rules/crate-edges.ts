@@ -5,17 +5,18 @@ import type { Rule, SourceFile } from '../rule.js'
 /** Allowed edges between our crates. `testing` may be a dev-dependency of any of them. */
 const EDGES: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  kernels: [],
-  weights: [],
+  blocks: [],
+  kernels: ['blocks'],
+  weights: ['blocks'],
   text: [],
   sampler: ['core', 'kernels'],
-  models: ['kernels', 'weights'],
-  runner: ['core', 'sampler', 'models', 'kernels', 'weights'],
+  models: ['blocks', 'kernels', 'weights'],
+  runner: ['core', 'sampler', 'models', 'blocks', 'kernels', 'weights'],
   node: ['core', 'sampler', 'text'],
   'candle-node': ['core', 'runner'],
   wasm: ['core', 'sampler', 'text', 'runner', 'wasm-macros'],
   'wasm-macros': [],
-  testing: ['core', 'sampler', 'weights'],
+  testing: ['core', 'sampler', 'blocks', 'weights'],
   xtask: [],
 }
 
