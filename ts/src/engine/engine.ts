@@ -460,6 +460,7 @@ export class Engine {
     return {
       scheduled: (sequenceIds, atMs) => tell(self => self.#processor.scheduled(sequenceIds, atMs)),
       stepped: news => tell(self => self.#step(news)),
+      told: () => tell(self => self.#processor.tell()),
       failed: (sequenceIds, cause) => tell(self => self.#processor.failed(sequenceIds, cause)),
       lost: cause => tell(self => self.#lose(cause)),
       restarted: () => tell(self => self.#runAgain()),

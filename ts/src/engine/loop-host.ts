@@ -80,7 +80,10 @@ export class LoopHost implements LoopPort {
     }
     this.#loop = new EngineLoop(this.#core, sampler, executor, {
       scheduled: sequenceIds => this.#scheduled(sequenceIds, events),
-      stepped: (batch, output, sampled) => events.stepped(newsOf(batch, output, sampled, nowMs())),
+      stepped: (batch, output, sampled) => {
+        events.stepped(newsOf(batch, output, sampled, nowMs()))
+        events.told()
+      },
       failed: (sequenceIds, cause) => events.failed(sequenceIds, cause),
       lost: cause => events.lost(cause),
       restarted: () => events.restarted(),

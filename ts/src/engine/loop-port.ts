@@ -21,7 +21,10 @@ export interface LoopFacts {
 export interface LoopEvents {
   /** These sequences are in their first step, which begins now. */
   scheduled(sequenceIds: ArrayLike<number>, atMs: number): void
+  /** What a step brought. Whoever waits for it hears at the next `told`. */
   stepped(news: StepNews): void
+  /** Enough has been heard for now: after a step, or after several that came at once. */
+  told(): void
   /** These sequences have ended because of `cause`: their step failed. */
   failed(sequenceIds: Iterable<number>, cause: unknown): void
   /** The worker is lost, and with it the KV cache and every sequence of the core; another is being started. */

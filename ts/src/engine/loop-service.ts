@@ -47,6 +47,7 @@ function eventsTo(outbox: Outbox): LoopEvents {
   return {
     scheduled: (sequenceIds, atMs) => outbox.push({ kind: 'scheduled', sequenceIds, atMs }),
     stepped: news => outbox.push({ kind: 'stepped', step: packStep(news) }),
+    told: () => {}, // the other side decides: it may have several steps to hear of
     failed: (sequenceIds, cause) =>
       outbox.push({ kind: 'failed', sequenceIds: [...sequenceIds], cause: toPortable(cause) }),
     lost: cause => outbox.push({ kind: 'lost', cause: toPortable(cause) }),

@@ -40,6 +40,8 @@ export interface OutputProcessorOptions {
 export class OutputProcessor {
   readonly #options: OutputProcessorOptions
   readonly #places = new Map<number, Place>()
+  /** Requests with news that their consumers do not know of. */
+  readonly #untold = new Set<RequestState>()
 
   constructor(options: OutputProcessorOptions) {
     this.#options = options
@@ -83,12 +85,16 @@ export class OutputProcessor {
     }
   }
 
+  /**
+   * What a step brought. A request's first tokens are told at once, all others at the next `tell`: of several steps that were
+   * heard in one go a consumer gets one output.
+   */
   stepped({ output, atMs, logprobs: tokenLogprobs, promptLogprobs }: StepNews): void {
     if (promptLogprobs !== undefined) this.#takePromptLogprobs(promptLogprobs)
     const { sequences, numTokens, tokenIds, numCachedTokens } = output
     const news = this.#options.detokenizers?.push(sequences, numTokens, tokenIds, this.#textFinishes(output))
     const groupOf = tokenLogprobs === undefined ? undefined : firstGroups(tokenLogprobs)
-    const changed = new Set<RequestState>()
+    const begun: RequestState[] = []
     let start = 0
     for (const [index, id] of sequences.entries()) {
       const ids = tokenIds.subarray(start, start + (numTokens[index] as number))
@@ -99,11 +105,17 @@ export class OutputProcessor {
       const logprobs = tokenLogprobs === undefined ? [] : this.#logprobs(tokenLogprobs, groupOf?.get(id), ids, place)
       continuation.append(ids, state.request.params.detokenize ? (news?.texts[index] ?? '') : '', logprobs)
       state.numCachedTokens = Math.max(state.numCachedTokens, numCachedTokens[index] as number)
+      if (ids.length > 0 && !state.hasTokens) begun.push(state)
       if (ids.length > 0) state.gotTokens(atMs)
       this.#finish(id, place, output, index, news?.stops[index] ?? -1)
-      changed.add(state)
+      this.#untold.add(state)
     }
-    for (const state of changed) this.#tell(state)
+    for (const state of begun) this.#tell(state)
+  }
+
+  /** Tells every consumer with news. */
+  tell(): void {
+    for (const state of [...this.#untold]) this.#tell(state)
   }
 
   failed(sequenceIds: Iterable<number>, cause: unknown): void {
@@ -141,6 +153,7 @@ export class OutputProcessor {
   }
 
   #tell(state: RequestState): void {
+    this.#untold.delete(state)
     if (state.finished) this.#options.ended(state)
     state.notify()
   }

@@ -6,7 +6,14 @@ import { InternalError, NotSupportedError, type WorkerError } from '../errors.js
 import type { Framework } from '../plugin/framework.js'
 import type { EmbedJob } from './embed-queue.js'
 import type { LoopRequest } from './engine-request.js'
-import { type LoopCalls, type LoopCommand, type LoopEvent, type LoopReport, unpackStep } from './loop-messages.js'
+import {
+  type LoopCalls,
+  type LoopCommand,
+  type LoopEvent,
+  type LoopReport,
+  type PackedStep,
+  unpackStep,
+} from './loop-messages.js'
 import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
 import { fromPortable } from './portable-error.js'
 
@@ -19,6 +26,12 @@ interface Waiting {
 const TURN_MS = 1
 /** Reports that are heard in such a pause, at most: requests go on after it. */
 const REPORTS_A_TURN = 8
+
+/** Outputs of which consumers are told one by one in a turn of the event loop. */
+const TOLD_A_TURN = 16
+
+/** Events that consumers need not hear of at once. All others come after what they have not heard yet. */
+const QUIET: ReadonlySet<LoopEvent['kind']> = new Set(['stepped', 'scheduled', 'taken', 'progress'])
 
 /** A thread with a loop, as a line of messages to it. */
 export interface LoopLine {
@@ -57,6 +70,10 @@ export class RemoteLoop implements LoopPort {
   #commands: LoopCommand[] = []
   #firstCommandMs = 0
   #turnIsDue = false
+  /** Outputs that were heard of in this turn of the event loop. */
+  #heardInTurn = 0
+  /** Steps have been heard of that consumers were not told of. */
+  #isUntold = false
   #facts: LoopFacts | undefined
   #stats: CoreStats | undefined
   #lastNumber = 0
@@ -228,9 +245,10 @@ export class RemoteLoop implements LoopPort {
   }
 
   #hear(event: LoopEvent): void {
+    if (!QUIET.has(event.kind)) this.#tell()
     switch (event.kind) {
       case 'stepped':
-        this.#events.stepped(unpackStep(event.step))
+        this.#hearStep(event.step)
         break
       case 'scheduled':
         this.#events.scheduled(event.sequenceIds, event.atMs)
@@ -268,6 +286,29 @@ export class RemoteLoop implements LoopPort {
     }
   }
 
+  /**
+   * A port gives all reports that lie there in one turn of the event loop. Consumers are told of few outputs one by one, and of
+   * many once: where this thread is slower than the loop, deltas join, and it looks at its sockets again soon.
+   */
+  #hearStep(step: PackedStep): void {
+    this.#events.stepped(unpackStep(step))
+    this.#isUntold = true
+    if (this.#heardInTurn === 0) this.#line.soon(() => this.#endTurn())
+    this.#heardInTurn += Math.max(1, step.numSequences)
+    if (this.#heardInTurn <= TOLD_A_TURN) this.#tell()
+  }
+
+  #endTurn(): void {
+    this.#heardInTurn = 0
+    this.#tell()
+  }
+
+  #tell(): void {
+    if (!this.#isUntold) return
+    this.#isUntold = false
+    this.#events.told()
+  }
+
   #answerOf(ticket: number): AdmissionAnswer | undefined {
     const answer = this.#answers.get(ticket)
     this.#answers.delete(ticket)
@@ -283,6 +324,7 @@ export class RemoteLoop implements LoopPort {
   /** The loop is gone, with or without its thread: nobody may wait for it. */
   #lose(cause: Error): void {
     if (this.#gone !== undefined) return
+    this.#tell()
     this.#gone = cause
     if (this.#facts === undefined) this.#ready?.reject(cause)
     else this.#events.broke(cause)

@@ -56,7 +56,7 @@ export async function toJsonSchema(schema: ObjectSchema): Promise<object> {
   try {
     if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET })
     if (vendor === 'zod') {
-      const { toJSONSchema } = await import('zod')
+      const { toJSONSchema } = await import('./zod-json-schema.js')
       return toJSONSchema(schema as unknown as Parameters<typeof toJSONSchema>[0], { io: 'input', target: TARGET })
     }
   } catch (cause) {
