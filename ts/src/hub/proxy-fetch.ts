@@ -53,10 +53,10 @@ function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
 }
 
 async function fetchThrough(proxy: string): Promise<Fetch> {
-  const undici = await import('undici')
-  const dispatcher = new undici.ProxyAgent(proxy)
+  const { fetch: fetchBy, ProxyAgent } = await import('./proxy-client.js')
+  const dispatcher = new ProxyAgent(proxy)
   return async (url, init) => {
-    const response = await undici.fetch(url, { ...init, dispatcher } as Parameters<typeof undici.fetch>[1])
+    const response = await fetchBy(url, { ...init, dispatcher } as Parameters<typeof fetchBy>[1])
     return response as unknown as Response
   }
 }

@@ -2,12 +2,13 @@
 // each call. They generate nothing, so they pass the scheduler by.
 
 import type { Engine } from '../engine/index.js'
+import type { Clock } from './clock.js'
+import type { Logger } from './logger.js'
 import { type EngineMetrics, isAbort } from './metrics/engine-metrics.js'
 import { RequestError } from './request-error.js'
 import { isFailure, namesRequest, RETRY_AFTER_SECONDS, shortened } from './request-intake.js'
 import type { RouteRequest } from './route.js'
 import type { LogConfig } from './server-config.js'
-import type { Clock, Logger } from './server-context.js'
 
 /** What a call gives for each of its inputs; the tokens that were computed for it are counted. */
 export interface PooledCall<Output> {

@@ -2,10 +2,11 @@
 
 import type { SamplingParams } from '../config/index.js'
 import type { Engine, EngineRequest, RequestOutput, RequestStream } from '../engine/index.js'
+import type { Clock } from './clock.js'
+import type { Logger } from './logger.js'
 import { RequestError } from './request-error.js'
 import type { RouteRequest } from './route.js'
 import type { LogConfig } from './server-config.js'
-import type { Clock, Logger } from './server-context.js'
 import type { Tracing } from './tracing.js'
 
 /** After how many seconds a client that was turned away may come again. */

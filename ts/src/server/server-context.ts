@@ -1,28 +1,12 @@
 // What endpoints get of the server: the engine, the names of the model, what the operator decided, and the way in for requests.
 
 import type { Engine, EngineRequest, RequestStream } from '../engine/index.js'
+import type { Clock } from './clock.js'
+import type { Logger } from './logger.js'
 import type { PooledCall } from './pooling-intake.js'
 import type { ResponseStore } from './responses/response-store.js'
 import type { Route, RouteRequest } from './route.js'
 import type { ServerConfig } from './server-config.js'
-
-/** A structured logger: pino, or anything of its shape. Prompts and outputs go to it only if the operator asked for that. */
-export interface Logger {
-  /** A line of no interest while all goes well. */
-  debug(fields: object, message?: string): void
-  /** What an operator wants to see: replies, throughput. */
-  info(fields: object, message?: string): void
-  /** What may become a problem. */
-  warn(fields: object, message?: string): void
-  /** What went wrong in the server. */
-  error(fields: object, message?: string): void
-}
-
-/** Where the server has the time from. */
-export interface Clock {
-  /** Milliseconds since 1970. */
-  now(): number
-}
 
 /** What the endpoints for operators may see and do. */
 export interface Operations {

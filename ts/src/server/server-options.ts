@@ -3,8 +3,9 @@
 import { check } from '../config/check.js'
 import { InvalidArgumentError } from '../errors.js'
 import { checkParserNames } from './chat/parser-choice.js'
+import type { Clock } from './clock.js'
+import type { Logger } from './logger.js'
 import type { ServerConfig } from './server-config.js'
-import type { Clock, Logger } from './server-context.js'
 
 /** Options of `createHandler`. Every field has a default. */
 export interface ServerOptions {

@@ -20,6 +20,7 @@ export function createHandler(engine: Engine, options: ServerOptions = {}): WebH
   return handlerOver(new ServerCore(engine, options))
 }
 
+/** @internal The handler over what a server is made of: for tests. */
 export function handlerOver(core: ServerCore): WebHandler {
   const { gate } = core.context.config
   return async request => {
@@ -60,6 +61,7 @@ export function handlerOver(core: ServerCore): WebHandler {
   }
 }
 
+/** @internal Whether a reply is a stream of events. */
 export function isEventSource(content: OutgoingReply['content']): content is EventSource {
   return typeof content === 'object' && 'start' in content
 }

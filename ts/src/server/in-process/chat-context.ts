@@ -3,8 +3,10 @@
 
 import { packageVersion } from '../../config/package-version.js'
 import type { Engine } from '../../engine/index.js'
+import type { Clock } from '../clock.js'
+import type { Logger } from '../logger.js'
 import { RequestIntake, type RequestMeter } from '../request-intake.js'
-import type { Clock, GenerationContext, Logger } from '../server-context.js'
+import type { GenerationContext } from '../server-context.js'
 import { parseModelNames, parseServerOptions, type ServerOptions } from '../server-options.js'
 import { loadTracing } from '../tracing.js'
 

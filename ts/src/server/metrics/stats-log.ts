@@ -1,7 +1,7 @@
 // The line about throughput and load that the log gets every ten seconds, as vLLM writes it; silent while nothing happens.
 
 import type { Engine, EngineStats } from '../../engine/index.js'
-import type { Logger } from '../server-context.js'
+import type { Logger } from '../logger.js'
 import { usedShare } from './engine-metrics.js'
 
 const INTERVAL_MS = 10_000

@@ -1,11 +1,11 @@
 // The events of a response: whatever its turn has newly said, as frames.
 
 import type { ChatTurn } from '../chat/chat-event.js'
+import type { Clock } from '../clock.js'
 import type { FrameSource } from '../generation/event-pump.js'
 import type { ResponseEventWriter } from '../protocol/responses-events.js'
 import type { ResponseBody } from '../protocol/responses-response.js'
 import { toRequestError } from '../request-error.js'
-import type { Clock } from '../server-context.js'
 
 export interface ResponseEventsOptions {
   readonly turn: ChatTurn
