@@ -5,14 +5,16 @@ import { parseArgs } from 'node:util'
 import { build } from '../ts/build/build.mjs'
 import { execute } from '../ts/build/execute.mjs'
 import { packPackages } from '../ts/build/pack.mjs'
-import { inRoot, npmProgram } from '../ts/build/repository.mjs'
+import { inRoot } from '../ts/build/repository.mjs'
 import { targetFlags } from '../ts/build/rust-target.mjs'
 import { runMain } from '../ts/build/step-error.mjs'
 import { buildWasm } from '../ts/build/wasm.mjs'
+import { runAvaSuite } from './ava-suite.mjs'
 import { makeEnvironments } from './environments/make.mjs'
 import { runPythonSuites } from './python-suites.mjs'
 import { CargoTally } from './tally/cargo-tally.mjs'
-import { TapTally } from './tally/tap-tally.mjs'
+
+const isOfArchitecture = file => file.startsWith('tests/architecture/')
 
 /** The code with which fetch-models says that the package index is out of reach. */
 const OUT_OF_REACH = 75
@@ -34,8 +36,8 @@ await runMain(async commandArguments => {
     ...(environments === undefined ? [] : [{ name: 'environments', tally: await environments }]),
     { name: 'cargo test', tally: await runCargo(environment) },
     { name: 'python', tally: await runPythonSuites(line => console.log(line)) },
-    { name: 'architecture', tally: await runAva(['tests/architecture/**/*.test.ts'], environment) },
-    { name: 'ava', tally: await runAva(['tests/**/*.test.ts', '!tests/architecture/**'], environment) },
+    { name: 'architecture', tally: await runAvaSuite(isOfArchitecture, environment, console.log) },
+    { name: 'ava', tally: await runAvaSuite(file => !isOfArchitecture(file), environment, console.log) },
   ]
   return report(runners)
 })
@@ -76,30 +78,20 @@ async function runCargo(environment) {
   const flags = ['--locked', '--release', '--workspace', '--no-fail-fast', ...(await targetFlags())]
   const code = await execute('cargo', ['test', ...flags, '--', '--show-output'], {
     environment,
-    onLine: line => show(line, tally),
+    onLine: line => {
+      tally.line(line)
+      console.log(line)
+    },
   })
   return tally.finish(code)
 }
 
-async function runAva(patterns, environment) {
-  const tally = new TapTally()
-  const code = await execute(npmProgram('ava'), ['--tap', ...patterns], {
-    environment,
-    onLine: line => show(line, tally),
-  })
-  return tally.finish(code)
-}
-
-function show(line, tally) {
-  tally.line(line)
-  console.log(line)
-}
-
-/** Prints what was skipped and why, what failed, one line per runner, and the sum. Returns the exit code. */
+/** Prints what was skipped and why, what was unstable, what failed, one line per runner, and the sum. Returns the exit code. */
 function report(runners) {
   const sum = { passed: 0, failed: 0, skipped: 0 }
   for (const { name, tally } of runners) {
     for (const skipped of tally.skippedTests) console.log(`${name}: skipped ${skipped}`)
+    for (const unstable of tally.unstableTests ?? []) console.log(`${name}: unstable ${unstable}`)
     for (const failed of tally.failedTests) console.log(`${name}: FAILED ${failed}`)
   }
   for (const { name, tally } of runners) {

@@ -1,6 +1,7 @@
-// What the two counters make of the lines that the runners print.
+// What the counters make of the lines that the runners print.
 
 import test from 'ava'
+import { AvaTally } from './ava-tally.mjs'
 import { CargoTally } from './cargo-tally.mjs'
 import { PytestTally } from './pytest-tally.mjs'
 import { TapTally } from './tap-tally.mjs'
@@ -121,3 +122,58 @@ for (const row of rows) {
     if (row.skippedTests) t.deepEqual(skippedTests, [...row.skippedTests])
   })
 }
+
+const FILES = ['tests/hub/faults.test.ts', 'tests/hub/pull.test.ts', 'tests/cli/cli.test.ts']
+const FIRST = [
+  'ok 1 - hub › pull › one',
+  'ok 2 - hub › faults › adds',
+  'not ok 3 - hub › faults › breaks',
+  'ok 4 - cli › cli › needs a model',
+  '    # SKIPPED: not fetched',
+]
+
+function ran(files: readonly string[], lines: readonly string[], code: number) {
+  const tally = new AvaTally(files)
+  for (const line of lines) tally.line(line)
+  return { tally, failed: tally.failedFiles(code) }
+}
+
+test('ava: a file that failed and passes alone is counted by its second run', t => {
+  const { tally, failed } = ran(FILES, FIRST, 1)
+  t.deepEqual(failed, ['tests/hub/faults.test.ts'])
+  tally.replace(failed[0] as string, ran(failed, ['ok 1 - adds', 'ok 2 - breaks', 'ok 3 - more'], 0).tally.finish(0))
+  const { passed, failed: numFailed, skipped, skippedTests, failedTests, unstableTests } = tally.finish(0)
+  t.deepEqual([passed, numFailed, skipped], [4, 0, 1])
+  t.deepEqual([failedTests, unstableTests], [[], ['hub › faults › breaks']])
+  t.deepEqual(skippedTests, ['cli › cli › needs a model: not fetched'])
+})
+
+test('ava: what fails again is failed, under its whole title', t => {
+  const { tally, failed } = ran(FILES, FIRST, 1)
+  tally.replace(failed[0] as string, ran(failed, ['not ok 1 - adds', 'not ok 2 - breaks'], 1).tally.finish(1))
+  const { passed, failed: numFailed, failedTests, unstableTests } = tally.finish(1)
+  t.deepEqual([passed, numFailed], [1, 2])
+  t.deepEqual([failedTests, unstableTests], [['hub › faults › adds', 'hub › faults › breaks'], []])
+})
+
+test('ava: an error outside of any test is of the file that ends with it', t => {
+  const thrown = [
+    'not ok 3 - Error: late',
+    'ok 4 - cli › cli › one',
+    `not ok 5 - ${FILES[1]} exited with a non-zero exit code: 1`,
+  ]
+  const { tally, failed } = ran(FILES, [...FIRST.slice(0, 2), ...thrown], 1)
+  t.deepEqual(failed, ['tests/hub/pull.test.ts'])
+  tally.replace(failed[0] as string, ran(failed, ['ok 1 - one'], 0).tally.finish(0))
+  t.deepEqual([tally.finish(0).passed, tally.failed], [3, 0])
+  t.deepEqual(tally.unstableTests, ['Error: late', `${FILES[1]} exited with a non-zero exit code: 1`])
+})
+
+test('ava: files of which nothing was heard have failed, and an error of no file is of nobody', t => {
+  t.deepEqual(ran(FILES, FIRST.slice(0, 1), 1).failed, ['tests/hub/faults.test.ts', 'tests/cli/cli.test.ts'])
+  t.is(ran(FILES, FIRST.slice(0, 1), 1).tally.finish(1).failed, 2)
+  const nameless = ran(FILES, [...FIRST, 'not ok 6 - Error: of whom?'], 1)
+  t.deepEqual(nameless.failed, [])
+  t.is(nameless.tally.finish(1).failed, 2)
+  t.is(ran([FILES[0] as string], [], 1).tally.finish(1).failed, 1)
+})
