@@ -2,10 +2,11 @@
 // QUIRE_PACKAGES; a test file that is run alone packs for itself.
 
 import { rmSync } from 'node:fs'
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PACKED_INDEX, packPackages } from '../../ts/build/pack.mjs'
+import { run, succeeded } from './run-program.js'
 
 export interface OwnTarball {
   readonly name: string
@@ -21,6 +22,17 @@ let packed: Promise<readonly OwnTarball[]> | undefined
 export function ownTarballs(): Promise<readonly OwnTarball[]> {
   packed ??= find(process.env.QUIRE_PACKAGES)
   return packed
+}
+
+/** Unpacks those that are wanted below a folder's node_modules, as a package manager would; says which. */
+export async function unpackTarballs(folder: string, isWanted: (name: string) => boolean): Promise<readonly string[]> {
+  const wanted = (await ownTarballs()).filter(({ name }) => isWanted(name))
+  for (const { name, path } of wanted) {
+    const target = join(folder, 'node_modules', name)
+    await mkdir(target, { recursive: true })
+    succeeded(await run(['tar', '-xzf', path, '-C', target, '--strip-components=1'], folder))
+  }
+  return wanted.map(({ name }) => name)
 }
 
 async function find(folder: string | undefined): Promise<readonly OwnTarball[]> {

@@ -1,6 +1,6 @@
 // Programs for Node that bundlers made, built and run: with Quire left outside, as the guide says, and with all of its JavaScript inside.
 
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,9 +8,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import test from 'ava'
 import { cachedPackages } from '../apps/cached-packages.js'
 import { InstalledApp } from '../apps/installed-app.js'
-import { ownTarballs } from '../apps/own-tarballs.js'
+import { unpackTarballs } from '../apps/own-tarballs.js'
 import { isDefault } from '../apps/plugin-packages.js'
-import { run, succeeded } from '../apps/run-program.js'
+import { succeeded } from '../apps/run-program.js'
 import { BUNDLERS } from '../packages/bundlers.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -19,23 +19,9 @@ const bundlers = await cachedPackages('package-checks', BUNDLERS)
 const folder = await mkdtemp(join(tmpdir(), 'quire-bundlers-'))
 test.after.always('the folder is removed', () => rm(folder, { recursive: true, force: true }))
 
-/** Quire's packages as they are installed, and links to what they depend on. */
-const installed = install()
+/** Quire's packages as they are installed. */
+const installed = unpackTarballs(folder, isDefault).then(() => folder)
 installed.catch(() => {}) // told by the first test that awaits it
-
-async function install(): Promise<string> {
-  const modules = join(folder, 'node_modules')
-  for (const { name, path } of await ownTarballs()) {
-    if (!isDefault(name)) continue
-    const target = join(modules, name)
-    await mkdir(target, { recursive: true })
-    succeeded(await run(['tar', '-xzf', path, '-C', target, '--strip-components=1'], folder))
-  }
-  for (const name of ['pino', 'prom-client', 'undici', 'yaml', 'zod']) {
-    await symlink(join(root, 'node_modules', name), join(modules, name), 'dir')
-  }
-  return folder
-}
 
 const generate = `
 const llm = await LLM.create({ numBlocks: 64, threads: 1, model: MODEL })
@@ -118,9 +104,29 @@ function webpack(cache: string): Bundle {
     })
 }
 
+async function vite(cache: string): Promise<Bundle> {
+  const path = createRequire(join(cache, 'package.json')).resolve('vite')
+  const { build } = (await import(pathToFileURL(path).href)) as { build: (options: object) => Promise<unknown> }
+  return async (input, output, external) => {
+    await build({
+      root: folder,
+      configFile: false,
+      logLevel: 'silent',
+      build: {
+        ssr: input,
+        outDir: join(output, '..'),
+        minify: false,
+        rolldownOptions: { output: { entryFileNames: 'bundle.mjs' } },
+      },
+      ssr: external.length === 0 ? { noExternal: true } : { external: [...external] },
+    })
+  }
+}
+
 const all: Readonly<Record<string, (() => Promise<Bundle>) | { readonly reason: string }>> = {
   esbuild: async () => esbuild(),
   rolldown: typeof bundlers === 'string' ? () => rolldown(bundlers) : bundlers,
+  'Vite, for servers': typeof bundlers === 'string' ? () => vite(bundlers) : bundlers,
   webpack: typeof bundlers === 'string' ? async () => webpack(bundlers) : bundlers,
 }
 
@@ -134,7 +140,7 @@ for (const [name, open] of Object.entries(all)) {
     }
     test.serial(`${name}: ${way}`, async t => {
       const app = new InstalledApp(await installed)
-      const entry = `${name}-${external.length}`
+      const entry = `${name.replace(/\W+/g, '-')}-${external.length}`
       await app.write({ 'package.json': { name: 'app', type: 'module', private: true }, [`${entry}.mjs`]: program })
       const output = join(folder, 'dist', entry, 'bundle.mjs')
       await mkdir(join(output, '..'), { recursive: true })

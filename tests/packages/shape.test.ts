@@ -9,20 +9,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import test from 'ava'
 import ts from 'typescript'
 import { cachedPackages } from '../apps/cached-packages.js'
-import { ownTarballs } from '../apps/own-tarballs.js'
-import { run, succeeded } from '../apps/run-program.js'
+import { ownTarballs, unpackTarballs } from '../apps/own-tarballs.js'
 import limits from './bundle-limits.json' with { type: 'json' }
 import { BUNDLERS } from './bundlers.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const checkers = await cachedPackages('package-checks', BUNDLERS)
-
-/** The WebAssembly module is built where a compiler for it is; what is exported of it is not there elsewhere. */
-const hasWasm = existsSync(join(root, 'ts/wasm/simd/quire_bg.wasm'))
-const needsWasm = (path: unknown) => !hasWasm && String(path).includes('wasm')
-const skipped = hasWasm
-  ? []
-  : ['SKIPPED in part: the WebAssembly module is not built (npm run build:wasm), its exports are not looked at']
 
 /** A folder below the repository, whose node_modules have what the packages depend on. */
 const cache = join(root, '.cache')
@@ -31,18 +23,8 @@ const folder = await mkdtemp(join(cache, 'shape-'))
 test.after.always('the folder is removed', () => rm(folder, { recursive: true, force: true }))
 
 /** Every package unpacked below one node_modules. */
-const unpacked = unpackAll()
+const unpacked = unpackTarballs(folder, () => true)
 unpacked.catch(() => {}) // told by the first test that awaits it
-
-async function unpackAll(): Promise<readonly string[]> {
-  const tarballs = await ownTarballs()
-  for (const { name, path } of tarballs) {
-    const target = join(folder, 'node_modules', name)
-    await mkdir(target, { recursive: true })
-    succeeded(await run(['tar', '-xzf', path, '-C', target, '--strip-components=1'], folder))
-  }
-  return tarballs.map(({ name }) => name)
-}
 
 /** A package of the cache; they are ES modules, or export themselves to CommonJS too. */
 async function imported<Module>(name: string): Promise<Module> {
@@ -60,13 +42,8 @@ if (typeof checkers !== 'string') {
     for (const { name, path } of await ownTarballs()) {
       const tarball = new Uint8Array(await readFile(path)).buffer
       const { messages } = await publint({ pack: { tarball }, strict: true })
-      t.deepEqual(
-        messages.filter(({ path }) => !needsWasm(path)),
-        [],
-        name,
-      )
+      t.deepEqual(messages, [], name)
     }
-    for (const line of skipped) t.log(line)
   })
 
   test('are-the-types-wrong finds the types of every entry, for ES modules and for bundlers', async t => {
@@ -143,7 +120,7 @@ test('every file that a package exports or starts is in its tarball', async t =>
     const { exports = {}, bin = {}, main } = JSON.parse(await readFile(join(own, 'package.json'), 'utf8'))
     const files = [exports, bin, main === undefined ? [] : `./${main}`].flatMap(filesOf)
     t.true(files.length > 0, name)
-    for (const file of files) t.true(needsWasm(file) || existsSync(join(own, file)), `${name}: ${file}`)
+    for (const file of files) t.true(existsSync(join(own, file)), `${name}: ${file}`)
   }
 })
 

@@ -1,24 +1,25 @@
-// The page of examples/browser, built as its README says and served by a static server: it loads, chats, runs prompts side by
+// The page of examples/browser, built as its README says from the packed package, and served by a static server: it loads, chats, runs prompts side by
 // side and makes an object.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest from 'ava'
 import { bundledModelDirectory } from '../../ts/dist/config/node.js'
+import { unpackTarballs } from '../apps/own-tarballs.js'
 import { QuireSite, whyNoPage } from './quire-page.js'
 
 const why = whyNoPage()
 const test = why === undefined ? anyTest.serial : anyTest.skip
-const example = fileURLToPath(new URL('../../examples/browser/build.mjs', import.meta.url))
+const example = fileURLToPath(new URL('../../examples/browser', import.meta.url))
 
 test(`the page of examples/browser${why === undefined ? '' : ` (${why})`}`, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'quire-example-'))
-  execFileSync(process.execPath, [example, bundledModelDirectory()], {
-    env: { ...process.env, QUIRE_SITE: join(folder, 'site') },
-  })
+  cpSync(example, folder, { recursive: true })
+  await unpackTarballs(folder, name => name === '@quire-llm/wasm')
+  execFileSync(process.execPath, [join(folder, 'build.mjs'), bundledModelDirectory()])
   const site = await QuireSite.open({ site: join(folder, 'site') })
   try {
     const { page, errors } = await site.visit('site/index.html?model=models/tiny-model/')

@@ -8,10 +8,13 @@ import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
+import { bundleDependencies, LICENCES } from './bundle-dependencies.mjs'
+import { bundleTypes } from './bundle-types.mjs'
 import { execute } from './execute.mjs'
 import { platformPackages } from './platform-packages.mjs'
 import { inRoot, packageFolders } from './repository.mjs'
 import { runMain, StepError } from './step-error.mjs'
+import { isWasmBuilt, splitWasm, wasmManifest } from './wasm-package.mjs'
 
 /** The list of what was packed, beside the tarballs: as npm tells it, in the order in which the packages can be published. */
 export const PACKED_INDEX = 'packages.json'
@@ -90,10 +93,25 @@ async function stagePackages(stage, platforms) {
     if (folder === 'ts') await cp(inRoot('README.md'), join(target, 'README.md'))
     const own = platforms.filter(platform => platform.folder === folder)
     const optionalDependencies = Object.fromEntries(own.map(({ name }) => [name, manifest.version]))
-    await writeManifest(target, { ...manifest, ...(own.length > 0 && { optionalDependencies }) })
-    staged.push(target)
+    const asking = { ...manifest, ...(own.length > 0 && { optionalDependencies }) }
+    if (folder === 'ts') staged.push(...(await stageQuire(stage, target, asking)))
+    else {
+      await writeManifest(target, asking)
+      staged.push(target)
+    }
   }
   return staged
+}
+
+/** Quire itself is small when it is installed: other packages are inside as far as they are used, what web apps need is beside it. */
+async function stageQuire(stage, target, manifest) {
+  const { manifest: asking, folder: wasm } = await splitWasm(stage, target, manifest)
+  await bundleTypes(target, manifest)
+  await writeManifest(target, await bundleDependencies(target, asking))
+  if (wasm === undefined) return [target]
+  await writeManifest(wasm, wasmManifest(manifest))
+  await cp(join(target, LICENCES), join(wasm, LICENCES))
+  return [wasm, target]
 }
 
 /** Source maps point to sources that are not packed; binaries have packages of their own. */
@@ -131,7 +149,7 @@ async function main(commandArguments) {
     },
   })
   await build(values.profile)
-  if (values.complete && !existsSync(inRoot('ts', 'wasm', 'simd', 'quire_bg.wasm')))
+  if (values.complete && !(await isWasmBuilt()))
     throw new StepError('The WebAssembly module is not built: run `npm run build:wasm`.')
   const output = inRoot('dist', 'packages')
   for (const { name, filename, size, unpackedSize } of await packPackages(output, values)) {

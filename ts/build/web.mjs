@@ -34,11 +34,14 @@ const options = {
   plugins: [absentGlue],
 }
 
+/** The page hands the module in. Bundlers that take up the script must not look for it beside the script. */
+const workerOptions = { define: { 'import.meta.url': 'self.location.href' } }
+
 /** @throws {StepError} something of Node's is reached from there. */
 export async function bundleWeb() {
   try {
     await rm(bundle, { recursive: true, force: true })
-    await build({ ...options, entryPoints: { worker: join(web, 'worker-entry.js') }, outdir: web })
+    await build({ ...options, ...workerOptions, entryPoints: { worker: join(web, 'worker-entry.js') }, outdir: web })
     await build({
       ...options,
       entryPoints: { quire: join(web, 'index.js'), worker: join(web, 'worker.js') },

@@ -1,7 +1,7 @@
 // Which model: by name, address or folder; how far it is on its way; what it is once it is there.
 
 import { byId, bytes, element, short } from './element.js'
-import { LLM, removeCachedModels } from './quire-llm/dist/web/bundle/quire.js'
+import { LLM, removeCachedModels } from './quire/bundle/quire.js'
 
 export class ModelCard {
   #told

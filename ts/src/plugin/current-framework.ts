@@ -67,14 +67,19 @@ export const framework: FrameworkAccessor = new Proxy({} as FrameworkAccessor, {
   has: (_target, property) => isFrameworkMember(property),
 })
 
+// A namespace whose member is named like what it stands for would mean itself.
+type AnyTensor = Tensor
+type AnyDType = DType
+type AnyDevice = Device
+
 /** Types that `framework` gives, for annotations: `framework.Tensor`. */
 export declare namespace framework {
   /** An opaque tensor. */
-  export type Tensor = import('./framework.js').Tensor
+  export type Tensor = AnyTensor
   /** An element type, such as `framework.half`. */
-  export type DType = import('./dtype.js').DType
+  export type DType = AnyDType
   /** A device: a kind and an index. */
-  export type Device = import('./device.js').Device
+  export type Device = AnyDevice
 }
 
 /** The accessor's own form of a call; undefined where the framework's is it. */

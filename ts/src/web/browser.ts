@@ -1,6 +1,6 @@
 // What the browser gives to the page's side of an engine: Workers, locks, and the module, compiled once.
 
-import { relaxedBuild, simdBuild } from '../binding/wasm/glue.js'
+import { relaxedBuild, simdBuild } from '../binding/wasm/builds.js'
 import { loadWasm } from '../binding/wasm/index.js'
 import { supportsRelaxedSimd, supportsSimd } from '../binding/wasm/wasm-features.js'
 import { NativeBindingError } from '../errors.js'
@@ -66,7 +66,7 @@ async function compileAt(url: URL): Promise<WebAssembly.Module> {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new NativeBindingError(
-      `The WebAssembly module at ${url.href} cannot be loaded (${reason}). Serve the folder quire-llm/wasm, and name its address as \`assets.wasm\`.`,
+      `The WebAssembly module at ${url.href} cannot be loaded (${reason}). Serve the folder of @quire-llm/wasm, and name its address as \`assets.wasm\`.`,
       { cause, details: { url: url.href } },
     )
   }

@@ -43,7 +43,7 @@ export interface WebEngineOptions extends Omit<EngineOptions, NotHere> {
 export interface WebAssets {
   /** Of `quire-llm/web/worker.js`. */
   readonly worker?: string | URL
-  /** Of the folder `quire-llm/wasm`. */
+  /** Of the folder of the package `@quire-llm/wasm`. */
   readonly wasm?: string | URL
 }
 

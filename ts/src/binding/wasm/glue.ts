@@ -39,26 +39,3 @@ export function instantiateGlue(glue: Glue, source: WasmSource): Promise<{ reado
 export interface WasmMemory {
   readonly buffer: ArrayBufferLike
 }
-
-/** A build, where its files lie, and how its JavaScript is imported: by literals, which bundlers follow. */
-export interface Build {
-  readonly name: 'relaxed' | 'simd'
-  readonly module: URL
-  importGlue(): Promise<unknown>
-}
-
-export const relaxedBuild: Build = {
-  name: 'relaxed',
-  module: new URL('../../../wasm/relaxed/quire_bg.wasm', import.meta.url),
-  // biome-ignore lint/suspicious/noTsIgnore: an error only where `npm run build:wasm` has not made it
-  // @ts-ignore
-  importGlue: () => import('../../../wasm/relaxed/quire.js'),
-}
-
-export const simdBuild: Build = {
-  name: 'simd',
-  module: new URL('../../../wasm/simd/quire_bg.wasm', import.meta.url),
-  // biome-ignore lint/suspicious/noTsIgnore: an error only where `npm run build:wasm` has not made it
-  // @ts-ignore
-  importGlue: () => import('../../../wasm/simd/quire.js'),
-}

@@ -2,15 +2,8 @@
 
 import { NativeBindingError } from '../../errors.js'
 import type { Native } from '../native.js'
-import {
-  type Build,
-  type Glue,
-  instantiateGlue,
-  relaxedBuild,
-  simdBuild,
-  type WasmMemory,
-  type WasmSource,
-} from './glue.js'
+import { type Build, relaxedBuild, simdBuild } from './builds.js'
+import { type Glue, instantiateGlue, type WasmMemory, type WasmSource } from './glue.js'
 import { guardExports } from './guarded.js'
 import { ModelFiles } from './model-files.js'
 import { supportsRelaxedSimd, supportsSimd } from './wasm-features.js'
@@ -64,7 +57,7 @@ async function instantiate({ build: asked, source }: WasmOptions): Promise<WasmD
     }
   } catch (cause) {
     throw new NativeBindingError(
-      `The WebAssembly module cannot be loaded from ${build.module.href}. In a clone run \`npm run build:wasm\`; in a web app serve quire-llm/wasm, or hand the module in.`,
+      `The WebAssembly module cannot be loaded from ${build.module.href}. In a clone run \`npm run build:wasm\`; in a web app serve the files of @quire-llm/wasm, or hand the module in.`,
       { cause, details: { build: build.name, url: build.module.href } },
     )
   }

@@ -1,0 +1,163 @@
+// Puts the npm packages that Quire is written with into its own: only what is used of them, in a few files, so that an install
+// brings no others. In the repository they stay packages; only what is packed has them inside.
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { build } from 'esbuild'
+import ts from 'typescript'
+import { inRoot } from './repository.mjs'
+import { StepError } from './step-error.mjs'
+
+/** The packages, and where their code can run: what pages load too must not speak of Node. */
+export const BUNDLED = { pino: 'node', 'prom-client': 'node', undici: 'node', yaml: 'node', zod: 'neutral' }
+
+/** In `dist`. */
+const FOLDER = 'third-party'
+
+/** The licences of what is inside, in the package's folder. */
+export const LICENCES = 'THIRD-PARTY-LICENSES'
+
+/** Packages in CommonJS call `require`, which modules do not have. */
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+
+/**
+ * Bundles what the JavaScript in `dist` of a staged package imports, and makes it import that.
+ * @param {string} folder of the staged package
+ * @param {object} manifest its package.json
+ * @returns {Promise<object>} the manifest without what is inside now
+ * @throws {StepError} an import that cannot be bundled, or a package without a licence.
+ */
+export async function bundleDependencies(folder, manifest) {
+  const dist = join(folder, 'dist')
+  const files = (await readdir(dist, { recursive: true })).filter(file => file.endsWith('.js'))
+  const used = new Map()
+  for (const file of files) {
+    const path = join(dist, file)
+    const text = await readFile(path, 'utf8')
+    const imported = namesImported(path, text)
+    if (imported.size === 0) continue
+    for (const [specifier, names] of imported) {
+      used.set(specifier, new Set([...(used.get(specifier) ?? []), ...names]))
+    }
+    await writeFile(
+      path,
+      renameImports(text, specifier => pathFrom(dirname(file), specifier)),
+    )
+  }
+  const packages = new Set()
+  for (const platform of new Set(Object.values(BUNDLED))) {
+    const entries = [...used].filter(([specifier]) => BUNDLED[packageOf(specifier)] === platform)
+    for (const each of await bundle(entries, platform, join(dist, FOLDER))) packages.add(each)
+  }
+  await writeFile(join(folder, LICENCES), await licencesOf([...packages].sort()))
+  const dependencies = Object.fromEntries(Object.entries(manifest.dependencies).filter(([name]) => !(name in BUNDLED)))
+  return { ...manifest, dependencies, files: [...manifest.files, LICENCES] }
+}
+
+/** The same text with other names of modules; `rename` gives undefined for those that stay. */
+export function renameImports(text, rename) {
+  let renamed = text
+  for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles.toReversed()) {
+    const name = rename(fileName)
+    // `pos` is that of the quotation mark.
+    if (name !== undefined) renamed = renamed.slice(0, pos + 1) + name + renamed.slice(pos + 1 + fileName.length)
+  }
+  return renamed
+}
+
+/** @returns {Map<string, readonly string[]>} of each bundled package's modules the names that a file imports. */
+function namesImported(path, text) {
+  const wanted = ts.preProcessFile(text, true, true).importedFiles.filter(({ fileName }) => isBundled(fileName))
+  const found = new Map()
+  if (wanted.length === 0) return found
+  for (const statement of ts.createSourceFile(path, text, ts.ScriptTarget.Latest).statements) {
+    const specifier = statement.moduleSpecifier?.text
+    if (specifier === undefined || !isBundled(specifier)) continue
+    const elements = statement.importClause?.namedBindings?.elements ?? statement.exportClause?.elements
+    if (elements === undefined || statement.importClause?.name !== undefined) break
+    const names = elements.map(({ propertyName, name }) => (propertyName ?? name).text)
+    found.set(specifier, [...(found.get(specifier) ?? []), ...names])
+  }
+  for (const { fileName } of wanted) {
+    if (!found.has(fileName))
+      throw new StepError(`${path} must import ${fileName} by names, in no expression: they say what is packed of it.`)
+  }
+  return found
+}
+
+const packageOf = specifier => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+
+const isBundled = specifier => packageOf(specifier) in BUNDLED
+
+const fileOf = specifier => specifier.replaceAll('/', '-')
+
+function pathFrom(folder, specifier) {
+  if (!isBundled(specifier)) return undefined
+  const path = relative(folder, join(FOLDER, `${fileOf(specifier)}.js`)).replaceAll('\\', '/')
+  return path.startsWith('.') ? path : `./${path}`
+}
+
+/** @returns {Promise<string[]>} the folders of the packages that code was taken of, relative to the repository. */
+async function bundle(entries, platform, outdir) {
+  const contents = new Map(
+    entries.map(([specifier, names]) => [fileOf(specifier), `export { ${[...names].sort()} } from '${specifier}'`]),
+  )
+  const { metafile } = await build({
+    absWorkingDir: inRoot(),
+    entryPoints: [...contents.keys()].map(name => ({ in: `names:${name}`, out: name })),
+    plugins: [namesPlugin(contents)],
+    outdir,
+    bundle: true,
+    splitting: true,
+    chunkNames: `${platform}-[hash]`,
+    format: 'esm',
+    platform,
+    mainFields: ['module', 'main'],
+    target: 'node20',
+    // Names stay, and lines are of a length that an error's trace can show.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    lineLimit: 200,
+    legalComments: 'none',
+    external: ['@opentelemetry/api'],
+    ...(platform === 'node' && { banner: { js: REQUIRE } }),
+    metafile: true,
+    logLevel: 'silent',
+  })
+  return Object.keys(metafile.inputs)
+    .map(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+    .filter(path => path !== undefined)
+}
+
+/** Modules that export again what is used. */
+function namesPlugin(contents) {
+  return {
+    name: 'names',
+    setup(bundler) {
+      bundler.onResolve({ filter: /^names:/ }, ({ path }) => ({
+        path: path.slice('names:'.length),
+        namespace: 'names',
+      }))
+      bundler.onLoad({ filter: /.*/, namespace: 'names' }, ({ path }) => ({
+        contents: contents.get(path),
+        resolveDir: inRoot('ts'),
+      }))
+    },
+  }
+}
+
+async function licencesOf(packages) {
+  const parts = await Promise.all(
+    packages.map(async path => {
+      const { name, version, license, author } = JSON.parse(await readFile(inRoot(path, 'package.json'), 'utf8'))
+      const file = (await readdir(inRoot(path))).find(each => /^licen[cs]e(\.\w+)?$/i.test(each))
+      if (file === undefined && license === undefined) throw new StepError(`${path} has no licence.`)
+      const own =
+        file === undefined
+          ? `${license}, ${author?.name ?? author ?? name}`
+          : await readFile(inRoot(path, file), 'utf8')
+      return `${name} ${version}\n\n${own.trim()}\n`
+    }),
+  )
+  const head = 'Code of these packages is in dist/third-party, and in the bundles for web pages.\n'
+  return [head, ...parts].join(`\n${'-'.repeat(80)}\n\n`)
+}
