@@ -21,21 +21,27 @@ const OUT_OF_REACH = 75
 
 await runMain(async commandArguments => {
   const { values } = parseArgs({ args: commandArguments, options: { frameworks: { type: 'boolean', default: false } } })
-  // The package index is waited for while cargo computes.
+  // The package index is waited for while cargo computes, and what is in Python is tested beside what is in Rust.
   const environments = values.frameworks ? prepareFrameworks() : undefined
   environments?.catch(() => {})
+  const fetched = fetchModels()
   // Before the build, which puts the module's JavaScript into the bundles for web pages.
   await buildWasm()
   await build()
-  const { environment: models, tally } = await fetchModels()
   const packages = inRoot('.cache', 'packages')
   await packPackages(packages)
+  const { environment: models, tally } = await fetched
   const environment = { ...models, QUIRE_PACKAGES: packages }
+  const [ofCargo, ofEnvironments, ofPython] = await Promise.all([
+    runCargo(environment),
+    environments,
+    Promise.resolve(environments).then(() => runPythonSuites(line => console.log(line))),
+  ])
   const runners = [
     { name: 'fetch-models', tally },
-    ...(environments === undefined ? [] : [{ name: 'environments', tally: await environments }]),
-    { name: 'cargo test', tally: await runCargo(environment) },
-    { name: 'python', tally: await runPythonSuites(line => console.log(line)) },
+    ...(ofEnvironments === undefined ? [] : [{ name: 'environments', tally: ofEnvironments }]),
+    { name: 'cargo test', tally: ofCargo },
+    { name: 'python', tally: ofPython },
     { name: 'architecture', tally: await runAvaSuite(isOfArchitecture, environment, console.log) },
     { name: 'ava', tally: await runAvaSuite(file => !isOfArchitecture(file), environment, console.log) },
   ]
@@ -75,7 +81,9 @@ async function prepareFrameworks() {
 
 async function runCargo(environment) {
   const tally = new CargoTally()
-  const flags = ['--locked', '--release', '--workspace', '--no-fail-fast', ...(await targetFlags())]
+  // By naming kinds of targets, examples in comments are left out: there are none, and looking for them takes a compilation of each crate.
+  const flags = ['--locked', '--release', '--workspace', '--lib', '--bins', '--tests', '--no-fail-fast']
+  flags.push(...(await targetFlags()))
   const code = await execute('cargo', ['test', ...flags, '--', '--show-output'], {
     environment,
     onLine: line => {

@@ -4,10 +4,11 @@
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { execute, outputOf } from '../../ts/build/execute.mjs'
 import { inRoot } from '../../ts/build/repository.mjs'
 import { unlessFresh } from '../../ts/build/stamp.mjs'
-import { StepError } from '../../ts/build/step-error.mjs'
+import { runMain, StepError } from '../../ts/build/step-error.mjs'
 
 const HERE = 'tests/environments'
 
@@ -77,4 +78,10 @@ async function must(program, programArguments) {
   const code = await execute(program, programArguments, { onLine: line => lines.push(line) })
   if (code !== 0)
     throw new StepError([...lines, `${lines.findLast(line => line.trim()) ?? program} (exit code ${code})`].join('\n'))
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await runMain(async () => {
+    await makeEnvironments()
+  })
 }

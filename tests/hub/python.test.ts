@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { listCache, planRemoval, removeFromCache, resolveModel } from '../../ts/src/hub/index.js'
+import { CLIENTS, environmentPython } from '../environments/make.mjs'
 import { type HubCase, hubCase, MODEL, modelFiles, neededFiles } from './hub-case.js'
 import { commit } from './hub-server.js'
 
@@ -17,6 +18,8 @@ const sha = commit(modelFiles).sha
 async function makePython(): Promise<{ readonly python: string } | { readonly reason: string }> {
   const given = process.env.QUIRE_TEST_HUB_PYTHON
   if (given !== undefined) return { python: given }
+  const clients = environmentPython(CLIENTS)
+  if (await execute(clients, ['-c', 'import huggingface_hub']).catch(() => undefined)) return { python: clients }
   const folder = await mkdtemp(join(tmpdir(), 'quire-hub-python-'))
   const python = join(folder, 'venv', 'bin', 'python')
   try {

@@ -42,14 +42,13 @@ export async function buildWasm() {
   const version = await bindgenVersion()
   for (const build of BUILDS) {
     const folder = join('ts', 'wasm', build.name)
-    const made = await unlessFresh({
+    await unlessFresh({
       stamp: join(targetDirectory, 'quire-build', `wasm-${build.name}`),
       inputs: ['crates', 'Cargo.toml', 'Cargo.lock', 'ts/build/wasm.mjs'],
       outputs: [join(folder, 'quire.js'), join(folder, 'quire_bg.wasm')],
       facts: [compiler.version, version],
       make: () => makeBuild(build, folder, compiler, version),
     })
-    await report(folder, made)
   }
   return true
 }
@@ -59,8 +58,10 @@ async function makeBuild({ name, features }, folder, compiler, version) {
   if (features.length > 0) cargoArguments.push('--features', features.join(','))
   cargoArguments.push('--', ...LINK_FLAGS)
   const environment = { ...compiler.environment, CARGO_TARGET_DIR: targetDirectory, RUSTFLAGS }
-  await mustExecute(`Compiling the ${name} build`, compiler.cargo, cargoArguments, { environment, output: 'stderr' })
-  const bindgen = await installBindgen(version)
+  const [bindgen] = await Promise.all([
+    installBindgen(version),
+    mustExecute(`Compiling the ${name} build`, compiler.cargo, cargoArguments, { environment, output: 'stderr' }),
+  ])
   const module = join(targetDirectory, TARGET, 'wasm', 'quire_wasm.wasm')
   const bindgenArguments = [
     '--target',
@@ -132,27 +133,34 @@ async function installBindgen(version) {
   for (const program of [BINDGEN, join(folder, 'bin', BINDGEN)]) {
     if ((await outputOf(program, ['--version'])) === `${BINDGEN} ${version}`) return program
   }
-  const installArguments = ['install', `${BINDGEN}-cli`, '--version', version, '--root', folder, '--bin', BINDGEN]
-  await mustExecute(`Compiling ${BINDGEN} ${version} (once)`, 'cargo', installArguments, { output: 'stderr' })
+  // The features are of its other programs. It runs for seconds, so that optimizing it costs more than it gives.
+  const installArguments = ['install', `${BINDGEN}-cli`, '--version', version, '--no-default-features']
+  installArguments.push('--root', folder, '--bin', BINDGEN)
+  const environment = { CARGO_PROFILE_RELEASE_OPT_LEVEL: '1' }
+  await mustExecute(`Compiling ${BINDGEN} ${version} (once)`, 'cargo', installArguments, {
+    environment,
+    output: 'stderr',
+  })
   return join(folder, 'bin', BINDGEN)
 }
 
-/** What a page downloads. */
-async function report(folder, made) {
+/** What a page downloads. It takes brotli half a minute. */
+async function report(folder) {
   const module = inRoot(folder, 'quire_bg.wasm')
   let brotliBytes = 0
-  const compress = createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: made ? 11 : 5 } })
+  const compress = createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
   await pipeline(createReadStream(module), compress, async chunks => {
     for await (const chunk of chunks) brotliBytes += chunk.length
   })
   const megabytes = bytes => `${(bytes / 1e6).toFixed(2)} MB`
   const { size } = await stat(module)
-  console.error(`${folder}: ${megabytes(size)}, ${megabytes(brotliBytes)} by brotli${made ? '' : ' (quick)'}`)
+  console.error(`${folder}: ${megabytes(size)}, ${megabytes(brotliBytes)} by brotli`)
 }
 
 async function main(commandArguments) {
   parseArgs({ args: commandArguments, options: {} })
-  await buildWasm()
+  if (!(await buildWasm())) return
+  for (const { name } of BUILDS) await report(join('ts', 'wasm', name))
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await runMain(main)
