@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { packPackages } from '../../ts/build/pack.mjs'
 import { platformPackages } from '../../ts/build/platform-packages.mjs'
 import { currentPlatform, platformName } from '../../ts/src/plugin/native-platform.js'
@@ -15,6 +15,7 @@ import { isDefault } from '../apps/plugin-packages.js'
 import { succeeded } from '../apps/run-program.js'
 import { findRuntimes, npm } from '../apps/runtimes.js'
 import { elf, machO, pe } from '../plugin/binary-samples.js'
+import { installedSize } from './installed-size.mjs'
 import { LocalRegistry } from './local-registry.js'
 
 const here = platformName(currentPlatform())
@@ -137,6 +138,21 @@ function packageManagers(url: string, cache: string): Readonly<Record<string, Pa
   }
 }
 
+/** Beside native code, whose size is that of the profile it was built with. */
+const LIMIT_BYTES = 10_500_000
+
+function holdsTheLimit(t: ExecutionContext, app: InstalledApp): void {
+  const { packages } = installedSize(app.folder, path => !path.endsWith('.node'))
+  t.log(packages)
+  const total = Object.values(packages).reduce((sum, bytes) => sum + bytes, 0)
+  t.true(total < LIMIT_BYTES, `${total} bytes: what users install has grown`)
+  t.deepEqual(
+    Object.keys(packages).filter(name => name !== 'quire-llm' && !name.startsWith('@quire-llm/')),
+    [],
+    'no package of others',
+  )
+}
+
 /** The platforms whose packages lie in node_modules, where there is one. */
 async function installedPlatforms(app: InstalledApp): Promise<string[]> {
   const flat = join(app.folder, 'node_modules', '@quire-llm')
@@ -179,6 +195,7 @@ if (typeof programs !== 'string') {
       t.regex(said ?? '', /\{"text":".*\w/)
       const platforms = await installedPlatforms(app)
       if (!name.includes('Play')) t.deepEqual(knowsLibc ? platforms : platforms.filter(each => each === here), [here])
+      if (name === 'npm') holdsTheLimit(t, app)
       for (const each of platforms) t.is(each.replace(/-\w+$/, ''), here.replace(/-\w+$/, ''))
     })
   }

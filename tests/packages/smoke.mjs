@@ -1,11 +1,14 @@
-// `node tests/packages/smoke.mjs FOLDER`: installs the tarballs of a folder into an empty app on this platform, and lets the bundled
-// model write. Needs nothing but Node.js and npm, so that it runs wherever the packages should.
+// `node tests/packages/smoke.mjs FOLDER [--limit BYTES]`: installs the tarballs of a folder into an empty app on this platform, says
+// how much that is, and lets the bundled model write. Needs nothing but Node.js and npm, so that it runs wherever the packages should.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { installedSize } from './installed-size.mjs'
 
-const tarballs = resolve(process.argv[2] ?? 'dist/packages')
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { limit: { type: 'string' } } })
+const tarballs = resolve(positionals[0] ?? 'dist/packages')
 const packed = JSON.parse(readFileSync(join(tarballs, 'packages.json'), 'utf8'))
 const location = Object.fromEntries(packed.map(({ name, filename }) => [name, `file:${join(tarballs, filename)}`]))
 const { 'quire-llm': quire, ...others } = location
@@ -21,6 +24,10 @@ try {
   }
   writeFileSync(join(app, 'package.json'), JSON.stringify(manifest))
   npm('install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error')
+  const { bytes, packages } = installedSize(app)
+  for (const [name, size] of Object.entries(packages)) console.log(`${String(size).padStart(10)}  ${name}`)
+  console.log(`${String(bytes).padStart(10)}  in all`)
+  if (bytes > Number(values.limit ?? Infinity)) throw new Error(`That is more than ${values.limit} bytes.`)
   const story = quireCommand('generate', '--prompt', 'Once upon a time', '--max-tokens', '16', '--temperature', '0')
   if (!/\w+ \w+/.test(story)) throw new Error(`This is no story: ${JSON.stringify(story)}`)
   console.log(quireCommand('info'))
