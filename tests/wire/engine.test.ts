@@ -92,7 +92,12 @@ wire(`a step that runs out of memory fails its requests, others go on${why}`, as
 
 for (const fault of ['step-die', 'step-garbage', 'step-wrong', 'step-hang']) {
   wire(`${fault} with restart: who had a token fails, who had none runs again${why}`, async t => {
-    const variables = { QUIRE_FAKE_FAULT: fault, QUIRE_FAKE_STEP: '3', QUIRE_STEP_TIMEOUT_MS: '1500' }
+    const variables = {
+      QUIRE_FAKE_FAULT: fault,
+      QUIRE_FAKE_STEP: '3',
+      // The steps before and after the one that hangs must not take as long.
+      ...(fault === 'step-hang' && { QUIRE_STEP_TIMEOUT_MS: '4000' }),
+    }
     const { llm, processes, run, expected } = await start(t, variables, { restart: true, maxNumSeqs: 1 })
     const before = processes.worker()
     t.deepEqual(await Promise.all(prompts.map(run)), ['ERR_WORKER of ERR_WORKER', ...prompts.slice(1).map(expected)])

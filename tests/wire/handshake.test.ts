@@ -125,16 +125,17 @@ test('a process that does not come up is an error with the reason', async t => {
     await chmod(path, 0o700)
     return path
   }
-  const outcomes: readonly (readonly [python: string, message: RegExp])[] = [
+  const outcomes: readonly (readonly [python: string, message: RegExp, handshakeMs?: number])[] = [
     ['/nowhere/python', /The fake worker cannot be started: .*ENOENT/],
     [
       await program('ends', 'echo no such module >&2; exit 4'),
       /exited with code 4 before it said hello\.\n.*\nno such module$/,
     ],
-    [await program('sleeps', 'echo asleep >&2; sleep 60'), /said nothing for 0\.5 s after its start\.\n.*\nasleep$/],
+    // Time enough for a shell to start and to speak.
+    [await program('sleeps', 'echo asleep >&2; sleep 60'), /said nothing for 4 s after its start\.\n.*\nasleep$/, 4000],
   ]
-  for (const [path, message] of outcomes) {
-    const started = WorkerProcess.start({ name: 'fake', python: path, env, timeouts: { handshakeMs: 500 } })
+  for (const [path, message, handshakeMs = 120_000] of outcomes) {
+    const started = WorkerProcess.start({ name: 'fake', python: path, env, timeouts: { handshakeMs } })
     await t.throwsAsync(started, { code: 'ERR_WORKER', message })
   }
 })

@@ -13,6 +13,9 @@ import { python, withoutPython } from './python.js'
 const wire = python === undefined ? test.skip : test.serial
 const why = python === undefined ? ` (${withoutPython})` : ''
 
+/** Three times the pause between two signs of life. */
+const QUIRE_HEARTBEAT_TIMEOUT_MS = '6000'
+
 interface Details {
   readonly pid: number
   readonly signal: string | null
@@ -70,16 +73,16 @@ for (const fault of ['step-hang', 'step-stop']) {
 }
 
 wire(`a step that compiles may take longer, for its heartbeats tell${why}`, async t => {
-  const variables = { QUIRE_FAKE_FAULT: 'step-compile', QUIRE_FAKE_SECONDS: '3', QUIRE_STEP_TIMEOUT_MS: '1000' }
+  const variables = { QUIRE_FAKE_FAULT: 'step-compile', QUIRE_FAKE_SECONDS: '4', QUIRE_STEP_TIMEOUT_MS: '2500' }
   const { step, model } = await (await FakeWorker.open(t, variables)).bringUp()
   t.is(await step([1, 2]), nextId([1, 2], model.vocabSize))
 })
 
 wire(`a compiler that gives no sign of life hangs${why}`, async t => {
-  const times = { QUIRE_STEP_TIMEOUT_MS: '1000', QUIRE_HEARTBEAT_TIMEOUT_MS: '3000' }
+  const times = { QUIRE_STEP_TIMEOUT_MS: '1000', QUIRE_HEARTBEAT_TIMEOUT_MS }
   const worker = await FakeWorker.open(t, { QUIRE_FAKE_FAULT: 'step-compile-stop', ...times })
   const { step } = await worker.bringUp()
-  await isLost(t, worker, step([1]), /hangs: it gave no sign of life for 3 s during execute|did not answer a step/)
+  await isLost(t, worker, step([1]), /hangs: it gave no sign of life for 6 s during execute|did not answer a step/)
 })
 
 wire(`dies in load: the error has the signal and its last words${why}`, async t => {
@@ -90,8 +93,8 @@ wire(`dies in load: the error has the signal and its last words${why}`, async t 
 })
 
 wire(`hangs in load: no sign of life ends it${why}`, async t => {
-  const worker = await FakeWorker.open(t, { QUIRE_FAKE_FAULT: 'load-stop', QUIRE_HEARTBEAT_TIMEOUT_MS: '3000' })
-  await isLost(t, worker, worker.load(), /hangs: it gave no sign of life for 3 s during loadModel/)
+  const worker = await FakeWorker.open(t, { QUIRE_FAKE_FAULT: 'load-stop', QUIRE_HEARTBEAT_TIMEOUT_MS })
+  await isLost(t, worker, worker.load(), /hangs: it gave no sign of life for 6 s during loadModel/)
 })
 
 wire(`closing ends a worker that does not listen, and what it waits for fails as closed${why}`, async t => {
@@ -126,10 +129,14 @@ for (const [ending, fault, code] of parents) {
     const processes = new MarkedProcesses()
     const env = { ...process.env, QUIRE_PYTHON: python, QUIRE_FAKE_FAULT: fault, ...processes.env }
     const program = fileURLToPath(new URL('parent.mjs', import.meta.url))
-    const parent = spawn(process.execPath, [program, ending], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+    const parent = spawn(process.execPath, [program, ending], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let stderr = ''
+    parent.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
     const exited = once(parent, 'exit')
     const [said] = await Promise.race([once(parent.stdout, 'data'), exited])
-    t.is(String(said), 'ready\n')
+    t.is(String(said), 'ready\n', stderr)
     if (code === null) {
       t.true(processes.list().length > 1)
       parent.kill('SIGKILL')

@@ -32,7 +32,7 @@ export class MarkedProcesses {
   }
 
   /** True as soon as one runs that command: one just forked does not, yet. */
-  async runs(command: string, ms = 5000): Promise<boolean> {
+  async runs(command: string, ms = 60_000): Promise<boolean> {
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {
       if (this.list().some(each => each.command === command)) return true
     }
@@ -40,7 +40,7 @@ export class MarkedProcesses {
   }
 
   /** Those that still live after `ms`, or when there are none. */
-  async left(ms = 5000): Promise<string[]> {
+  async left(ms = 60_000): Promise<string[]> {
     for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) {
       if (this.list().length === 0) return []
     }
