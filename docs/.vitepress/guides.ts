@@ -14,6 +14,7 @@ export const guideGroups: readonly GuideGroup[] = [
       'structured-output': 'Structured output',
       'logits-processors': 'Logits processors',
       'tools-and-bindings': 'Tools, AI SDK, LangChain',
+      'speculative-decoding': 'Speculative decoding',
       embeddings: 'Embeddings, scores, rankings',
       'models-by-name': 'Models by name',
     },

@@ -161,6 +161,7 @@ test('metrics: counts of what was asked and answered, under the names of vLLM', 
   t.is(one('vllm:num_requests_waiting'), 0)
   t.is(one('vllm:kv_cache_usage_perc'), 0)
   t.is(one('vllm:num_preemptions_total'), 0)
+  t.is(one('vllm:spec_decode_num_draft_tokens_total'), 0)
   t.is(one('vllm:prefix_cache_hits_total'), engine.stats().prefixCacheHits)
   t.true((one('vllm:prefix_cache_hits_total') ?? 0) >= 36)
   t.is(one('vllm:prompt_tokens_cached_total'), one('vllm:prompt_tokens_by_source_total', 'source="local_cache_hit"'))

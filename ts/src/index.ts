@@ -11,6 +11,7 @@ export {
   type OutputKind,
   type SamplingOptions,
   SamplingParams,
+  type SpeculativeOptions,
   type StructuredOutputs,
 } from './config/index.js'
 export type {

@@ -1,6 +1,7 @@
 //! The numbers an engine is made with, checked once. It reads no environment and no memory sizes.
 
 use crate::errors::ConfigError;
+use crate::prompt_lookup::PromptLookup;
 
 /// Which waiting sequence comes first, and which running one yields its blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct EngineConfig {
     /// Positions per step whose logits are wanted, at most. Chunks of sequences with prompt logprobs, and drafts, are
     /// cut so that every running sequence keeps one.
     pub max_logits_rows: u32,
+    /// Whether drafts are looked up in what a sequence has said before, and how. `None` = the caller sets them, or nobody.
+    pub prompt_lookup: Option<PromptLookup>,
     /// Slots behind the last token that a proposer of drafts needs.
     pub num_lookahead_tokens: u32,
     /// Steps scheduled and not yet updated, 1 or 2.
@@ -71,6 +74,7 @@ impl EngineConfig {
             policy: SchedulingPolicy::FirstComeFirstServed,
             sliding_window: None,
             max_logits_rows: 4096,
+            prompt_lookup: None,
             num_lookahead_tokens: 0,
             max_steps_in_flight: 1,
             hash_secret,
@@ -114,6 +118,9 @@ impl EngineConfig {
         in_range("max_logits_rows", self.max_logits_rows, u64::from(self.max_num_seqs), most)?;
         in_range("num_lookahead_tokens", self.num_lookahead_tokens, 0, 1024)?;
         in_range("max_steps_in_flight", self.max_steps_in_flight, 1, 2)?;
+        if let Some(lookup) = &self.prompt_lookup {
+            lookup.validate()?;
+        }
         if let Some(window) = self.sliding_window {
             in_range("sliding_window", window, 1, most)?;
         }

@@ -233,10 +233,7 @@ impl EngineCore {
     pub fn set_draft_tokens(&mut self, id: SequenceId, token_ids: &[i32]) -> bool {
         let Some(slot) = self.sequences.slot_of(id) else { return false };
         let sequence = self.sequences.get_mut(slot);
-        let generates = sequence.status == SequenceStatus::Running
-            && sequence.num_tokens() > sequence.num_prompt_tokens
-            && sequence.num_computed_tokens + 1 == sequence.num_tokens();
-        if !generates || sequence.num_in_flight > 0 || token_ids.iter().any(|token_id| *token_id < 0) {
+        if !sequence.takes_drafts() || token_ids.iter().any(|token_id| *token_id < 0) {
             return false;
         }
         sequence.draft_token_ids.clear();
@@ -308,7 +305,8 @@ fn batch_row<'a>(row: &ScheduledSequence, sequence: &'a Sequence) -> BatchRow<'a
         block_table: sequence.table.blocks(),
         samples: row.samples,
         prompt_logits: row.prompt_logits,
-        host_sampling: sequence.request.host_sampling,
+        // Devices that draw know one token a row.
+        host_sampling: sequence.request.host_sampling || row.num_draft_tokens > 0,
         sampling: sequence.sampling,
     }
 }

@@ -61,6 +61,8 @@ pub struct Request {
     pub host_sampling: bool,
     /// Whether the output's tail is searched for repetitions.
     pub repetition_detection: Option<RepetitionDetection>,
+    /// Whether drafts are looked up, where the engine does so. Not for who must know each token before the next is drawn.
+    pub speculates: bool,
     /// Whether the sequences wait for [`unblock`](crate::EngineCore::unblock), for a grammar to compile, say; others
     /// pass them meanwhile.
     pub blocked: bool,
@@ -90,6 +92,7 @@ impl Request {
             sampling: SamplingColumns::GREEDY,
             host_sampling: false,
             repetition_detection: None,
+            speculates: true,
             blocked: false,
         }
     }

@@ -4,6 +4,7 @@
 use crate::block_hash::{BlockHash, BlockHasher};
 use crate::block_table::BlockTable;
 use crate::ids::{RequestId, SequenceId};
+use crate::prompt_lookup::{PromptLookup, SpokenBefore};
 use crate::request::{RepetitionDetection, Request};
 use crate::sampling_columns::SamplingColumns;
 use crate::step_output::FinishReason;
@@ -51,6 +52,8 @@ pub(crate) struct Sequence {
     max_total_tokens: u32,
     /// Guesses to verify in the next step.
     pub(crate) draft_token_ids: Vec<i32>,
+    /// Where drafts are looked up.
+    pub(crate) spoken: SpokenBefore,
     /// Tokens that steps in flight are sampling.
     pub(crate) num_output_placeholders: u32,
     /// Tokens whose KV is there once all steps in flight have run.
@@ -102,6 +105,7 @@ impl Sequence {
             num_prompt_tokens,
             max_total_tokens,
             draft_token_ids: Vec::new(),
+            spoken: SpokenBefore::default(),
             num_output_placeholders: 0,
             num_computed_tokens: 0,
             num_settled_tokens: 0,
@@ -126,6 +130,21 @@ impl Sequence {
 
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.status, SequenceStatus::Waiting | SequenceStatus::Preempted)
+    }
+
+    /// Whether it generates, every token but the last is computed, and no step in flight decides what comes.
+    pub(crate) fn takes_drafts(&self) -> bool {
+        self.status == SequenceStatus::Running
+            && self.num_tokens() > self.num_prompt_tokens
+            && self.num_computed_tokens + 1 == self.num_tokens()
+            && self.num_in_flight == 0
+    }
+
+    /// Looks drafts up, `most` at most, and no more than there is room for before the last token.
+    pub(crate) fn look_drafts_up(&mut self, how: &PromptLookup, most: u32) {
+        self.draft_token_ids.clear();
+        let room = self.max_total_tokens.saturating_sub(self.num_tokens() + 1);
+        self.spoken.propose(&self.token_ids, how, most.min(room), &mut self.draft_token_ids);
     }
 
     /// The tokens that are being sampled bring the sequence to its length: nothing more is worth computing.

@@ -26,6 +26,8 @@ pub struct Stats {
     pub num_scheduled_tokens: u64,
     /// Tokens generated.
     pub num_generated_tokens: u64,
+    /// Rows of steps that had drafts.
+    pub num_drafted_rows: u64,
     /// Drafts verified.
     pub num_draft_tokens: u64,
     /// Drafts that were right.

@@ -6,8 +6,8 @@ mod device;
 use device::{Device, Sampled, next_token};
 use proptest::prelude::*;
 use quire_core::{
-    EngineConfig, EngineCore, ExtraKey, FinishReason, InputBatchBuffer, InputBatchView, Request, SampledTokens,
-    SchedulingPolicy, SequenceId,
+    EngineConfig, EngineCore, ExtraKey, FinishReason, InputBatchBuffer, InputBatchView, PromptLookup, Request,
+    SampledTokens, SchedulingPolicy, SequenceId,
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -306,7 +306,15 @@ proptest! {
         config in config(),
         jobs in prop::collection::vec(job(), 1..24),
         drafting in any::<bool>(),
+        lookup in prop::option::of((1..6_u32, 1..3_u32, 1..40_u32)),
     ) {
+        let mut config = config;
+        config.prompt_lookup = lookup.map(|(max_draft_tokens, max_match, max_step_tokens)| PromptLookup {
+            max_draft_tokens,
+            min_match: 1,
+            max_match,
+            max_step_tokens,
+        });
         Run::new(&config, drafting, false).finish(&jobs);
     }
 
@@ -345,7 +353,7 @@ fn configurations_agree() {
     };
     let expected = with(|_| {});
     assert_eq!(expected.len(), 300);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 9] = [
         ("one token a step", |config| (config.max_num_seqs, config.max_num_batched_tokens) = (1, 1)),
         ("small chunks", |config| config.long_prefill_token_threshold = 3),
         ("no chunks", |config| config.enable_chunked_prefill = false),
@@ -354,6 +362,10 @@ fn configurations_agree() {
         ("hardly any blocks", |config| (config.num_blocks, config.reserve_full_prompt) = (14, false)),
         ("priority, few blocks", |config| {
             (config.policy, config.num_blocks, config.reserve_full_prompt) = (SchedulingPolicy::Priority, 20, false);
+        }),
+        ("drafts", |config| {
+            config.prompt_lookup =
+                Some(PromptLookup { max_draft_tokens: 5, min_match: 1, max_match: 2, max_step_tokens: 99 });
         }),
         ("two in flight", |config| (config.max_steps_in_flight, config.num_blocks) = (2, 25)),
     ];

@@ -60,6 +60,8 @@ impl From<CoreRequest> for Request {
             }),
             sampling: params.columns(request.sampling.seed()),
             host_sampling: params.needs_host(),
+            // Grammars and processors must know each token before the next is drawn.
+            speculates: !params.has_grammar && !params.has_processors,
             ..Self::new(request.prompt_token_ids.to_vec())
         }
     }

@@ -27,6 +27,8 @@ pub struct DetokenizedTexts {
     pub texts: Vec<String>,
     /// Index of the stop string that was found, -1 = none.
     pub stops: Vec<i32>,
+    /// Ids that it took: those behind a stop string are left out.
+    pub counts: Vec<i32>,
 }
 
 /// One detokenizer per sequence.
@@ -78,18 +80,28 @@ impl DetokenizerPool {
         finishes: &[i32],
     ) -> Outcome<DetokenizedTexts> {
         outcome(|| {
-            let mut news = DetokenizedTexts { texts: Vec::with_capacity(sequences.len()), stops: Vec::new() };
+            let len = sequences.len();
+            let mut news = DetokenizedTexts {
+                texts: Vec::with_capacity(len),
+                stops: Vec::with_capacity(len),
+                counts: Vec::with_capacity(len),
+            };
             let mut rest = token_ids;
             for ((id, count), finish) in sequences.iter().zip(counts).zip(finishes) {
                 let (ids, others) =
                     rest.split_at_checked(*count as usize).ok_or_else(|| Failure::bug("Too few token ids"))?;
                 rest = others;
-                let delta = match self.sequences.get_mut(&(*id as u32)) {
-                    Some(detokenizer) => detokenizer.push(ids, finish_kind(*finish))?,
-                    None => Delta::default(),
+                let (delta, num_taken) = match self.sequences.get_mut(&(*id as u32)) {
+                    Some(detokenizer) => {
+                        let before = detokenizer.num_tokens();
+                        let delta = detokenizer.push(ids, finish_kind(*finish))?;
+                        (delta, detokenizer.num_tokens() - before)
+                    }
+                    None => (Delta::default(), ids.len()),
                 };
                 news.texts.push(delta.text);
                 news.stops.push(delta.stop.map_or(-1, |index| index as i32));
+                news.counts.push(num_taken as i32);
             }
             Ok::<_, Failure>(news)
         })

@@ -2,11 +2,26 @@
 
 use napi::bindgen_prelude::{BufferSlice, Uint8Array};
 use napi_derive::napi;
-use quire_core::{EngineConfig, InputBatchBuffer, SampledTokens, SchedulingPolicy, SequenceId, StepOutput};
+use quire_core::{
+    EngineConfig, InputBatchBuffer, PromptLookup, SampledTokens, SchedulingPolicy, SequenceId, StepOutput,
+};
 
 use crate::core_request::CoreRequest;
 use crate::failure::{Failure, Outcome, outcome};
 use crate::words::fill;
+
+/// How drafts are looked up in what a sequence has said before; see `PromptLookup` in crates/core.
+#[napi(object)]
+pub struct NativePromptLookup {
+    /// Drafts of one sequence in a step, at most.
+    pub max_draft_tokens: u32,
+    /// Tokens that must have stood there before, at least.
+    pub min_match: u32,
+    /// So many are looked for first.
+    pub max_match: u32,
+    /// Tokens that a step of running sequences may grow to by drafts.
+    pub max_step_tokens: u32,
+}
 
 /// What a scheduler is made with; see `EngineConfig` in crates/core.
 #[napi(object)]
@@ -29,6 +44,8 @@ pub struct EngineCoreOptions {
     pub policy: String,
     /// Tokens that attention looks back.
     pub sliding_window: Option<u32>,
+    /// Absent: no drafts.
+    pub prompt_lookup: Option<NativePromptLookup>,
     /// 16 random bytes, drawn once per process: the key of the block hashes.
     pub hash_secret: Uint8Array,
 }
@@ -48,6 +65,12 @@ impl EngineCoreOptions {
                 _ => SchedulingPolicy::FirstComeFirstServed,
             },
             sliding_window: self.sliding_window,
+            prompt_lookup: self.prompt_lookup.as_ref().map(|lookup| PromptLookup {
+                max_draft_tokens: lookup.max_draft_tokens,
+                min_match: lookup.min_match,
+                max_match: lookup.max_match,
+                max_step_tokens: lookup.max_step_tokens,
+            }),
             ..EngineConfig::new(self.block_size, self.num_blocks, self.max_model_len, secret)
         })
     }
@@ -73,6 +96,9 @@ pub struct CoreStats {
     pub num_steps: f64,
     pub num_scheduled_tokens: f64,
     pub num_generated_tokens: f64,
+    pub num_drafted_rows: f64,
+    pub num_draft_tokens: f64,
+    pub num_accepted_draft_tokens: f64,
     pub num_preemptions: f64,
     pub prefix_cache_queries: f64,
     pub prefix_cache_hits: f64,
@@ -172,6 +198,9 @@ impl EngineCore {
             num_steps: stats.num_steps as f64,
             num_scheduled_tokens: stats.num_scheduled_tokens as f64,
             num_generated_tokens: stats.num_generated_tokens as f64,
+            num_drafted_rows: stats.num_drafted_rows as f64,
+            num_draft_tokens: stats.num_draft_tokens as f64,
+            num_accepted_draft_tokens: stats.num_accepted_draft_tokens as f64,
             num_preemptions: stats.num_preemptions as f64,
             prefix_cache_queries: stats.prefix_cache_queries as f64,
             prefix_cache_hits: stats.prefix_cache_hits as f64,

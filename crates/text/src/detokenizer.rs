@@ -94,6 +94,12 @@ impl Detokenizer {
         })
     }
 
+    /// Ids taken so far; those behind the one that ended in a stop string are not.
+    #[must_use]
+    pub fn num_tokens(&self) -> usize {
+        self.num_tokens
+    }
+
     /// Takes the ids of one step, in order, and why the continuation ended if it did. Text that could begin a stop
     /// string is kept back until it cannot, or until the end. A stop string wins over a stop token of the same step.
     ///

@@ -12,6 +12,8 @@ export interface DetokenizedStep {
   readonly texts: readonly string[]
   /** Index of the stop string that ended the text, -1 = none. */
   readonly stops: readonly number[]
+  /** Ids that it took: those behind a stop string are left out. */
+  readonly counts: readonly number[]
 }
 
 export class Detokenizers {

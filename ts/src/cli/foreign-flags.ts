@@ -37,7 +37,6 @@ const fixed: Readonly<Record<string, readonly string[]>> = {
 const instead: Readonly<Record<string, string>> = {
   'enable-lora': 'Adapters are not served: merge them into the weights.',
   'lora-modules': 'Adapters are not served: merge them into the weights.',
-  'speculative-config': 'Speculative decoding is not there.',
   middleware: 'Mount createHandler of quire-llm/server in an application of your own instead.',
   'tool-parser-plugin': 'Parsers are built in; --tool-call-parser names one.',
   'enable-ssl-refresh': 'Start the server again when its certificate changes.',

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util'
 import type { EngineOptions, SamplingOptions } from '../config/index.js'
 import { UsageError } from './usage-error.js'
 
-type Kind = 'text' | 'texts' | 'number' | 'flag'
+/** `json`: an object, whose keys may be written as vLLM has them. */
+type Kind = 'text' | 'texts' | 'number' | 'flag' | 'json'
 
 export interface OptionRow {
   readonly name: string
@@ -51,7 +52,7 @@ export const engineRows: readonly OptionRow[] = [
     name: 'model',
     kind: 'text',
     value: 'MODEL',
-    help: "directory in Hugging Face's layout, or org/name[@revision] (default: the bundled tiny model)",
+    help: "directory in Hugging Face's layout, GGUF file, or org/name[@revision] (default: the bundled tiny model)",
     engine: 'model',
   },
   {
@@ -148,6 +149,13 @@ export const engineRows: readonly OptionRow[] = [
     engine: 'enablePrefixCaching',
     negates: true,
   },
+  {
+    name: 'speculative-config',
+    kind: 'json',
+    value: 'JSON',
+    help: '{"method": "ngram"}: guess tokens from what was said before, verify several in a step',
+    engine: 'speculativeConfig',
+  },
 ]
 
 export const samplingRows: readonly OptionRow[] = [
@@ -223,7 +231,7 @@ export function parseOptions(args: readonly string[], rows: readonly OptionRow[]
     const value = convert(row, given)
     if (row.engine !== undefined) engine[row.engine] = value
     else if (row.sampling !== undefined) sampling[row.sampling] = value
-    else own[row.name] = value
+    else own[row.name] = value as Exclude<typeof value, object> | readonly string[]
   }
   return { engine, sampling, own }
 }
@@ -268,7 +276,8 @@ function joinNegativeNumbers(args: readonly string[], rows: readonly OptionRow[]
 function convert(
   row: OptionRow,
   given: string | boolean | (string | boolean)[],
-): string | readonly string[] | number | boolean {
+): string | readonly string[] | number | boolean | object {
+  if (row.kind === 'json') return objectOf(row.name, given as string)
   if (row.kind === 'texts') return given as string[]
   if (row.kind === 'flag') return row.negates === true ? given !== true : given === true
   if (row.kind === 'text') return given as string
@@ -278,3 +287,19 @@ function convert(
   }
   return value
 }
+
+function objectOf(name: string, text: string): object {
+  let fields: unknown
+  try {
+    fields = JSON.parse(text)
+  } catch (error) {
+    throw new UsageError(`--${name} is not valid JSON: ${(error as Error).message}`)
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw new UsageError(`--${name} needs a JSON object, such as '{"method": "ngram"}'.`)
+  }
+  const entries = Object.entries(fields)
+  return Object.fromEntries(entries.map(([key, value]) => [camelCase(key), value]))
+}
+
+const camelCase = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

@@ -4,6 +4,7 @@
 import { InvalidArgumentError } from '../errors.js'
 import { type Choice, check } from './check.js'
 import { type LogitsProcessorSource, type NamedLogitsProcessor, parseProcessorSources } from './logits-processors.js'
+import { parseSpeculative, type SpeculativeConfig, type SpeculativeOptions } from './speculative-config.js'
 
 export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
 export type SchedulingPolicyOption = 'fcfs' | 'priority'
@@ -11,9 +12,12 @@ export type LogprobsMode = 'raw_logprobs' | 'raw_logits' | 'processed_logprobs' 
 
 /** What `LLM.create` takes. Every field has a default. */
 export interface EngineOptions {
-  /** A directory in Hugging Face's layout, or a name on the hub: `org/name[@revision]`. Default: the bundled tiny model. */
+  /**
+   * A directory in Hugging Face's layout, a GGUF file, or a name on the hub: `org/name[@revision]`. Default: the bundled tiny
+   * model.
+   */
   readonly model?: string
-  /** A directory or name with another tokenizer. Default: the model's. */
+  /** A directory, GGUF file or name with another tokenizer. Default: the model's. */
   readonly tokenizer?: string
   /** Branch, tag or commit of a model by name. Default: `main`. */
   readonly revision?: string
@@ -65,6 +69,8 @@ export interface EngineOptions {
   readonly longPrefillTokenThreshold?: number
   /** Default 'fcfs': first come, first served. */
   readonly schedulingPolicy?: SchedulingPolicyOption
+  /** Guess tokens and verify several in one step; outputs stay the same. Default: no guesses. */
+  readonly speculativeConfig?: SpeculativeOptions
   /** Seeds the requests that have no seed of their own. Default: unpredictable. */
   readonly seed?: number
   /** Most logprobs per token that a request may ask for; -1 = the vocabulary. Default 20. */
@@ -106,6 +112,7 @@ export interface SchedulerConfig {
   readonly enableChunkedPrefill: boolean
   readonly longPrefillTokenThreshold: number
   readonly policy: SchedulingPolicyOption
+  readonly speculative: SpeculativeConfig | undefined
 }
 
 export interface DeviceConfig {
@@ -158,6 +165,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   enableChunkedPrefill: true,
   longPrefillTokenThreshold: true,
   schedulingPolicy: true,
+  speculativeConfig: true,
   seed: true,
   maxLogprobs: true,
   logprobsMode: true,
@@ -227,6 +235,10 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
         1 << 24,
       ),
       policy: check.choice('schedulingPolicy', options.schedulingPolicy ?? 'fcfs', policies),
+      speculative:
+        options.speculativeConfig === undefined
+          ? undefined
+          : parseSpeculative('speculativeConfig', options.speculativeConfig),
     },
     device: {
       framework: check.optional(check.string, 'framework', options.framework),

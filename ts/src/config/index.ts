@@ -3,4 +3,5 @@
 export * from './engine-config.js'
 export * from './logits-processors.js'
 export * from './sampling-params.js'
+export * from './speculative-config.js'
 export * from './structured-outputs.js'

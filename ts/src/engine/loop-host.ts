@@ -52,6 +52,7 @@ export class LoopHost implements LoopPort {
     this.#native = native
     this.#executor = executor
     this.#processors = processors
+    const { speculative } = config.scheduler
     this.#core = new Core(native, {
       ...limits,
       // A model that does not generate has no cache, and no request of it comes so far.
@@ -60,6 +61,14 @@ export class LoopHost implements LoopPort {
       enableChunkedPrefill: config.scheduler.enableChunkedPrefill,
       longPrefillTokenThreshold: config.scheduler.longPrefillTokenThreshold,
       policy: config.scheduler.policy,
+      ...(speculative !== undefined && {
+        promptLookup: {
+          maxDraftTokens: speculative.numSpeculativeTokens,
+          minMatch: speculative.promptLookupMin,
+          maxMatch: speculative.promptLookupMax,
+          maxStepTokens: speculative.maxStepTokens,
+        },
+      }),
       hashSecret: randomBytes(16),
       ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
     })

@@ -97,11 +97,12 @@ export class OutputProcessor {
     const begun: RequestState[] = []
     let start = 0
     for (const [index, id] of sequences.entries()) {
-      const ids = tokenIds.subarray(start, start + (numTokens[index] as number))
-      start += ids.length
+      const begin = start
+      start += numTokens[index] as number
       const place = this.#places.get(id)
       if (place === undefined) continue
       const { state, continuation } = place
+      const ids = tokenIds.subarray(begin, Math.min(start, begin + (news?.counts[index] ?? start - begin)))
       const logprobs = tokenLogprobs === undefined ? [] : this.#logprobs(tokenLogprobs, groupOf?.get(id), ids, place)
       continuation.append(ids, state.request.params.detokenize ? (news?.texts[index] ?? '') : '', logprobs)
       state.numCachedTokens = Math.max(state.numCachedTokens, numCachedTokens[index] as number)

@@ -1,6 +1,12 @@
 // `quire-llm/web`: the public API on web pages. The model and its loop run in a Worker.
 
-export { type OutputKind, type SamplingOptions, SamplingParams, type StructuredOutputs } from '../config/index.js'
+export {
+  type OutputKind,
+  type SamplingOptions,
+  SamplingParams,
+  type SpeculativeOptions,
+  type StructuredOutputs,
+} from '../config/index.js'
 export type {
   BeamSearchOptions,
   CacheInfo,

@@ -2,6 +2,7 @@
 
 use super::{EngineCore, SampledTokens};
 use crate::errors::UpdateError;
+use crate::prompt_lookup::PromptLookup;
 use crate::scheduler_output::{ScheduledSequence, SchedulerOutput};
 use crate::sequence::SequenceStatus;
 use crate::step_output::{COMPLETE_TOKEN, FAILED_TOKEN, FinishReason};
@@ -64,6 +65,23 @@ impl EngineCore {
             self.drop_ended_from_running();
         }
         self.spare.push(step);
+        if let Some(how) = self.config.prompt_lookup {
+            self.look_drafts_up(&how);
+        }
+    }
+
+    /// Gives every sequence drafts that may have some.
+    fn look_drafts_up(&mut self, how: &PromptLookup) {
+        let most = how.drafts_each(self.scheduler.running.len() as u32);
+        if most == 0 {
+            return;
+        }
+        for &slot in &self.scheduler.running {
+            let sequence = self.sequences.get_mut(slot);
+            if sequence.request.speculates && sequence.takes_drafts() {
+                sequence.look_drafts_up(how, most);
+            }
+        }
     }
 
     /// Takes one row of a result; true if its sequence ended by it. The last `num_forced` tokens were not drawn: there is no
@@ -82,9 +100,14 @@ impl EngineCore {
             sequence.num_computed_tokens -= num_rejected;
             sequence.num_settled_tokens = row.num_computed_tokens + row.num_tokens - num_rejected;
             if row.num_draft_tokens > 0 {
+                let num_accepted = row.num_draft_tokens - num_rejected;
+                if let Some(how) = &self.config.prompt_lookup {
+                    sequence.spoken.verified(row.num_draft_tokens, num_accepted, how);
+                }
                 let totals = &mut self.counters.totals;
+                totals.num_drafted_rows += 1;
                 totals.num_draft_tokens += u64::from(row.num_draft_tokens);
-                totals.num_accepted_draft_tokens += u64::from(row.num_draft_tokens - num_rejected);
+                totals.num_accepted_draft_tokens += u64::from(num_accepted);
             }
         }
         let discarded = sequence.discard_through.is_some_and(|last| step_id <= last);

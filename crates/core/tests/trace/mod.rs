@@ -97,6 +97,11 @@ fn config(line: &str) -> EngineConfig {
             "window" => config.sliding_window = Some(number(&value)),
             "logits" => config.max_logits_rows = number(&value),
             "lookahead" => config.num_lookahead_tokens = number(&value),
+            "lookup" => {
+                let max_draft_tokens = number(&value);
+                let lookup = PromptLookup { max_draft_tokens, min_match: 2, max_match: 3, max_step_tokens: 16 };
+                config.prompt_lookup = Some(lookup);
+            }
             "in_flight" => config.max_steps_in_flight = number(&value),
             "events" => config.enable_events = true,
             _ => panic!("unknown configuration {key}"),

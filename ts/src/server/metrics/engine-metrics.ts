@@ -22,6 +22,9 @@ const grown: readonly (readonly [string, string, keyof EngineStats])[] = [
   ['generation_tokens_total', 'Number of generated tokens.', 'numGeneratedTokens'],
   ['prefix_cache_queries_total', 'Prompt tokens looked up in the prefix cache.', 'prefixCacheQueries'],
   ['prefix_cache_hits_total', 'Prompt tokens found in the prefix cache.', 'prefixCacheHits'],
+  ['spec_decode_num_drafts_total', 'Number of times that tokens of a sequence were guessed.', 'numDraftedRows'],
+  ['spec_decode_num_draft_tokens_total', 'Number of guessed tokens.', 'numDraftTokens'],
+  ['spec_decode_num_accepted_tokens_total', 'Number of guessed tokens that were right.', 'numAcceptedDraftTokens'],
 ]
 
 const finishReasons = ['stop', 'length', 'abort', 'error', 'repetition'] as const
