@@ -7,9 +7,10 @@
 
 use std::{error::Error, hint::black_box, time::Instant};
 
+use quire_blocks::BlockFormat;
 use quire_kernels::{
     AlignedBuffer, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder, MatrixSource,
-    PackedMatrix, PagedAttention, SharedBuffer, ThreadPool,
+    PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
 };
 
 #[path = "probes/peak.rs"]
@@ -41,6 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         if wanted("prefill-attention") {
             bench.prefill_attention(dtype)?;
+        }
+    }
+    for format in [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K] {
+        if wanted("decode") || wanted(format.name()) {
+            bench.decode_blocks(format)?;
+        }
+        if wanted("prefill") || wanted(format.name()) {
+            bench.prefill_blocks(format)?;
         }
     }
     if wanted("fork-join") {
@@ -81,6 +90,44 @@ impl Bench {
             rate.report(&format!("product {dtype}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }
         Ok(())
+    }
+
+    /// One token and a few of several sequences against blocks that stream from memory.
+    fn decode_blocks(&self, format: BlockFormat) -> Result<(), Box<dyn Error>> {
+        let num_inputs = 2048;
+        let row_bytes = format.bytes_of(num_inputs).ok_or("rows are whole blocks")?;
+        let weights = self.blocks(STREAM_BYTES / 2 / row_bytes, num_inputs, format)?;
+        for num_rows in [1, 4, 16] {
+            let rate =
+                self.between(weights.size_bytes() as f64, || self.read_probe(), || self.product(&weights, num_rows))?;
+            rate.report(&format!("product {format}, {num_rows} rows, weights from memory"), "GB/s");
+        }
+        Ok(())
+    }
+
+    /// A chunk of a prompt against blocks that stay in cache.
+    fn prefill_blocks(&self, format: BlockFormat) -> Result<(), Box<dyn Error>> {
+        for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
+            let weights = self.blocks(num_outputs, num_inputs, format)?;
+            let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
+            let peak = || peak::byte_rate(self.kernels.isa(), &self.pool);
+            let rate = self.between(operations, peak, || self.product(&weights, num_rows))?;
+            rate.report(&format!("product {format}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
+        }
+        Ok(())
+    }
+
+    fn blocks(
+        &self,
+        num_outputs: usize,
+        num_inputs: usize,
+        format: BlockFormat,
+    ) -> Result<PackedMatrix, Box<dyn Error>> {
+        let len_bytes = format.bytes_of(num_outputs * num_inputs).ok_or("rows are whole blocks")?;
+        let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
+        let bytes = &self.memory.bytes()[..len_bytes];
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 
     /// One new token each of several long sequences: keys and values stream from memory.
@@ -135,8 +182,9 @@ impl Bench {
         dtype: ElementType,
     ) -> Result<PackedMatrix, Box<dyn Error>> {
         let bytes = &self.memory.bytes()[..num_outputs * num_inputs * dtype.size_bytes()];
-        let source = MatrixSource { bytes, dtype, order: MatrixOrder::OutputsFirst, num_outputs, num_inputs };
-        Ok(PackedMatrix::pack(&self.pool, &[source], dtype)?)
+        let (stored, order) = (WeightFormat::Elements(dtype), MatrixOrder::OutputsFirst);
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 
     /// Bytes per second of a plain read loop.

@@ -1,6 +1,8 @@
 //! The crate's errors: what a caller can run into. Shape mistakes between rooms are panics, not values of this type.
 
-use crate::{ElementType, Isa};
+use quire_blocks::BlockFormat;
+
+use crate::{Isa, WeightFormat};
 
 /// Why a kernel, a buffer or the thread pool could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -32,18 +34,28 @@ pub enum KernelsError {
         name: String,
     },
     /// A weight source whose bytes do not fill its shape.
-    #[error("a {rows} x {columns} matrix of {dtype} takes {expected} bytes, the source has {actual}")]
+    #[error("a {rows} x {columns} matrix of {format} takes {expected} bytes, the source has {actual}")]
     SourceLength {
         /// Rows of the source's shape.
         rows: usize,
         /// Columns of the source's shape.
         columns: usize,
-        /// Element type of the source.
-        dtype: ElementType,
+        /// What the source is made of.
+        format: WeightFormat,
         /// Bytes that the shape takes.
         expected: usize,
         /// Bytes given.
         actual: usize,
+    },
+    /// A weight source in blocks whose rows are not whole blocks.
+    #[error("rows of {columns} weights are not whole blocks of {format}, which have {block_len}")]
+    SourceBlocks {
+        /// Columns of the source's shape.
+        columns: usize,
+        /// Weights of a block.
+        block_len: usize,
+        /// Format of the source.
+        format: BlockFormat,
     },
     /// Stacked weight sources that disagree on the number of input features.
     #[error("stacked matrices differ in their input features: {expected} and {actual}")]

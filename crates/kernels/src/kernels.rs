@@ -2,7 +2,8 @@
 
 use crate::{
     Isa, KernelsError, activation::ActivationKernels, arena::Arena, elementwise::ElementwiseKernels, norm::NormKernels,
-    paged_attention::AttentionKernels, reduce::ReduceKernels, rope::rotate, tile::TileTable,
+    paged_attention::AttentionKernels, quantised::tables::ByteProducts, reduce::ReduceKernels, rope::rotate,
+    tile::TileTable,
 };
 
 /// A table of functions for one instruction set, and the scratch memory that they share.
@@ -15,6 +16,7 @@ pub struct Kernels {
     pub(crate) arena: Arena,
     pub(crate) f32_tiles: TileTable,
     pub(crate) bf16_tiles: TileTable,
+    pub(crate) byte_products: ByteProducts,
     pub(crate) norm: NormKernels,
     pub(crate) elementwise: ElementwiseKernels,
     pub(crate) activation: ActivationKernels,
@@ -37,6 +39,7 @@ impl Kernels {
             arena: Arena::default(),
             f32_tiles: TileTable::f32(isa),
             bf16_tiles: TileTable::bf16(isa),
+            byte_products: ByteProducts::best(isa),
             norm: NormKernels::new(isa),
             elementwise: ElementwiseKernels::new(isa),
             activation: ActivationKernels::new(isa),
@@ -44,6 +47,12 @@ impl Kernels {
             rotate: rotate(isa),
             attention: AttentionKernels::new(isa),
         })
+    }
+
+    /// The same kernels with another of the ways that `isa` has to multiply bytes.
+    #[cfg(test)]
+    pub(crate) fn with_byte_products(self, byte_products: ByteProducts) -> Kernels {
+        Kernels { byte_products, ..self }
     }
 
     /// The instruction set.

@@ -33,6 +33,24 @@ pub(crate) trait Lanes: Copy {
     unsafe fn load_bf16_pairs(source: *const u16) -> (Self, Self) {
         Self::load(source.cast()).split_bf16_pairs()
     }
+    /// Sixteen consecutive halves (binary16), widened. Exact.
+    #[inline(always)]
+    unsafe fn load_f16(source: *const u16) -> Self {
+        let values = source.cast::<[u16; LANES]>().read_unaligned().map(widen_f16);
+        Self::load(values.as_ptr())
+    }
+    /// Sixteen consecutive signed bytes.
+    #[inline(always)]
+    unsafe fn load_i8(source: *const i8) -> Self {
+        let values = source.cast::<[i8; LANES]>().read_unaligned().map(f32::from);
+        Self::load(values.as_ptr())
+    }
+    /// Sixteen consecutive unsigned bytes.
+    #[inline(always)]
+    unsafe fn load_u8(source: *const u8) -> Self {
+        let values = source.cast::<[u8; LANES]>().read_unaligned().map(f32::from);
+        Self::load(values.as_ptr())
+    }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
@@ -43,6 +61,11 @@ pub(crate) trait Lanes: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self * factor + addend`, with one rounding on every set but the scalar one and, without relaxed SIMD, WebAssembly's.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The same with one rounding on every set of a native CPU, the scalar one too.
+    #[inline(always)]
+    unsafe fn fused_mul_add(self, factor: Self, addend: Self) -> Self {
+        self.mul_add(factor, addend)
+    }
     /// To the nearest integer, ties to even.
     unsafe fn round(self) -> Self;
     unsafe fn abs(self) -> Self;
@@ -83,5 +106,28 @@ pub(crate) trait Lanes: Copy {
         let mut lanes = [0_u16; LANES];
         std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
         Self::load_bf16(lanes.as_ptr())
+    }
+}
+
+/// A half's value, by plain arithmetic that vectorises. Its exponent is 112 less than that of a f32 of the same bits.
+#[inline(always)]
+fn widen_f16(bits: u16) -> f32 {
+    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    // What has the greatest exponent is infinite or not a number.
+    let special = if bits & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+    f32::from_bits(magnitude.to_bits() | special | (u32::from(bits & 0x8000) << 16))
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    #[test]
+    fn every_half_widens_to_its_value() {
+        for bits in 0..=u16::MAX {
+            let (expected, actual) = (f16::from_bits(bits).to_f32(), super::widen_f16(bits));
+            assert!(actual == expected || actual.is_nan() && expected.is_nan(), "{bits:#x}: {actual}, not {expected}");
+            assert_eq!(actual.is_sign_negative(), expected.is_sign_negative(), "{bits:#x}");
+        }
     }
 }

@@ -1,98 +1,70 @@
 //! Weights laid out for the kernels: panels of sixteen outputs, so that one vector load feeds sixteen results and every
 //! number of rows, from one to hundreds, reads the same bytes in the same order.
 //!
-//! ```text
-//! [outputs / 16][inputs / g][16][g]     g inputs of one output are neighbours: 1 for f32, 2 for bf16
-//! ```
-//! Outputs are padded to 16 and inputs to g with zeros. Narrower formats take the same shape with a larger g.
-
-use std::ops::Range;
-
-use half::bf16;
+//! What a panel looks like inside is told by `element_panels.rs` and `quantised/regions.rs`. Outputs are padded to 16.
 
 use crate::{
-    AlignedBuffer, ElementType, KernelsError, ThreadPool, disjoint::Disjoint, lanes::LANES, narrow::narrow_one,
+    AlignedBuffer, ElementType, KernelsError, MatrixSource, ThreadPool, WeightFormat,
+    disjoint::Disjoint,
+    element_panels,
+    lanes::LANES,
+    quantised::{self, form::BlockForm},
 };
 
 /// Outputs of one panel.
 pub const PANEL_OUTPUTS: usize = LANES;
-
-/// In which order a stored matrix has its elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MatrixOrder {
-    /// [outputs, inputs]: a linear layer as most checkpoints store it.
-    OutputsFirst,
-    /// [inputs, outputs]: the transposed layer of GPT-2's Conv1D.
-    InputsFirst,
-}
-
-/// A stored matrix: little-endian bytes of any alignment, as in a mapped file.
-#[derive(Clone, Copy, Debug)]
-pub struct MatrixSource<'a> {
-    /// The elements.
-    pub bytes: &'a [u8],
-    /// Their type.
-    pub dtype: ElementType,
-    /// Their order.
-    pub order: MatrixOrder,
-    /// Output features.
-    pub num_outputs: usize,
-    /// Input features.
-    pub num_inputs: usize,
-}
 
 /// A weight matrix [outputs, inputs] in panels of sixteen outputs.
 #[derive(Debug)]
 pub struct PackedMatrix {
     num_outputs: usize,
     num_inputs: usize,
-    dtype: ElementType,
-    panel_bytes: usize,
+    segments: Vec<Segment>,
+}
+
+/// Outputs that follow each other and are packed alike.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) first_output: usize,
+    pub(crate) num_outputs: usize,
+    pub(crate) form: PanelForm,
+    /// Bytes from one panel to the next.
+    pub(crate) panel_bytes: usize,
     data: AlignedBuffer,
 }
 
+/// What a panel is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PanelForm {
+    Elements(ElementType),
+    Blocks(BlockForm),
+}
+
 impl PackedMatrix {
-    /// Packs one matrix, or several stacked along their outputs (fused q, k and v; gate and up), as `dtype`.
+    /// Packs one matrix, or several stacked along their outputs (fused q, k and v; gate and up), each as it says. Those that
+    /// follow each other and are packed alike share panels.
     ///
-    /// Panics when `dtype` is F16, which is a type of sources only.
+    /// Panics on a source whose [`packed`](MatrixSource::packed) is neither its own blocks nor
+    /// [possible](WeightFormat::can_pack).
     ///
     /// # Errors
-    /// [`KernelsError::SourceLength`] or [`KernelsError::SourceFeatures`] for sources whose sizes do not fit,
-    /// [`KernelsError::OutOfMemory`] or [`KernelsError::SizeOverflow`] when there is no room.
-    pub fn pack(
-        pool: &ThreadPool,
-        sources: &[MatrixSource<'_>],
-        dtype: ElementType,
-    ) -> Result<PackedMatrix, KernelsError> {
-        assert!(dtype != ElementType::F16, "matrices are packed as f32 or bf16; this is a bug");
+    /// [`KernelsError::SourceLength`], [`KernelsError::SourceBlocks`] or [`KernelsError::SourceFeatures`] for sources whose
+    /// sizes do not fit, [`KernelsError::OutOfMemory`] or [`KernelsError::SizeOverflow`] when there is no room.
+    pub fn pack(pool: &ThreadPool, sources: &[MatrixSource<'_>]) -> Result<PackedMatrix, KernelsError> {
         let num_inputs = sources.first().map_or(0, |source| source.num_inputs);
         let mut num_outputs = 0_usize;
         for source in sources {
             source.validate(num_inputs)?;
             num_outputs = num_outputs.saturating_add(source.num_outputs);
         }
-        let group = group(dtype);
-        let overflow = || KernelsError::SizeOverflow {
-            count: num_outputs.saturating_mul(num_inputs),
-            element_bytes: dtype.size_bytes(),
-        };
-        let panel_elements = num_inputs
-            .checked_next_multiple_of(group)
-            .and_then(|inputs| inputs.checked_mul(LANES))
-            .ok_or_else(overflow)?;
-        let panel_bytes = panel_elements.checked_mul(dtype.size_bytes()).ok_or_else(overflow)?;
-        let num_panels = num_outputs.div_ceil(LANES);
-        let size_bytes = num_panels.checked_mul(panel_bytes).ok_or_else(overflow)?;
-        let mut data = AlignedBuffer::zeroed(size_bytes)?;
-        let shared = Disjoint::new(data.bytes_mut());
-        pool.run(num_panels, 4, &|panels| {
-            for panel in panels {
-                // SAFETY: panels are disjoint, and the pool hands each out once.
-                let target = unsafe { shared.range(panel * panel_bytes..(panel + 1) * panel_bytes) };
-                pack_panel(sources, panel, dtype, target);
-            }
-        });
-        Ok(PackedMatrix { num_outputs, num_inputs, dtype, panel_bytes, data })
+        let mut segments = Vec::new();
+        let mut first_output = 0;
+        for alike in sources.chunk_by(|one, other| PanelForm::of(one.packed) == PanelForm::of(other.packed)) {
+            let segment = Segment::pack(pool, alike, first_output)?;
+            first_output += segment.num_outputs;
+            segments.push(segment);
+        }
+        Ok(PackedMatrix { num_outputs, num_inputs, segments })
     }
 
     /// Output features (n).
@@ -105,24 +77,13 @@ impl PackedMatrix {
         self.num_inputs
     }
 
-    /// Type of the packed elements: F32 or Bf16.
-    pub fn dtype(&self) -> ElementType {
-        self.dtype
-    }
-
     /// Memory taken, padding included.
     pub fn size_bytes(&self) -> usize {
-        self.data.len_bytes()
+        self.segments.iter().map(|segment| segment.data.len_bytes()).sum()
     }
 
-    /// Bytes from one panel to the next.
-    pub(crate) fn panel_bytes(&self) -> usize {
-        self.panel_bytes
-    }
-
-    /// The panels.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.data.bytes()
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// Gathers the weights of one output, [inputs]: a row of a (tied) embedding table.
@@ -131,119 +92,73 @@ impl PackedMatrix {
     pub fn row(&self, index: usize, out: &mut [f32]) {
         assert!(index < self.num_outputs, "row {index} of {}; this is a bug", self.num_outputs);
         assert_eq!(out.len(), self.num_inputs, "row: out is not [inputs]; this is a bug");
-        let start = index / LANES * self.panel_bytes;
-        let panel = &self.data.bytes()[start..start + self.panel_bytes];
-        let group = group(self.dtype);
-        let group_bytes = LANES * group * self.dtype.size_bytes();
-        let lane_bytes = index % LANES * group * self.dtype.size_bytes();
-        for (groups, out) in panel.chunks_exact(group_bytes).zip(out.chunks_mut(group)) {
-            self.dtype.widen(&groups[lane_bytes..][..out.len() * self.dtype.size_bytes()], out);
+        let ends_behind = |segment: &&Segment| index < segment.first_output + segment.num_outputs;
+        let segment =
+            self.segments.iter().find(ends_behind).expect("segments have all outputs; otherwise this is a bug");
+        let output = index - segment.first_output;
+        let panel = &segment.data.bytes()[output / LANES * segment.panel_bytes..][..segment.panel_bytes];
+        match segment.form {
+            PanelForm::Elements(dtype) => element_panels::gather(panel, dtype, output % LANES, out),
+            PanelForm::Blocks(form) => quantised::panels::gather(panel, form, output % LANES, out),
         }
     }
 }
 
-impl MatrixSource<'_> {
-    fn validate(&self, num_inputs: usize) -> Result<(), KernelsError> {
-        if self.num_inputs != num_inputs {
-            return Err(KernelsError::SourceFeatures { expected: num_inputs, actual: self.num_inputs });
+impl PanelForm {
+    fn of(format: WeightFormat) -> PanelForm {
+        match format {
+            WeightFormat::Elements(dtype) => PanelForm::Elements(dtype),
+            WeightFormat::Blocks(format) => PanelForm::Blocks(BlockForm::of(format)),
         }
-        let (rows, columns) = match self.order {
-            MatrixOrder::OutputsFirst => (self.num_outputs, self.num_inputs),
-            MatrixOrder::InputsFirst => (self.num_inputs, self.num_outputs),
+    }
+}
+
+impl Segment {
+    /// `sources` is not empty.
+    fn pack(pool: &ThreadPool, sources: &[MatrixSource<'_>], first_output: usize) -> Result<Segment, KernelsError> {
+        let (num_inputs, form) = (sources[0].num_inputs, PanelForm::of(sources[0].packed));
+        let num_outputs = sources.iter().fold(0_usize, |outputs, source| outputs.saturating_add(source.num_outputs));
+        let overflow = || KernelsError::SizeOverflow {
+            count: num_outputs.saturating_mul(num_inputs),
+            element_bytes: size_of::<f32>(),
         };
-        let expected = rows.checked_mul(columns).and_then(|count| count.checked_mul(self.dtype.size_bytes())).ok_or(
-            KernelsError::SizeOverflow { count: rows.saturating_mul(columns), element_bytes: self.dtype.size_bytes() },
-        )?;
-        if self.bytes.len() != expected {
-            let (dtype, actual) = (self.dtype, self.bytes.len());
-            return Err(KernelsError::SourceLength { rows, columns, dtype, expected, actual });
+        let panel_bytes = match form {
+            PanelForm::Elements(dtype) => element_panels::panel_bytes(dtype, num_inputs),
+            PanelForm::Blocks(form) => quantised::panels::panel_bytes(form, num_inputs),
         }
-        Ok(())
+        .ok_or_else(overflow)?;
+        let num_panels = num_outputs.div_ceil(LANES);
+        let mut data = AlignedBuffer::zeroed(num_panels.checked_mul(panel_bytes).ok_or_else(overflow)?)?;
+        let shared = Disjoint::new(data.bytes_mut());
+        pool.run(num_panels, 4, &|panels| {
+            for panel in panels {
+                // SAFETY: panels are disjoint, and the pool hands each out once.
+                let target = unsafe { shared.range(panel * panel_bytes..(panel + 1) * panel_bytes) };
+                match form {
+                    PanelForm::Elements(dtype) => element_panels::pack_panel(sources, panel, dtype, target),
+                    PanelForm::Blocks(form) => quantised::panels::pack_panel(sources, panel, form, target),
+                }
+            }
+        });
+        Ok(Segment { first_output, num_outputs, form, panel_bytes, data })
     }
 
-    /// Widens a block of `outputs` x `inputs` into `block`, one row of inputs per output.
-    fn widen_block(&self, outputs: Range<usize>, inputs: Range<usize>, block: &mut [[f32; BLOCK_INPUTS]]) {
-        let size = self.dtype.size_bytes();
-        match self.order {
-            MatrixOrder::OutputsFirst => {
-                for (output, row) in outputs.zip(block) {
-                    let start = (output * self.num_inputs + inputs.start) * size;
-                    self.dtype.widen(&self.bytes[start..start + inputs.len() * size], &mut row[..inputs.len()]);
-                }
-            }
-            MatrixOrder::InputsFirst => {
-                let mut values = [0.0; LANES];
-                let values = &mut values[..outputs.len()];
-                for (column, input) in inputs.enumerate() {
-                    let start = (input * self.num_outputs + outputs.start) * size;
-                    self.dtype.widen(&self.bytes[start..start + values.len() * size], values);
-                    for (row, value) in block.iter_mut().zip(&*values) {
-                        row[column] = *value;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Inputs widened at a time: a multiple of every group.
-const BLOCK_INPUTS: usize = 128;
-
-/// Neighbouring inputs of one output.
-const fn group(dtype: ElementType) -> usize {
-    match dtype {
-        ElementType::F32 => 1,
-        ElementType::F16 | ElementType::Bf16 => 2,
-    }
-}
-
-/// Fills one panel from whichever sources its sixteen outputs lie in.
-fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, dtype: ElementType, target: &mut [u8]) {
-    let num_inputs = sources.first().map_or(0, |source| source.num_inputs);
-    let group = group(dtype);
-    let mut block = [[0.0; BLOCK_INPUTS]; LANES];
-    for start in (0..num_inputs).step_by(BLOCK_INPUTS) {
-        let inputs = start..num_inputs.min(start + BLOCK_INPUTS);
-        // A short last block leaves stale numbers where the padding of its last group goes.
-        block.iter_mut().for_each(|row| row[inputs.len()..].fill(0.0));
-        let mut source_start = 0;
-        for source in sources {
-            let source_end = source_start + source.num_outputs;
-            let first = source_start.max(panel * LANES);
-            let end = source_end.min((panel + 1) * LANES);
-            if first < end {
-                let lanes = first - panel * LANES..end - panel * LANES;
-                source.widen_block(first - source_start..end - source_start, inputs.clone(), &mut block[lanes]);
-            }
-            source_start = source_end;
-        }
-        let size = dtype.size_bytes();
-        let len = inputs.len().next_multiple_of(group);
-        let target = &mut target[start * LANES * size..(start + len) * LANES * size];
-        match dtype {
-            ElementType::F32 => {
-                for (index, target) in target.as_chunks_mut().0.iter_mut().enumerate() {
-                    *target = block[index % LANES][index / LANES].to_le_bytes();
-                }
-            }
-            ElementType::F16 | ElementType::Bf16 => {
-                for (index, pair) in target.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                    let row = &block[index % LANES];
-                    let low = bf16::from_bits(narrow_one(row[index / LANES * 2])).to_le_bytes();
-                    let high = bf16::from_bits(narrow_one(row[index / LANES * 2 + 1])).to_le_bytes();
-                    *pair = [low[0], low[1], high[0], high[1]];
-                }
-            }
-        }
+    /// The panels.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.data.bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
+    use half::{bf16, f16};
+    use quire_blocks::{BlockFormat, QUANTISED_FORMATS, dequantise, quantise};
 
     use super::*;
-    use crate::testing::numbers;
+    use crate::{
+        MatrixOrder,
+        testing::{numbers, stored_blocks},
+    };
 
     fn encode(values: &[f32], dtype: ElementType) -> Vec<u8> {
         values
@@ -310,17 +225,98 @@ mod tests {
         }
         let sources: Vec<MatrixSource<'_>> = stored
             .iter()
-            .map(|(bytes, num_outputs)| {
-                let (bytes, num_outputs) = (&bytes[1..], *num_outputs);
-                MatrixSource { bytes, dtype: source_type, order, num_outputs, num_inputs }
+            .map(|(bytes, num_outputs)| MatrixSource {
+                bytes: &bytes[1..],
+                stored: WeightFormat::Elements(source_type),
+                packed: WeightFormat::Elements(packed_type),
+                order,
+                num_outputs: *num_outputs,
+                num_inputs,
             })
             .collect();
-        let packed = PackedMatrix::pack(pool, &sources, packed_type).expect("fits");
+        let what = format!("{outputs:?} x {num_inputs}, {source_type} {order:?}");
+        check_rows(&PackedMatrix::pack(pool, &sources).expect("fits"), &expected, &what);
+    }
+
+    fn check_rows(packed: &PackedMatrix, expected: &[Vec<f32>], what: &str) {
         assert_eq!(packed.num_outputs(), expected.len());
         for (index, expected) in expected.iter().enumerate() {
-            let mut row = vec![9.0; num_inputs];
+            let mut row = vec![9.0; packed.num_inputs()];
             packed.row(index, &mut row);
-            assert_eq!(&row, expected, "row {index} of {outputs:?} x {num_inputs}, {source_type} {order:?}");
+            assert_eq!(&row, expected, "row {index} of {what}");
+        }
+    }
+
+    /// Rows of one source in blocks, and the numbers that they stand for.
+    fn blocks(format: BlockFormat, num_outputs: usize, num_inputs: usize) -> (Vec<u8>, Vec<Vec<f32>>) {
+        let bytes = stored_blocks(format, num_outputs * num_inputs, 5);
+        let mut values = vec![0.0; num_outputs * num_inputs];
+        dequantise(format, &bytes, &mut values);
+        (bytes, values.chunks(num_inputs).map(<[f32]>::to_vec).collect())
+    }
+
+    #[test]
+    fn rows_of_blocks_come_back_to_the_bit_however_they_are_stacked() {
+        let (num_inputs, outputs) = (768, 21);
+        let pool = ThreadPool::new(2).expect("threads");
+        let all: Vec<(BlockFormat, Vec<u8>, Vec<Vec<f32>>)> = BlockFormat::all()
+            .map(|format| {
+                let (bytes, rows) = blocks(format, outputs, num_inputs);
+                (format, bytes, rows)
+            })
+            .collect();
+        let source = |(format, bytes, _): &'_ (BlockFormat, Vec<u8>, Vec<Vec<f32>>)| {
+            let format = WeightFormat::Blocks(*format);
+            (format, bytes.clone())
+        };
+        let stored: Vec<(WeightFormat, Vec<u8>)> = all.iter().map(source).collect();
+        let sources: Vec<MatrixSource<'_>> = stored
+            .iter()
+            .map(|(format, bytes)| MatrixSource {
+                bytes,
+                stored: *format,
+                packed: *format,
+                order: MatrixOrder::OutputsFirst,
+                num_outputs: outputs,
+                num_inputs,
+            })
+            .collect();
+        for (source, (format, _, rows)) in sources.iter().zip(&all) {
+            check_rows(&PackedMatrix::pack(&pool, &[*source]).expect("fits"), rows, format.name());
+            // Widened: the same numbers in f32.
+            let widened = MatrixSource { packed: WeightFormat::Elements(ElementType::F32), ..*source };
+            check_rows(&PackedMatrix::pack(&pool, &[widened]).expect("fits"), rows, format.name());
+        }
+        let stacked: Vec<Vec<f32>> = all.iter().flat_map(|(_, _, rows)| rows.clone()).collect();
+        check_rows(&PackedMatrix::pack(&pool, &sources).expect("fits"), &stacked, "all formats");
+    }
+
+    #[test]
+    fn blocks_are_made_of_elements_in_either_order() {
+        let (num_outputs, num_inputs) = (19, 512);
+        let pool = ThreadPool::new(1).expect("threads");
+        let values = numbers(num_outputs * num_inputs, 8);
+        let transposed: Vec<f32> = (0..num_inputs * num_outputs)
+            .map(|index| values[index % num_outputs * num_inputs + index / num_outputs])
+            .collect();
+        for format in QUANTISED_FORMATS {
+            let mut bytes = vec![0; format.bytes_of(values.len()).expect("whole blocks")];
+            quantise(format, &values, &mut bytes);
+            let mut expected = vec![0.0; values.len()];
+            dequantise(format, &bytes, &mut expected);
+            let expected: Vec<Vec<f32>> = expected.chunks(num_inputs).map(<[f32]>::to_vec).collect();
+            for (order, values) in [(MatrixOrder::OutputsFirst, &values), (MatrixOrder::InputsFirst, &transposed)] {
+                let source = MatrixSource {
+                    bytes: &encode(values, ElementType::F32),
+                    stored: WeightFormat::Elements(ElementType::F32),
+                    packed: WeightFormat::Blocks(format),
+                    order,
+                    num_outputs,
+                    num_inputs,
+                };
+                let packed = PackedMatrix::pack(&pool, &[source]).expect("fits");
+                check_rows(&packed, &expected, &format!("{format} {order:?}"));
+            }
         }
     }
 
@@ -329,17 +325,31 @@ mod tests {
         let pool = ThreadPool::new(1).expect("threads");
         let source = |bytes, num_outputs, num_inputs| MatrixSource {
             bytes,
-            dtype: ElementType::F32,
+            stored: WeightFormat::Elements(ElementType::F32),
+            packed: WeightFormat::Elements(ElementType::F32),
             order: MatrixOrder::OutputsFirst,
             num_outputs,
             num_inputs,
         };
         let bytes = [0_u8; 24];
-        let short = PackedMatrix::pack(&pool, &[source(&bytes, 2, 4)], ElementType::F32);
+        let short = PackedMatrix::pack(&pool, &[source(&bytes, 2, 4)]);
         assert!(matches!(short, Err(KernelsError::SourceLength { expected: 32, actual: 24, .. })), "{short:?}");
-        let mixed = PackedMatrix::pack(&pool, &[source(&bytes, 2, 3), source(&bytes, 3, 2)], ElementType::F32);
+        let mixed = PackedMatrix::pack(&pool, &[source(&bytes, 2, 3), source(&bytes, 3, 2)]);
         assert!(matches!(mixed, Err(KernelsError::SourceFeatures { expected: 3, actual: 2 })), "{mixed:?}");
-        let huge = PackedMatrix::pack(&pool, &[source(&bytes, usize::MAX, 3)], ElementType::F32);
+        let huge = PackedMatrix::pack(&pool, &[source(&bytes, usize::MAX, 3)]);
+        assert!(matches!(huge, Err(KernelsError::SizeOverflow { .. })), "{huge:?}");
+
+        let format = WeightFormat::Blocks(BlockFormat::Q8_0);
+        let blocks = |num_outputs, num_inputs| MatrixSource {
+            stored: format,
+            packed: format,
+            ..source(&bytes, num_outputs, num_inputs)
+        };
+        let short = PackedMatrix::pack(&pool, &[blocks(1, 32)]);
+        assert!(matches!(short, Err(KernelsError::SourceLength { expected: 34, actual: 24, .. })), "{short:?}");
+        let ragged = PackedMatrix::pack(&pool, &[blocks(2, 33)]);
+        assert!(matches!(ragged, Err(KernelsError::SourceBlocks { columns: 33, block_len: 32, .. })), "{ragged:?}");
+        let huge = PackedMatrix::pack(&pool, &[blocks(usize::MAX / 2, 64)]);
         assert!(matches!(huge, Err(KernelsError::SizeOverflow { .. })), "{huge:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What the unit tests share: seeded numbers, every setup, and comparison with a reference.
 
+use quire_blocks::BlockFormat;
+
 use crate::{Isa, Kernels, ThreadPool};
 
 /// Lengths around the sixteen lanes: none, one, one past, many.
@@ -15,6 +17,29 @@ pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
         state
     };
     (0..count).map(|_| (next() >> 40) as f32 / (1 << 22) as f32 - 2.0).collect()
+}
+
+/// Blocks for `count` weights, all of whose bits are random but the exponents of their halves, so that weights are about 1.
+pub(crate) fn stored_blocks(format: BlockFormat, count: usize, seed: u64) -> Vec<u8> {
+    let len_bytes = format.bytes_of(count).expect("whole blocks");
+    let mut bytes: Vec<u8> = numbers(len_bytes, seed).iter().map(|number| (number.to_bits() >> 6) as u8).collect();
+    // Upper bytes of the halves, and an exponent that makes the largest level times the scale ordinary.
+    let halves: (&[usize], u8) = match format {
+        BlockFormat::Q4_0 | BlockFormat::Q5_0 => (&[1], 0x2c),
+        BlockFormat::Q8_0 | BlockFormat::IQ4_NL => (&[1], 0x20),
+        BlockFormat::Q4_1 | BlockFormat::Q5_1 => (&[1, 3], 0x2c),
+        BlockFormat::Q2_K => (&[81, 83], 0x28),
+        BlockFormat::Q3_K => (&[109], 0x20),
+        BlockFormat::Q4_K | BlockFormat::Q5_K => (&[1, 3], 0x18),
+        BlockFormat::Q6_K => (&[209], 0x10),
+        BlockFormat::IQ4_XS => (&[1], 0x10),
+    };
+    for block in bytes.chunks_mut(format.block_bytes()) {
+        for &at in halves.0 {
+            block[at] = (block[at] & 0x83) | halves.1;
+        }
+    }
+    bytes
 }
 
 /// Runs a check with the kernels of every instruction set of this CPU, on one and on three threads.

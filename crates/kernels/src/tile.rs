@@ -18,7 +18,7 @@ pub(crate) struct Tile {
     pub(crate) weights: *const u8,
     /// Bytes from one panel to the next.
     pub(crate) panel_bytes: usize,
-    /// The first row: f32, or bf16 for [`TileTable::takes_bf16`].
+    /// The first row, of what [`TileTable::input`] says.
     pub(crate) x: *const u8,
     /// Bytes from one row to the next.
     pub(crate) x_stride_bytes: usize,
@@ -45,17 +45,29 @@ pub enum Epilogue {
     Add,
 }
 
-type TileFn = unsafe fn(&Tile);
+/// What the rows of activations are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TileInput {
+    /// f32.
+    F32,
+    /// bf16.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set multiplies bf16"))]
+    Bf16,
+    /// Bytes with scales: [`ActivationBlock`](crate::quantised::rows::ActivationBlock)s.
+    Blocks,
+}
+
+pub(crate) type TileFn = unsafe fn(&Tile);
 
 /// The micro-kernels of one weight format on one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct TileTable {
     /// By rows - 1: the kernel for that many rows, and how many panels it takes at once.
-    wide: &'static [(TileFn, usize)],
+    pub(crate) wide: &'static [(TileFn, usize)],
     /// By rows - 1: the kernel for that many rows and one panel.
-    narrow: &'static [TileFn],
-    /// Whether activations are bf16.
-    takes_bf16: bool,
+    pub(crate) narrow: &'static [TileFn],
+    /// What activations are made of.
+    pub(crate) input: TileInput,
 }
 
 impl fmt::Debug for TileTable {
@@ -64,13 +76,13 @@ impl fmt::Debug for TileTable {
     }
 }
 
-/// `table!(kernel, takes_bf16; rows => panels, ...)`
+/// `table!(kernel, input; rows => panels, ...)`
 macro_rules! table {
-    ($kernel:ident, $takes_bf16:literal; $($rows:literal => $panels:literal),+) => {
+    ($kernel:ident, $input:ident; $($rows:literal => $panels:literal),+) => {
         TileTable {
             wide: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
             narrow: &[$($kernel::<$rows, 1> as TileFn),+],
-            takes_bf16: $takes_bf16,
+            input: TileInput::$input,
         }
     };
 }
@@ -82,20 +94,20 @@ impl TileTable {
             // 32 registers of 16 lanes: at most 16 sums, some weights, one activation.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 | Isa::Avx512 => {
-                table!(f32_avx512, false; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+                table!(f32_avx512, F32; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
             }
             // 16 registers of 8 lanes: at most 12 sums.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => table!(f32_avx2, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            Isa::Avx2 => table!(f32_avx2, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             // 32 registers of 4 lanes: at most 24 sums.
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => table!(f32_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            Isa::Neon => table!(f32_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             // 16 registers of 4 lanes on most CPUs below: at most 12 sums.
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            Isa::RelaxedSimd => table!(f32_relaxed_simd, false; 1 => 2, 2 => 1, 3 => 1),
+            Isa::RelaxedSimd => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(target_arch = "wasm32")]
-            Isa::Simd128 => table!(f32_simd128, false; 1 => 2, 2 => 1, 3 => 1),
-            _ => table!(f32_scalar, false; 1 => 1, 2 => 1),
+            Isa::Simd128 => table!(f32_simd128, F32; 1 => 2, 2 => 1, 3 => 1),
+            _ => table!(f32_scalar, F32; 1 => 1, 2 => 1),
         }
     }
 
@@ -104,21 +116,21 @@ impl TileTable {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => {
-                table!(bf16_dot_avx512, true; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+                table!(bf16_dot_avx512, Bf16; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
-                table!(bf16_avx512, false; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
+                table!(bf16_avx512, F32; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => table!(bf16_avx2, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            Isa::Avx2 => table!(bf16_avx2, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => table!(bf16_neon, false; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            Isa::Neon => table!(bf16_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            Isa::RelaxedSimd => table!(bf16_relaxed_simd, false; 1 => 2, 2 => 1, 3 => 1),
+            Isa::RelaxedSimd => table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(target_arch = "wasm32")]
-            Isa::Simd128 => table!(bf16_simd128, false; 1 => 2, 2 => 1, 3 => 1),
-            _ => table!(bf16_scalar, false; 1 => 1, 2 => 1),
+            Isa::Simd128 => table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1),
+            _ => table!(bf16_scalar, F32; 1 => 1, 2 => 1),
         }
     }
 
@@ -127,9 +139,9 @@ impl TileTable {
         self.wide.len()
     }
 
-    /// Whether activations are bf16 rather than f32.
-    pub(crate) fn takes_bf16(&self) -> bool {
-        self.takes_bf16
+    /// What activations are made of.
+    pub(crate) fn input(&self) -> TileInput {
+        self.input
     }
 
     /// Multiplies `num_rows` rows by all columns of `block`, whose own shape is one tile's or larger.
@@ -292,7 +304,7 @@ unsafe fn bf16_dot_avx512<const M: usize, const N: usize>(tile: &Tile) {
 
 /// Bias, epilogue and the edge of the last panel.
 #[inline(always)]
-unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, registers: [[L; N]; M]) {
+pub(crate) unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, registers: [[L; N]; M]) {
     // Copied one by one, so that the sums themselves have no address and stay in registers while they grow: the loops
     // below are too long to be unrolled, and index their array in memory.
     let mut sums = [[L::splat(0.0); N]; M];

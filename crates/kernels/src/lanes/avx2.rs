@@ -6,7 +6,7 @@ use super::{LANES, Lanes};
 
 /// Sixteen f32 in two ymm registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2Lanes(__m256, __m256);
+pub(crate) struct Avx2Lanes(pub(crate) __m256, pub(crate) __m256);
 
 /// The sum of eight lanes, by halves.
 #[inline(always)]
@@ -94,6 +94,23 @@ impl Lanes for Avx2Lanes {
     #[inline(always)]
     unsafe fn load_bf16(source: *const u16) -> Self {
         Avx2Lanes(widen(source), widen(source.add(8)))
+    }
+    #[inline(always)]
+    unsafe fn load_f16(source: *const u16) -> Self {
+        let (low, high) = (_mm_loadu_si128(source.cast()), _mm_loadu_si128(source.add(8).cast()));
+        Avx2Lanes(_mm256_cvtph_ps(low), _mm256_cvtph_ps(high))
+    }
+    #[inline(always)]
+    unsafe fn load_i8(source: *const i8) -> Self {
+        let bytes = _mm_loadu_si128(source.cast());
+        let (low, high) = (_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes)));
+        Avx2Lanes(_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
+    }
+    #[inline(always)]
+    unsafe fn load_u8(source: *const u8) -> Self {
+        let bytes = _mm_loadu_si128(source.cast());
+        let (low, high) = (_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes)));
+        Avx2Lanes(_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

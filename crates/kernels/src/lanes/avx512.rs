@@ -27,6 +27,18 @@ impl Lanes for Avx512Lanes {
         Avx512Lanes(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
     }
     #[inline(always)]
+    unsafe fn load_f16(source: *const u16) -> Self {
+        Avx512Lanes(_mm512_cvtph_ps(_mm256_loadu_si256(source.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_i8(source: *const i8) -> Self {
+        Avx512Lanes(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(source.cast()))))
+    }
+    #[inline(always)]
+    unsafe fn load_u8(source: *const u8) -> Self {
+        Avx512Lanes(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(source.cast()))))
+    }
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         Avx512Lanes(_mm512_add_ps(self.0, other.0))
     }

@@ -6,7 +6,7 @@ use super::{LANES, Lanes};
 
 /// Sixteen f32 in four 128-bit registers.
 #[derive(Clone, Copy)]
-pub(crate) struct NeonLanes([float32x4_t; 4]);
+pub(crate) struct NeonLanes(pub(crate) [float32x4_t; 4]);
 
 /// The value written once, for each of the four registers; a macro, since a closure has no target features.
 macro_rules! each {

@@ -83,6 +83,11 @@ impl Lanes for ScalarLanes {
         // f32::mul_add is a library call where the CPU has no such instruction.
         ScalarLanes(std::array::from_fn(|lane| self.0[lane] * factor.0[lane] + addend.0[lane]))
     }
+    #[cfg(not(target_family = "wasm"))]
+    #[inline(always)]
+    unsafe fn fused_mul_add(self, factor: Self, addend: Self) -> Self {
+        ScalarLanes(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
+    }
     #[inline(always)]
     unsafe fn round(self) -> Self {
         self.map(f32::round_ties_even)

@@ -7,7 +7,7 @@ use super::{LANES, Lanes};
 
 /// Sixteen f32 in four 128-bit registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Simd128Lanes<const RELAXED: bool>([v128; 4]);
+pub(crate) struct Simd128Lanes<const RELAXED: bool>(pub(crate) [v128; 4]);
 
 /// The value written once, for each of the four registers; a macro, since a closure has no target features.
 macro_rules! each {

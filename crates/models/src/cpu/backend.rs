@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quire_kernels::{
     Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, KvLayout, LayerNorm, Matmul,
-    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WriteKv,
+    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
 };
 use quire_weights::TensorView;
 
@@ -59,7 +59,8 @@ impl Backend for CpuBackend {
             .iter()
             .map(|part| MatrixSource {
                 bytes: part.view.bytes,
-                dtype: element_type(part.view.dtype),
+                stored: WeightFormat::Elements(element_type(part.view.dtype)),
+                packed: WeightFormat::Elements(self.weights),
                 order: match part.order {
                     StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
                     StoredOrder::InputMajor => MatrixOrder::InputsFirst,
@@ -68,7 +69,7 @@ impl Backend for CpuBackend {
                 num_inputs: part.inputs,
             })
             .collect();
-        Ok(PackedMatrix::pack(&self.pool, &sources, self.weights)?)
+        Ok(PackedMatrix::pack(&self.pool, &sources)?)
     }
 
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Vec<f32>, ModelError> {

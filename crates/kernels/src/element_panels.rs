@@ -1,0 +1,72 @@
+//! Panels of f32 and bf16.
+//!
+//! ```text
+//! [inputs / g][16][g]     g inputs of one output are neighbours: 1 for f32, 2 for bf16
+//! ```
+//! Inputs are padded to g with zeros.
+
+use half::bf16;
+
+use crate::{
+    ElementType,
+    lanes::LANES,
+    matrix_source::{CHUNK_INPUTS, MatrixSource, panel_parts},
+    narrow::narrow_one,
+};
+
+/// Bytes of a panel; `None` when they can't be counted.
+pub(crate) fn panel_bytes(dtype: ElementType, num_inputs: usize) -> Option<usize> {
+    let inputs = num_inputs.checked_next_multiple_of(group(dtype))?;
+    inputs.checked_mul(LANES)?.checked_mul(dtype.size_bytes())
+}
+
+/// Neighbouring inputs of one output.
+const fn group(dtype: ElementType) -> usize {
+    match dtype {
+        ElementType::F32 => 1,
+        ElementType::F16 | ElementType::Bf16 => 2,
+    }
+}
+
+/// Fills one panel from whichever sources its sixteen outputs lie in.
+pub(crate) fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, dtype: ElementType, target: &mut [u8]) {
+    let num_inputs = sources.first().map_or(0, |source| source.num_inputs);
+    let group = group(dtype);
+    let mut block = [[0.0; CHUNK_INPUTS]; LANES];
+    for start in (0..num_inputs).step_by(CHUNK_INPUTS) {
+        let inputs = start..num_inputs.min(start + CHUNK_INPUTS);
+        // A short last block leaves stale numbers where the padding of its last group goes.
+        block.iter_mut().for_each(|row| row[inputs.len()..].fill(0.0));
+        for part in panel_parts(sources, panel) {
+            part.source.widen_block(part.outputs, inputs.clone(), &mut block[part.lanes]);
+        }
+        let size = dtype.size_bytes();
+        let len = inputs.len().next_multiple_of(group);
+        let target = &mut target[start * LANES * size..(start + len) * LANES * size];
+        match dtype {
+            ElementType::F32 => {
+                for (index, target) in target.as_chunks_mut().0.iter_mut().enumerate() {
+                    *target = block[index % LANES][index / LANES].to_le_bytes();
+                }
+            }
+            ElementType::F16 | ElementType::Bf16 => {
+                for (index, pair) in target.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                    let row = &block[index % LANES];
+                    let low = bf16::from_bits(narrow_one(row[index / LANES * 2])).to_le_bytes();
+                    let high = bf16::from_bits(narrow_one(row[index / LANES * 2 + 1])).to_le_bytes();
+                    *pair = [low[0], low[1], high[0], high[1]];
+                }
+            }
+        }
+    }
+}
+
+/// Gathers the weights of one output of a panel.
+pub(crate) fn gather(panel: &[u8], dtype: ElementType, lane: usize, out: &mut [f32]) {
+    let group = group(dtype);
+    let group_bytes = LANES * group * dtype.size_bytes();
+    let lane_bytes = lane * group * dtype.size_bytes();
+    for (groups, out) in panel.chunks_exact(group_bytes).zip(out.chunks_mut(group)) {
+        dtype.widen(&groups[lane_bytes..][..out.len() * dtype.size_bytes()], out);
+    }
+}

@@ -1,0 +1,24 @@
+//! Products with weights in blocks: small whole numbers with a scale for every few of them, multiplied with activations that
+//! are rounded to bytes, 32 at a time.
+//!
+//! Sums within a block are whole numbers and exact, blocks are added in ascending order with one rounding each, so every
+//! instruction set gives the same bits, and every number of rows too. Knows [`BlockFormat`](quire_blocks::BlockFormat)s and
+//! panels; knows no threads.
+
+pub(crate) mod form;
+pub(crate) mod levels;
+pub(crate) mod panels;
+pub(crate) mod regions;
+pub(crate) mod rows;
+pub(crate) mod scales;
+pub(crate) mod sums;
+pub(crate) mod tables;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tile;
+
+/// Inputs of one block: they share a scale of the activations.
+pub(crate) const BLOCK_INPUTS: usize = 32;
+
+/// Blocks whose weights share what the K formats call a super-block.
+pub(crate) const SUPER_BLOCKS: usize = 8;

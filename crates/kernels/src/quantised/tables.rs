@@ -1,0 +1,158 @@
+//! The micro-kernels of every form of blocks, for the instructions that this CPU multiplies bytes with.
+
+use super::{
+    form::BlockForm,
+    levels::{Bytes, Levels, Nibbles, Table},
+    scales::{Half, HalfMin, Of16, Of16Min, Of32Min, Scales},
+    sums::scalar::ScalarSums,
+    tile::block_tile,
+};
+use crate::{
+    Isa,
+    tile::{Tile, TileFn, TileInput, TileTable},
+};
+
+/// `blocks!(kernel, levels, scales; rows => panels, ...)`
+macro_rules! blocks {
+    ($kernel:ident, $levels:ty, $scales:ty; $($rows:literal => $panels:literal),+) => {{
+        struct Kernels<V, C>(std::marker::PhantomData<(V, C)>);
+        impl<V: Levels, C: Scales> Kernels<V, C> {
+            const WIDE: &'static [(TileFn, usize)] = &[$(($kernel::<V, C, $rows, $panels> as TileFn, $panels)),+];
+            const NARROW: &'static [TileFn] = &[$($kernel::<V, C, $rows, 1> as TileFn),+];
+        }
+        TileTable {
+            wide: Kernels::<$levels, $scales>::WIDE,
+            narrow: Kernels::<$levels, $scales>::NARROW,
+            input: TileInput::Blocks,
+        }
+    }};
+}
+/// Defines the instances of the micro-kernel for one way of multiplying bytes.
+macro_rules! instance {
+    ($name:ident, $sums:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $name<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
+            block_tile::<$sums, V, C, M, N>(tile);
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    pub(super) use super::super::sums::{avx2::Avx2Sums, avx512::Avx512Sums};
+}
+#[cfg(target_arch = "x86_64")]
+instance!(avx512_vnni, x86::Avx512Sums, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+instance!(avx_vnni, x86::Avx2Sums<true>, "avx2,avxvnni,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+instance!(avx2, x86::Avx2Sums<false>, "avx2,fma,f16c");
+#[cfg(target_arch = "aarch64")]
+instance!(neon, super::sums::neon::NeonSums<false>, "neon");
+#[cfg(target_arch = "aarch64")]
+instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
+#[cfg(target_arch = "wasm32")]
+instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+instance!(relaxed_simd, super::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
+instance!(scalar, ScalarSums);
+
+/// How bytes are multiplied: an instruction set may have several ways, and CPUs of one set differ. All give the same sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteProducts {
+    /// AVX-512 VNNI.
+    Avx512Vnni,
+    /// AVX-VNNI.
+    AvxVnni,
+    /// AVX2 alone.
+    Avx2,
+    /// Advanced SIMD.
+    Neon,
+    /// Advanced SIMD with the instructions of the dot product extension.
+    NeonDot,
+    /// WebAssembly's SIMD with relaxed products.
+    RelaxedSimd,
+    /// WebAssembly's SIMD.
+    Simd128,
+    /// Portable code.
+    Scalar,
+}
+
+impl ByteProducts {
+    /// Every way that this CPU has within an instruction set that it has, the best first.
+    pub(crate) fn available(isa: Isa) -> impl Iterator<Item = ByteProducts> {
+        use ByteProducts::{Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, Scalar, Simd128};
+        let ways: &[ByteProducts] = match isa {
+            Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
+            Isa::Avx2 => &[AvxVnni, Avx2],
+            Isa::Neon => &[NeonDot, Neon],
+            Isa::RelaxedSimd => &[RelaxedSimd],
+            Isa::Simd128 => &[Simd128],
+            Isa::Scalar => &[Scalar],
+        };
+        ways.iter().copied().filter(|way| way.is_available())
+    }
+
+    /// The best way of an instruction set.
+    pub(crate) fn best(isa: Isa) -> ByteProducts {
+        ByteProducts::available(isa).next().unwrap_or(ByteProducts::Scalar)
+    }
+
+    /// Beyond what the instruction set that it belongs to has.
+    fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::Avx512Vnni => is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::AvxVnni => is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(not(target_arch = "x86_64"))]
+            ByteProducts::Avx512Vnni | ByteProducts::AvxVnni => false,
+            #[cfg(not(target_arch = "aarch64"))]
+            ByteProducts::NeonDot => false,
+            _ => true,
+        }
+    }
+
+    /// The micro-kernels of a form.
+    pub(crate) fn tiles(self, form: BlockForm) -> TileTable {
+        match form {
+            BlockForm::Bytes => self.tiles_of::<Bytes, Half>(),
+            BlockForm::BytesMin => self.tiles_of::<Bytes, HalfMin>(),
+            BlockForm::BytesOf16 => self.tiles_of::<Bytes, Of16>(),
+            BlockForm::BytesOf16Min => self.tiles_of::<Bytes, Of16Min>(),
+            BlockForm::BytesOf32Min => self.tiles_of::<Bytes, Of32Min>(),
+            BlockForm::Nibbles => self.tiles_of::<Nibbles<8>, Half>(),
+            BlockForm::NibblesMin => self.tiles_of::<Nibbles<0>, HalfMin>(),
+            BlockForm::NibblesOf32Min => self.tiles_of::<Nibbles<0>, Of32Min>(),
+            BlockForm::Table => self.tiles_of::<Table, Half>(),
+            BlockForm::TableOf32 => self.tiles_of::<Table, Of32Min>(),
+        }
+    }
+
+    fn tiles_of<V: Levels, C: Scales>(self) -> TileTable {
+        match self {
+            // 32 registers of 16 sums, two for each row and panel. Two panels share what is loaded of a row.
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::Avx512Vnni => {
+                blocks!(avx512_vnni, V, C; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2)
+            }
+            // 16 registers of 8 sums, four for each row and panel.
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::AvxVnni => blocks!(avx_vnni, V, C; 1 => 2, 2 => 1, 3 => 1),
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::Avx2 => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1),
+            // 32 registers of 4 sums, eight for each row and panel.
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::NeonDot => blocks!(neon_dot, V, C; 1 => 2, 2 => 1, 3 => 1),
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::Neon => blocks!(neon, V, C; 1 => 2, 2 => 1, 3 => 1),
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+            ByteProducts::RelaxedSimd => blocks!(relaxed_simd, V, C; 1 => 1, 2 => 1),
+            #[cfg(target_arch = "wasm32")]
+            ByteProducts::Simd128 => blocks!(simd128, V, C; 1 => 1, 2 => 1),
+            _ => blocks!(scalar, V, C; 1 => 1, 2 => 1),
+        }
+    }
+}
