@@ -1,5 +1,5 @@
 // What clients of `quire serve` see at 1, 16, 64 and 256 streams, beside the same engine without a server in the same run.
-// The model is so small that serving dominates. `--peer-url NAME=URL` measures another OpenAI server on the same load (start
+// Two models are so small that serving dominates; a real one, where it has been fetched, says what is left of its own speed. `--peer-url NAME=URL` measures another OpenAI server on the same load (start
 // it with the checkpoint of tiny-checkpoint.mjs, or name its model by `--peer-tokenizer`); `--models`, `--streams`, `--rounds` and `--num-prompts` make it smaller.
 
 import { existsSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { measureServer, OUTPUT_TOKENS, PROMPT_TOKENS, requestsFor, samplesOf } f
 const { values } = parseArgs({
   options: {
     output: { type: 'boolean' },
-    models: { type: 'string', default: 'hidden64,bundled' },
+    models: { type: 'string', default: 'hidden64,bundled,smollm2-135m-instruct' },
     streams: { type: 'string', default: '1,16,64,256' },
     rounds: { type: 'string', default: '3' },
     'num-prompts': { type: 'string' },
@@ -28,8 +28,9 @@ const { values } = parseArgs({
 })
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(repository, '.cache')
-const levels = values.streams.split(',').map(Number)
-const rounds = Number(values.rounds)
+const asked = { levels: values.streams.split(',').map(Number), rounds: Number(values.rounds) }
+/** Where the model is the limit, one level says all, and takes minutes. */
+const REAL = { name: 'smollm2-135m-instruct', levels: [64], rounds: 1, numPrompts: 128 }
 const numPromptsFor = streams =>
   values['num-prompts'] === undefined ? requestsFor(streams) : Number(values['num-prompts'])
 
@@ -44,15 +45,15 @@ async function modelDirectory(name) {
     join(shared, 'models', name),
   ]
   const found = places.find(place => existsSync(join(place, 'config.json')))
-  if (found === undefined) throw new Error(`there is no model ${name}`)
+  if (found === undefined && name !== REAL.name) throw new Error(`there is no model ${name}`)
   return found
 }
 
 /** Tokens per second of so many streams of the same requests, without a server. */
-async function inProcess(model, streams, seed) {
+async function inProcess(model, { streams, seed, numPrompts }) {
   const engine = await Engine.create({ model })
   try {
-    const samples = await samplesOf(await loadPromptTokenizer(model), numPromptsFor(streams), seed)
+    const samples = await samplesOf(await loadPromptTokenizer(model), numPrompts, seed)
     const prompts = await engine.encode(
       samples.map(({ prompt }) => prompt),
       true,
@@ -98,12 +99,15 @@ function medians(samples) {
 
 async function measureQuire(name) {
   const model = await modelDirectory(name)
+  if (model === undefined) return 'not fetched: `npm test` fetches it into .cache/models'
+  const { levels, rounds } = name === REAL.name ? REAL : asked
   const samples = new Map(levels.map(streams => [streams, []]))
   const ready = []
   for (let round = 0; round < rounds; round += 1) {
     for (const streams of levels) {
       const seed = round * 1000 + streams
-      const bare = await inProcess(model, streams, seed)
+      const numPrompts = name === REAL.name ? REAL.numPrompts : numPromptsFor(streams)
+      const bare = await inProcess(model, { streams, seed, numPrompts })
       const server = await startServer(['--model', model])
       try {
         ready.push(server.readyMs)
@@ -112,7 +116,7 @@ async function measureQuire(name) {
           streams,
           tokenizer: model,
           seed,
-          numPrompts: numPromptsFor(streams),
+          numPrompts,
         })
         const loop = await server.read()
         samples.get(streams).push({
@@ -138,9 +142,9 @@ async function measurePeer(text) {
   if (url === undefined) throw new Error(`--peer-url needs NAME=URL, got ${text}`)
   const tokenizer = await modelDirectory(values['peer-tokenizer'])
   const results = {}
-  for (const streams of levels) {
+  for (const streams of asked.levels) {
     const list = []
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < asked.rounds; round += 1) {
       const load = { streams, tokenizer, seed: round * 1000 + streams, numPrompts: numPromptsFor(streams) }
       list.push(await measureServer(url, { ...load, ...(values['peer-model'] && { model: values['peer-model'] }) }))
     }
@@ -157,7 +161,7 @@ report('serving', {
   unit: 'output tokens per second with the load generator on the same machine, milliseconds, medians of rounds',
   prompt_tokens: PROMPT_TOKENS,
   tokens_each: OUTPUT_TOKENS,
-  rounds,
+  rounds: asked.rounds,
   models,
   ...(peers.length > 0 && { peers: Object.fromEntries(peers) }),
 })
