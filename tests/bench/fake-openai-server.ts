@@ -67,6 +67,7 @@ export async function startFakeServer(
     })
   }
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+  server.keepAliveTimeout = 0 // what a client keeps is open when it uses it again
   server.on(tls === undefined ? 'connection' : 'secureConnection', () => {
     connections += 1
   })

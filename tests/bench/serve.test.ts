@@ -16,6 +16,7 @@ import {
   serveBench,
   servingPlot,
 } from '../../ts/src/bench/index.js'
+import { until } from '../server/served-engine.js'
 import { type FakeAnswer, startFakeServer } from './fake-openai-server.js'
 
 const dataset: DatasetOptions = {
@@ -294,8 +295,10 @@ test('a signal ends the load', async t => {
   const run = async () => {
     for await (const _ of serveBench(options, listener(), controller.signal)) t.fail()
   }
-  setTimeout(() => controller.abort(new Error('enough')), 200)
-  await t.throwsAsync(run(), { message: 'enough' })
+  const ended = t.throwsAsync(run(), { message: 'enough' })
+  await until('all are asked', () => server.seen.length === 6)
+  controller.abort(new Error('enough'))
+  await ended
 })
 
 test('plots: one level over time, several against each other', async t => {

@@ -1,6 +1,6 @@
 // `quire run-batch`: rows for every line whatever it is, bounded, in order, going on where it was interrupted.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,6 +11,7 @@ import test, { type ExecutionContext } from 'ava'
 import { BatchOutput } from '../../ts/src/cli/batch/batch-output.js'
 import { type BatchOptions, runBatch } from '../../ts/src/cli/batch/batch-run.js'
 import { textLines } from '../../ts/src/cli/batch/text-lines.js'
+import { until } from '../server/served-engine.js'
 import { runQuire } from './quire-command.js'
 
 interface Row {
@@ -167,19 +168,26 @@ for (const [name, text, customId, message] of badLines) {
 }
 
 const hundred = Array.from({ length: 100 }, (_, index) => line(`${index}`)).join('\n')
-/** Later requests are faster. */
-const uneven = async (request: Request) => {
-  const { n } = (await request.json()) as { n: string }
-  await sleep(n === '0' ? 60 : Number(n) % 7)
-  return Response.json({})
+
+/** Answers, the first request after ten others. */
+function uneven() {
+  let answered = 0
+  return async (request: Request) => {
+    const { n } = (await request.json()) as { n: string }
+    if (n === '0') await until('ten others are answered', () => answered >= 10)
+    else await sleep(Number(n) % 7)
+    answered += 1
+    return Response.json({})
+  }
 }
 
 test('order, and so many at once', async t => {
   let [running, most] = [0, 0]
+  let answer = uneven()
   const handler = async (request: Request) => {
     running += 1
     most = Math.max(most, running)
-    const response = await uneven(request)
+    const response = await answer(request)
     running -= 1
     return response
   }
@@ -189,6 +197,7 @@ test('order, and so many at once', async t => {
     ordered.rows.map(({ custom_id }) => custom_id),
     Array.from({ length: 100 }, (_, index) => `${index}`),
   )
+  answer = uneven()
   const asCome = await run(join(await folder(), 'out.jsonl'), hundred, { handler, unordered: true })
   t.not(asCome.rows[0]?.custom_id, '0')
   t.is(new Set(asCome.rows.map(({ custom_id }) => custom_id)).size, 100)
@@ -218,17 +227,20 @@ test('a request that never ends does not let the others pile up', async t => {
 test('an interrupted run is gone on with', async t => {
   const path = join(await folder(), 'out.jsonl')
   const controller = new AbortController()
-  let answered = 0
+  const numWritten = () => readFileSync(`${path}.part`, 'utf8').split('\n').length - 1
+  const answer = uneven()
+  // The fifty-first has no answer.
   const handler = async (request: Request) => {
-    answered += 1
-    if (answered === 50) controller.abort(new Error('interrupted'))
-    return uneven(request)
+    if (((await request.clone().json()) as { n: string }).n !== '50') return answer(request)
+    await until('thirty rows are written', () => numWritten() >= 30)
+    controller.abort(new Error('interrupted'))
+    return new Promise<Response>(() => {})
   }
   await t.throwsAsync(run(path, hundred, { handler, signal: controller.signal }), { message: 'interrupted' })
   t.false(existsSync(path), 'there is no half output')
   const part = await readFile(`${path}.part`, 'utf8')
   const before = part.trimEnd().split('\n').length
-  t.true(before > 0 && before < 50, `${before}`)
+  t.true(before >= 30 && before <= 50, `${before}`)
   await writeFile(`${path}.part`, `${part}{"id":"batch_req_9","custom_id":"9`) // cut off while it was written
   const { rows, counts, asked } = await run(path, hundred)
   t.is(counts.skipped, before)
@@ -330,8 +342,9 @@ test('the command: URLs', async t => {
     response.statusCode = received.length === 1 ? 503 : 200
     response.end()
   })
+  server.keepAliveTimeout = 0 // what the client keeps is open when it uses it again
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
+  t.teardown(() => server.close().closeAllConnections())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await command(t, ['-i', `${url}/in`, '-o', `${url}/out`])
   t.is(received.length, 2, 'an upload that fails is tried again')

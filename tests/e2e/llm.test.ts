@@ -2,6 +2,7 @@
 
 import anyTest, { type TestFn } from 'ava'
 import { LLM, type RequestOutput, SamplingParams } from 'quire-llm'
+import { until } from '../server/served-engine.js'
 
 const test = anyTest as TestFn<{ llm: LLM }>
 const greedy = new SamplingParams({ temperature: 0, maxTokens: 24 })
@@ -160,14 +161,18 @@ test.serial('a signal rejects with its reason and frees the request', async t =>
   const { llm } = t.context
   const reason = new Error('changed my mind')
   const controller = new AbortController()
+  // Standing still, it cannot end before it is aborted.
+  await llm.engine.pause('keep')
   const running = llm.generate(
     ['Once upon a time', 'One day'],
     { maxTokens: 400, ignoreEos: true },
     { signal: controller.signal },
   )
-  setTimeout(() => controller.abort(reason), 5)
+  await until('it is there', () => llm.engine.numRequests === 2)
+  controller.abort(reason)
   const error = await t.throwsAsync(running, { code: 'ERR_ABORTED', name: 'AbortError' })
   t.is(error?.cause, reason)
+  llm.engine.resume()
   await llm.generate('One day', { maxTokens: 2, temperature: 0 })
   t.is(llm.stats().numRunning, 0)
   await t.throwsAsync(llm.generate('One day', greedy, { signal: AbortSignal.abort(reason) }), { code: 'ERR_ABORTED' })
@@ -217,9 +222,10 @@ test('a thousand prompts at once, in order', async t => {
 
 test('closing aborts what runs; later calls are refused', async t => {
   const llm = await LLM.create()
+  await llm.engine.pause('keep')
   const running = llm.generate('Once upon a time', { maxTokens: 400, ignoreEos: true })
   const refused = t.throwsAsync(running, { code: 'ERR_CLOSED' })
-  await new Promise(resolve => setTimeout(resolve, 5))
+  await until('it is there', () => llm.engine.numRequests === 1)
   await llm.close()
   await refused
   await t.throwsAsync(llm.generate('One day'), { code: 'ERR_CLOSED' })

@@ -2,13 +2,15 @@
 // and what is removed.
 
 import { spawn } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { homedir, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { acquireLock } from '../../ts/src/hub/file-lock.js'
+import { acquireLock, type FileLock } from '../../ts/src/hub/file-lock.js'
 import { listCache, planRemoval, readHubSettings, removeFromCache, resolveModel } from '../../ts/src/hub/index.js'
 import { parseModelName } from '../../ts/src/hub/model-name.js'
+import { until } from '../server/served-engine.js'
 import { bytes, hubCase, MODEL, modelFiles, WEIGHTS } from './hub-case.js'
 import { commit, etagOf, sha256 } from './hub-server.js'
 
@@ -246,18 +248,20 @@ test('a lock whose owner is gone is taken over; one whose owner lives is waited 
   await writeFile(path, '')
   await utimes(path, new Date(), new Date(Date.now() - 120_000))
   const held = await acquireLock(path, { signal: never, staleAfterMs: 400 })
-  let owner = 0
-  const second = acquireLock(path, {
-    signal: never,
-    staleAfterMs: 400,
-    onWait: found => {
-      owner = found?.pid ?? 0
+  const long = new Date(Date.now() - 120_000)
+  await utimes(path, long, long)
+  await until('a lock that is held long is kept alive', () => statSync(path).mtimeMs > long.getTime() + 60_000)
+  const { owner, second } = await new Promise<{ owner: number | undefined; second: () => Promise<FileLock> }>(
+    resolve => {
+      const acquired = acquireLock(path, {
+        signal: never,
+        onWait: found => resolve({ owner: found?.pid, second: () => acquired }),
+      })
     },
-  })
-  await new Promise(resolve => setTimeout(resolve, 1000))
-  t.is(owner, process.pid, 'a lock that is held long is kept alive')
+  )
+  t.is(owner, process.pid)
   await held.release()
-  await (await second).release()
+  await (await second()).release()
   t.deepEqual(await readdir(folder), [])
 })
 

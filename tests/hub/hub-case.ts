@@ -73,7 +73,6 @@ export async function hubCase(
     ...DEFAULT_TOOLS,
     retries: { ...DEFAULT_TOOLS.retries, firstWaitMs: 5, longestWaitMs: 20, longestAskedWaitMs: 3000 },
     partBytes: 100_000,
-    staleLockMs: 2000,
   }
   const env = {
     HF_ENDPOINT: server.endpoint,

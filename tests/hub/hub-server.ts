@@ -85,6 +85,7 @@ export class HubServer {
   static async start(): Promise<HubServer> {
     const server = new HubServer()
     for (const each of [server.#hub, server.#store]) {
+      each.keepAliveTimeout = 0 // what a client keeps is open when it uses it again
       await new Promise<void>(resolve => each.listen(0, '127.0.0.1', resolve))
     }
     return server

@@ -80,7 +80,10 @@ export async function listen(
 }
 
 /** Calls while the engine stands still, and leaves once it has the request, which so cannot end before. What the call gives. */
-export async function leftInTheMiddle<T>(engine: Engine, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function leftInTheMiddle<T>(
+  engine: Pick<Engine, 'pause' | 'resume' | 'numRequests'>,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController()
   await engine.pause('keep')
   try {

@@ -6,7 +6,7 @@ import { OpenAIEmbedding } from '@llamaindex/openai'
 import { embed, embedMany } from 'ai'
 import test from 'ava'
 import OpenAI from 'openai'
-import { listen } from '../openai/test-server.js'
+import { leftInTheMiddle, listen } from '../openai/test-server.js'
 import { until } from '../server/served-engine.js'
 import { cosine, fixture, goldenSequences } from './fixture-models.js'
 
@@ -66,10 +66,10 @@ test('openai: 64 requests at once', async t => {
 })
 
 test('openai: cancelled in the middle', async t => {
-  const controller = new AbortController()
   const input = Array.from({ length: 2000 }, () => 'the cat sat on the mat '.repeat(7))
-  const call = openai.embeddings.create({ model: 'bert', input }, { signal: controller.signal })
-  setTimeout(() => controller.abort(), 50)
+  const call = leftInTheMiddle(server.engine, async signal =>
+    openai.embeddings.create({ model: 'bert', input }, { signal }),
+  )
   await t.throwsAsync(call, { instanceOf: OpenAI.APIUserAbortError })
   await until('nothing is left of it', () => server.engine.numRequests === 0)
 })

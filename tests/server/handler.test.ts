@@ -228,7 +228,7 @@ test('HEAD is GET without a body', async t => {
   t.is(await response.text(), '')
 })
 
-test('a request whose time is over is answered with 504, and leaves the engine', async t => {
+test.serial('a request whose time is over is answered with 504, and leaves the engine', async t => {
   const onStep = () => new Promise<void>(resolve => setTimeout(resolve, 20))
   const { handler, engine } = await handleFake(t, { requestTimeoutMs: 2000 }, { onStep })
   const response = await handler(new Request(`${BASE}/v1/completions`, completion({ max_tokens: 500 })))

@@ -101,13 +101,13 @@ for (const useResponses of [true, false]) {
     try {
       for await (const _ of stream.toTextStream()) {
         pieces += 1
-        if (pieces === 4) controller.abort()
+        controller.abort()
       }
       await stream.completed
     } catch {
       // Whether an aborted run throws is the package's own matter.
     }
-    t.true(pieces >= 4 && pieces < 400)
+    t.true(pieces >= 1 && pieces < 400)
     t.true(await allFree(server.engine))
   })
 
