@@ -24,6 +24,7 @@ import type { Native } from './native.js'
 import { bytesOf, unwrap } from './outcome.js'
 
 const noTypes = new Int32Array(0)
+const noLogits = new Float32Array(0)
 
 export interface CandleRunnerOptions {
   readonly capabilities: RunnerCapabilities
@@ -106,8 +107,14 @@ export class CandleRunner implements ModelRunner {
   async execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
     const { numRows } = batch
     if (this.#tokenIds.length < numRows) this.#tokenIds = new Int32Array(numRows * 2)
+    // Whose tokens are drawn there has no use for logits here, and WebAssembly would copy all of the memory twice.
+    const drawsThere = batch.samples && !batch.hostSampling && batch.numDraftTokens === undefined
     const numTokens = unwrap(
-      await this.#loaded().execute(bytesOf(batch.words), bytesOf(logits), bytesOf(this.#tokenIds)),
+      await this.#loaded().execute(
+        bytesOf(batch.words),
+        bytesOf(drawsThere ? noLogits : logits),
+        bytesOf(this.#tokenIds),
+      ),
     )
     if (numTokens < 0) return { kind: 'logits' }
     const counts = Int32Array.from(batch.sampleIndex, index => (index < 0 ? 0 : 1))
