@@ -303,6 +303,7 @@ impl Attention {
                 cache: &self.cache,
                 layout: self.layout,
                 scale: 0.125,
+                soft_cap: None,
                 causal: true,
                 sliding_window: None,
                 query_start_loc: &self.query_start_loc,

@@ -1,10 +1,10 @@
-//! Activation functions, in place.
+//! Activation functions: in place, and as the gate of a gated feed-forward layer.
 
 use crate::{
     Isa, Kernels, ThreadPool,
     disjoint::Disjoint,
     lanes::{LANES, Lanes},
-    math::{erf, sigmoid},
+    math::{erf, sigmoid, tanh},
     per_isa::per_isa,
     rows::for_rows,
 };
@@ -25,6 +25,7 @@ pub enum Activation {
 }
 
 type MapFn = unsafe fn(&mut [f32]);
+type GateFn = unsafe fn(&[f32], &[f32], &mut [f32]);
 
 #[derive(Debug)]
 pub(crate) struct ActivationKernels {
@@ -33,6 +34,11 @@ pub(crate) struct ActivationKernels {
     gelu: MapFn,
     gelu_tanh: MapFn,
     tanh: MapFn,
+    relu_mul: GateFn,
+    silu_mul: GateFn,
+    gelu_mul: GateFn,
+    gelu_tanh_mul: GateFn,
+    tanh_mul: GateFn,
 }
 
 impl ActivationKernels {
@@ -42,7 +48,12 @@ impl ActivationKernels {
             silu: silu(isa),
             gelu: gelu(isa),
             gelu_tanh: gelu_tanh(isa),
-            tanh: tanh(isa),
+            tanh: tanh_of(isa),
+            relu_mul: relu_mul(isa),
+            silu_mul: silu_mul(isa),
+            gelu_mul: gelu_mul(isa),
+            gelu_tanh_mul: gelu_tanh_mul(isa),
+            tanh_mul: tanh_mul(isa),
         }
     }
 }
@@ -63,6 +74,35 @@ impl Kernels {
         for_rows(pool, len, 4, &|range| {
             // SAFETY: the pool hands out disjoint ranges; the table's instruction set is this CPU's.
             unsafe { map(data.range(range)) };
+        });
+    }
+
+    /// `out = activation(gate) * up`, where each row of `gate_up` [m, 2 * width] is gate then up; out is [m, width].
+    pub fn activate_mul(
+        &self,
+        pool: &ThreadPool,
+        activation: Activation,
+        gate_up: &[f32],
+        width: usize,
+        out: &mut [f32],
+    ) {
+        assert!(width > 0 && out.len().is_multiple_of(width), "activate_mul: out is not [m, width]; this is a bug");
+        assert_eq!(gate_up.len(), 2 * out.len(), "activate_mul: gate_up is not [m, 2 * width]; this is a bug");
+        let multiply = match activation {
+            Activation::Relu => self.activation.relu_mul,
+            Activation::Silu => self.activation.silu_mul,
+            Activation::Gelu => self.activation.gelu_mul,
+            Activation::GeluTanh => self.activation.gelu_tanh_mul,
+            Activation::Tanh => self.activation.tanh_mul,
+        };
+        let num_rows = out.len() / width;
+        let out = Disjoint::new(out);
+        for_rows(pool, num_rows, 2 * width, &|rows| {
+            for row in rows {
+                let (gate, up) = gate_up[row * 2 * width..(row + 1) * 2 * width].split_at(width);
+                // SAFETY: rows are disjoint and handed out once; the table's instruction set is this CPU's.
+                unsafe { multiply(gate, up, out.range(row * width..(row + 1) * width)) };
+            }
         });
     }
 }
@@ -113,8 +153,7 @@ impl Map for GeluTanh {
 impl Map for Tanh {
     #[inline(always)]
     unsafe fn map<L: Lanes>(x: L) -> L {
-        // tanh(x) = 2 / (1 + e^-2x) - 1
-        sigmoid(x.add(x)).mul_add(L::splat(2.0), L::splat(-1.0))
+        tanh(x)
     }
 }
 
@@ -122,7 +161,12 @@ per_isa!(relu = map_lanes[Relu](data: &mut [f32]));
 per_isa!(silu = map_lanes[Silu](data: &mut [f32]));
 per_isa!(gelu = map_lanes[Gelu](data: &mut [f32]));
 per_isa!(gelu_tanh = map_lanes[GeluTanh](data: &mut [f32]));
-per_isa!(tanh = map_lanes[Tanh](data: &mut [f32]));
+per_isa!(tanh_of = map_lanes[Tanh](data: &mut [f32]));
+per_isa!(relu_mul = gate_lanes[Relu](gate: &[f32], up: &[f32], out: &mut [f32]));
+per_isa!(silu_mul = gate_lanes[Silu](gate: &[f32], up: &[f32], out: &mut [f32]));
+per_isa!(gelu_mul = gate_lanes[Gelu](gate: &[f32], up: &[f32], out: &mut [f32]));
+per_isa!(gelu_tanh_mul = gate_lanes[GeluTanh](gate: &[f32], up: &[f32], out: &mut [f32]));
+per_isa!(tanh_mul = gate_lanes[Tanh](gate: &[f32], up: &[f32], out: &mut [f32]));
 
 #[inline(always)]
 unsafe fn map_lanes<L: Lanes, M: Map>(data: &mut [f32]) {
@@ -134,6 +178,21 @@ unsafe fn map_lanes<L: Lanes, M: Map>(data: &mut [f32]) {
             M::map(L::load(target)).store(target);
         } else {
             M::map(L::load_first(target, count, 0.0)).store_first(target, count);
+        }
+        index += LANES;
+    }
+}
+
+#[inline(always)]
+unsafe fn gate_lanes<L: Lanes, M: Map>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    let mut index = 0;
+    while index < out.len() {
+        let count = (out.len() - index).min(LANES);
+        let (gate, up, out) = (gate.as_ptr().add(index), up.as_ptr().add(index), out.as_mut_ptr().add(index));
+        if count == LANES {
+            M::map(L::load(gate)).mul(L::load(up)).store(out);
+        } else {
+            M::map(L::load_first(gate, count, 0.0)).mul(L::load_first(up, count, 0.0)).store_first(out, count);
         }
         index += LANES;
     }
@@ -165,6 +224,13 @@ mod tests {
                     let mut out = x.clone();
                     kernels.activate(pool, activation, &mut out);
                     assert_close(&out, &expected, 1e-6, &format!("{activation:?}, {length}"));
+                    if length > 0 {
+                        let gate_up = [&x[..], &numbers(length, 6)].concat();
+                        let gated: Vec<f64> =
+                            expected.iter().zip(&gate_up[length..]).map(|(gate, &up)| gate * f64::from(up)).collect();
+                        kernels.activate_mul(pool, activation, &gate_up, length, &mut out);
+                        assert_close(&out, &gated, 1e-6, &format!("gated {activation:?}, {length}"));
+                    }
                 }
             }
         });

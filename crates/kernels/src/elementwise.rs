@@ -1,10 +1,9 @@
-//! Element by element: residual addition, scaling, and the gate of a gated feed-forward layer.
+//! Element by element: residual addition, scaling, and rows that are added where an index says.
 
 use crate::{
     Isa, Kernels, ThreadPool,
     disjoint::Disjoint,
     lanes::{LANES, Lanes},
-    math::sigmoid,
     per_isa::per_isa,
     rows::for_rows,
 };
@@ -13,12 +12,12 @@ use crate::{
 pub(crate) struct ElementwiseKernels {
     add: unsafe fn(&[f32], &mut [f32]),
     scale: unsafe fn(f32, &mut [f32]),
-    silu_mul: unsafe fn(&[f32], &[f32], &mut [f32]),
+    add_scaled: unsafe fn(&[f32], f32, &mut [f32]),
 }
 
 impl ElementwiseKernels {
     pub(crate) fn new(isa: Isa) -> Self {
-        ElementwiseKernels { add: add(isa), scale: scale(isa), silu_mul: silu_mul(isa) }
+        ElementwiseKernels { add: add(isa), scale: scale(isa), add_scaled: add_scaled(isa) }
     }
 }
 
@@ -43,25 +42,24 @@ impl Kernels {
         });
     }
 
-    /// `out = silu(gate) * up`, where each row of `gate_up` [m, 2 * width] is gate then up; out is [m, width].
-    pub fn silu_mul(&self, pool: &ThreadPool, gate_up: &[f32], width: usize, out: &mut [f32]) {
-        assert!(width > 0 && out.len().is_multiple_of(width), "silu_mul: out is not [m, width]; this is a bug");
-        assert_eq!(gate_up.len(), 2 * out.len(), "silu_mul: gate_up is not [m, 2 * width]; this is a bug");
-        let num_rows = out.len() / width;
-        let out = Disjoint::new(out);
-        for_rows(pool, num_rows, 2 * width, &|rows| {
-            for row in rows {
-                let (gate, up) = gate_up[row * 2 * width..(row + 1) * 2 * width].split_at(width);
-                // SAFETY: rows are disjoint and handed out once; the table's instruction set is this CPU's.
-                unsafe { (self.elementwise.silu_mul)(gate, up, out.range(row * width..(row + 1) * width)) };
-            }
-        });
+    /// `out[indices[i]] += factors[i] * x[i]` for each row i of `x` [m, width], in order: few numbers beside the products
+    /// that they come from, so one thread does it.
+    ///
+    /// Panics when an index is not that of a row of `out`.
+    pub fn add_rows(&self, x: &[f32], indices: &[i32], factors: &[f32], width: usize, out: &mut [f32]) {
+        assert_eq!(x.len(), indices.len() * width, "add_rows: x is not [m, width]; this is a bug");
+        assert_eq!(indices.len(), factors.len(), "add_rows: not a factor for each row; this is a bug");
+        for ((x, &index), &factor) in x.chunks_exact(width.max(1)).zip(indices).zip(factors) {
+            let start = usize::try_from(index).expect("a negative row; this is a bug") * width;
+            // SAFETY: the lengths agree, and the table's instruction set is this CPU's.
+            unsafe { (self.elementwise.add_scaled)(x, factor, &mut out[start..start + width]) };
+        }
     }
 }
 
 per_isa!(add = add_lanes[](x: &[f32], out: &mut [f32]));
 per_isa!(scale = scale_lanes[](factor: f32, data: &mut [f32]));
-per_isa!(silu_mul = silu_mul_lanes[](gate: &[f32], up: &[f32], out: &mut [f32]));
+per_isa!(add_scaled = add_scaled_lanes[](x: &[f32], factor: f32, out: &mut [f32]));
 
 #[inline(always)]
 unsafe fn add_lanes<L: Lanes>(x: &[f32], out: &mut [f32]) {
@@ -91,17 +89,16 @@ unsafe fn scale_lanes<L: Lanes>(factor: f32, data: &mut [f32]) {
 }
 
 #[inline(always)]
-unsafe fn silu_mul_lanes<L: Lanes>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+unsafe fn add_scaled_lanes<L: Lanes>(x: &[f32], factor: f32, out: &mut [f32]) {
+    let factors = L::splat(factor);
     let mut index = 0;
     while index < out.len() {
         let count = (out.len() - index).min(LANES);
-        let (gate, up, out) = (gate.as_ptr().add(index), up.as_ptr().add(index), out.as_mut_ptr().add(index));
+        let (x, target) = (x.as_ptr().add(index), out.as_mut_ptr().add(index));
         if count == LANES {
-            let gate = L::load(gate);
-            gate.mul(sigmoid(gate)).mul(L::load(up)).store(out);
+            L::load(x).mul_add(factors, L::load(target)).store(target);
         } else {
-            let gate = L::load_first(gate, count, 0.0);
-            gate.mul(sigmoid(gate)).mul(L::load_first(up, count, 0.0)).store_first(out, count);
+            L::load_first(x, count, 0.0).mul_add(factors, L::load_first(target, count, 0.0)).store_first(target, count);
         }
         index += LANES;
     }
@@ -123,15 +120,16 @@ mod tests {
                 kernels.scale(pool, 1.7, &mut scaled);
                 assert!(scaled.iter().zip(&x).all(|(scaled, x)| *scaled == x * 1.7), "scale, {length}");
                 if length > 0 {
-                    let gate_up = numbers(2 * 3 * length, 3);
-                    let mut out = vec![0.0; 3 * length];
-                    kernels.silu_mul(pool, &gate_up, length, &mut out);
-                    let expected: Vec<f64> = gate_up
-                        .chunks(2 * length)
-                        .flat_map(|row| (0..length).map(|i| (f64::from(row[i]), f64::from(row[i + length]))))
-                        .map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up)
-                        .collect();
-                    assert_close(&out, &expected, 1e-6, "silu_mul");
+                    let (rows, before) = (numbers(2 * length, 3), numbers(4 * length, 4));
+                    let mut out = before.clone();
+                    kernels.add_rows(&rows, &[3, 1], &[0.5, -2.0], length, &mut out);
+                    let mut expected: Vec<f64> = before.iter().copied().map(f64::from).collect();
+                    for (row, target, factor) in [(0, 3, 0.5), (1, 1, -2.0)] {
+                        for i in 0..length {
+                            expected[target * length + i] += factor * f64::from(rows[row * length + i]);
+                        }
+                    }
+                    assert_close(&out, &expected, 1e-6, "add_rows");
                 }
             }
         });

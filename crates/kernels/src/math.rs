@@ -43,6 +43,12 @@ pub(crate) unsafe fn sigmoid<L: Lanes>(x: L) -> L {
     one.div(one.add(exp(L::splat(0.0).sub(x))))
 }
 
+/// The hyperbolic tangent: 2 / (1 + e^-2x) - 1.
+#[inline(always)]
+pub(crate) unsafe fn tanh<L: Lanes>(x: L) -> L {
+    sigmoid(x.add(x)).mul_add(L::splat(2.0), L::splat(-1.0))
+}
+
 /// The error function, within 2 units in the last place of 1.
 #[inline(always)]
 pub(crate) unsafe fn erf<L: Lanes>(x: L) -> L {

@@ -29,6 +29,8 @@ pub struct PagedAttention<'a> {
     pub layout: KvLayout,
     /// Factor on the scores, mostly 1 / sqrt(head_dim).
     pub scale: f32,
+    /// Scores become `soft_cap * tanh(score / soft_cap)` before the softmax; None leaves them.
+    pub soft_cap: Option<f32>,
     /// True: a query sees its own position and those before it. False: it sees its whole sequence, as in an encoder.
     pub causal: bool,
     /// How many positions a causal query sees, its own included; None for all before it.
@@ -53,7 +55,8 @@ impl Kernels {
     /// # Errors
     /// [`KernelsError::OutOfMemory`] when there is no room for scratch memory.
     pub fn paged_attention(&self, pool: &ThreadPool, attention: PagedAttention<'_>) -> Result<(), KernelsError> {
-        let PagedAttention { queries, query_layout, cache, layout, scale, causal, sliding_window, .. } = attention;
+        let PagedAttention { queries, query_layout, cache, layout, scale, soft_cap, causal, sliding_window, .. } =
+            attention;
         layout.check(cache.len_bytes());
         let num_tokens = query_layout.num_tokens(queries.len());
         let group = query_layout.num_heads / layout.num_kv_heads.max(1);
@@ -66,6 +69,7 @@ impl Kernels {
             num_tokens * query_layout.num_heads * layout.head_dim,
             "paged_attention: out is not [tokens, heads * head_dim]; this is a bug"
         );
+        assert!(soft_cap.is_none_or(|cap| cap > 0.0), "a cap that is not above 0; this is a bug");
         assert!(sliding_window != Some(0), "a window of no positions; this is a bug");
         assert!(causal || sliding_window.is_none(), "a window that is not causal; this is a bug");
         let mut plan_memory = self.arena.take(Plan::size_bytes(&attention, group))?;
@@ -83,7 +87,8 @@ impl Kernels {
             query_layout,
             cache: cache.bytes(),
             layout,
-            scale,
+            scale: soft_cap.map_or(scale, |cap| scale / cap),
+            soft_cap,
             causal,
             sliding_window,
             seq_lens: attention.seq_lens,

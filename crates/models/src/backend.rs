@@ -3,7 +3,7 @@
 
 use quire_weights::TensorView;
 
-use crate::{Activation, ForwardInput, Linear, ModelError, Norm, RopeAngles};
+use crate::{Activation, ForwardInput, HeadNorms, Linear, LogitsRule, ModelError, Norm, RopeAngles};
 
 /// How a checkpoint orders a weight matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct MatrixPart<'a> {
 }
 
 /// One layer's attention, but for the data.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AttentionSpec<'a, B: Backend> {
     /// Query heads.
     pub num_heads: usize,
@@ -38,12 +38,14 @@ pub struct AttentionSpec<'a, B: Backend> {
     pub head_dim: usize,
     /// What dot products are multiplied by.
     pub scale: f32,
+    /// Scores become `cap * tanh(score / cap)` before the softmax.
+    pub score_cap: Option<f32>,
     /// True: a token sees itself and what is before it. False: its whole sequence, which the step then has to bring.
     pub causal: bool,
     /// How many positions back a token sees, itself included; `None` = all.
     pub sliding_window: Option<usize>,
-    /// RMS norms of each query and key head before rotation: query, key, epsilon.
-    pub head_norms: Option<(&'a B::Vector, &'a B::Vector, f32)>,
+    /// RMS norms of queries and keys before rotation.
+    pub head_norms: Option<&'a HeadNorms<B>>,
     /// Rotation of queries and keys.
     pub rope: Option<&'a B::Rope>,
 }
@@ -72,6 +74,8 @@ pub trait Backend: Send + Sync + Sized {
 
     /// Rows of `table` by index; `offset` is added to each. `[tokens, inputs]`
     fn embed(&self, table: &Self::Matrix, indices: &[i32], offset: i32) -> Result<Self::Tensor, ModelError>;
+    /// Number of rows of `x`.
+    fn num_rows(&self, x: &Self::Tensor) -> usize;
     /// Rows of `x` by index. `[indices, features]`
     fn select_rows(&self, x: &Self::Tensor, indices: &[i32]) -> Result<Self::Tensor, ModelError>;
     /// Another tensor with the same numbers.
@@ -87,12 +91,22 @@ pub trait Backend: Send + Sync + Sized {
     ) -> Result<(), ModelError>;
     /// `x + y`, in place of `x`.
     fn add(&self, x: &mut Self::Tensor, y: &Self::Tensor) -> Result<(), ModelError>;
+    /// `x * factor`, in place.
+    fn scale(&self, x: &mut Self::Tensor, factor: f32) -> Result<(), ModelError>;
+    /// `x[indices[i]] += factors[i] * rows[i]` for each row, in order, in place of `x`.
+    fn add_rows(
+        &self,
+        x: &mut Self::Tensor,
+        rows: &Self::Tensor,
+        indices: &[i32],
+        factors: &[f32],
+    ) -> Result<(), ModelError>;
     /// The norm of each row.
     fn norm(&self, x: &Self::Tensor, norm: &Norm<Self>) -> Result<Self::Tensor, ModelError>;
     /// The activation of each element, in place.
     fn activate(&self, x: &mut Self::Tensor, activation: Activation) -> Result<(), ModelError>;
-    /// `silu(left half) * right half` of each row. `[tokens, features / 2]`
-    fn silu_mul(&self, gate_up: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
+    /// `activation(left half) * right half` of each row. `[tokens, features / 2]`
+    fn activate_mul(&self, gate_up: &Self::Tensor, activation: Activation) -> Result<Self::Tensor, ModelError>;
     /// Normalises and rotates, writes all keys and values to the cache, then attends.
     ///
     /// `qkv` is `[tokens, (num_heads + 2 num_kv_heads) * head_dim]`, queries, keys, values; the result
@@ -108,4 +122,6 @@ pub trait Backend: Send + Sync + Sized {
     fn to_host(&self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), ModelError>;
     /// `x W^T` into `out`, `[tokens, outputs]`, in host memory.
     fn logits(&self, x: &Self::Tensor, head: &Self::Matrix, out: &mut [f32]) -> Result<(), ModelError>;
+    /// What a model does to its logits, in host memory, in place.
+    fn finish_logits(&self, rule: LogitsRule, logits: &mut [f32]);
 }

@@ -31,8 +31,18 @@ pub trait CausalModel<B: Backend>: Send + Sync {
         logits: &mut [f32],
     ) -> Result<(), ModelError> {
         match self.hidden_states(backend, input, caches)? {
-            Some(hidden) => backend.logits(&hidden, self.head().matrix(), logits),
+            Some(hidden) => {
+                backend.logits(&hidden, self.head().matrix(), logits)?;
+                if let Some(rule) = self.head().logits_rule() {
+                    backend.finish_logits(rule, logits);
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
+
+    /// Says how many tokens a sequence will ever have, before the first step: LongRoPE turns by other angles where
+    /// sequences may pass the trained length. Without a call they may.
+    fn limit_sequences(&mut self, _max_tokens: usize) {}
 }

@@ -24,7 +24,7 @@ pub use encoder_model::EncoderModel;
 pub use error::ModelError;
 pub use forward_input::ForwardInput;
 pub use kv_cache::KvCache;
-pub use layers::{Activation, HeadNorms, Linear, Norm, OutputHead, RopeAngles};
+pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};

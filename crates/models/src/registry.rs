@@ -2,7 +2,10 @@
 
 use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
 
-use crate::arch::{bert, gpt_neox, gpt2, llama, mistral, opt, qwen2, qwen3, starcoder2};
+use crate::arch::{
+    bert, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, opt, phi3, qwen2, qwen2_moe,
+    qwen3, qwen3_moe, starcoder2,
+};
 use crate::{Backend, CausalModel, CpuBackend, EncoderModel, ModelError, WeightLoader};
 
 /// A model of either kind.
@@ -50,18 +53,28 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 14] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 24] {
     use {bert::ROBERTA_CLASS, bert::XLM_ROBERTA_CLASS};
     [
         classifier("BertForSequenceClassification", &bert::CLASS, bert::build_classifier),
         encoder("BertModel", &bert::CLASS, bert::build),
         causal(["GPT2LMHeadModel", "GPT2Model"], &gpt2::CLASS, gpt2::build),
         causal(["GPTNeoXForCausalLM", "GPTNeoXModel"], &gpt_neox::CLASS, gpt_neox::build),
+        causal(["Gemma2ForCausalLM", "Gemma2Model"], &gemma2::CLASS, gemma2::build),
+        causal(["Gemma3ForCausalLM", "Gemma3TextModel"], &gemma3::CLASS, gemma3::build),
+        causal(["Gemma3ForConditionalGeneration", "Gemma3Model"], &gemma3::CLASS, gemma3::build),
+        causal(["GemmaForCausalLM", "GemmaModel"], &gemma::CLASS, gemma::build),
+        causal(["GraniteForCausalLM", "GraniteModel"], &granite::CLASS, granite::build),
         causal(["LlamaForCausalLM", "LlamaModel"], &llama::CLASS, llama::build),
         causal(["MistralForCausalLM", "MistralModel"], &mistral::CLASS, mistral::build),
+        causal(["MixtralForCausalLM", "MixtralModel"], &mixtral::CLASS, mixtral::build),
         causal(["OPTForCausalLM", "OPTModel"], &opt::CLASS, opt::build),
+        causal(["Olmo2ForCausalLM", "Olmo2Model"], &olmo2::CLASS, olmo2::build),
+        causal(["Phi3ForCausalLM", "Phi3Model"], &phi3::CLASS, phi3::build),
         causal(["Qwen2ForCausalLM", "Qwen2Model"], &qwen2::CLASS, qwen2::build),
+        causal(["Qwen2MoeForCausalLM", "Qwen2MoeModel"], &qwen2_moe::CLASS, qwen2_moe::build),
         causal(["Qwen3ForCausalLM", "Qwen3Model"], &qwen3::CLASS, qwen3::build),
+        causal(["Qwen3MoeForCausalLM", "Qwen3MoeModel"], &qwen3_moe::CLASS, qwen3_moe::build),
         classifier("RobertaForSequenceClassification", &ROBERTA_CLASS, bert::build_roberta_classifier),
         encoder("RobertaModel", &ROBERTA_CLASS, bert::build_roberta),
         causal(["Starcoder2ForCausalLM", "Starcoder2Model"], &starcoder2::CLASS, starcoder2::build),
@@ -109,6 +122,8 @@ pub fn architectures() -> Vec<&'static str> {
 /// # Errors
 /// [`ModelError::UnsupportedArchitecture`], which lists the supported ones, or what is wrong with a field.
 pub fn read_config(document: &ConfigDocument) -> Result<ModelConfig, ModelError> {
+    // A model that sees images too describes its decoder in a part of the file.
+    let document = &document.overlaid("text_config")?;
     let architecture = find::<CpuBackend>(document)?;
     let mut config = ModelConfig::read(document, architecture.class)?;
     match architecture

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quire_weights::{DType, ModelConfig, SafeTensors, StoredTensor, TensorView};
+use quire_weights::{DType, ModelConfig, RopeConfig, RopeScaling, SafeTensors, StoredTensor, TensorView};
 
+use crate::kv_cache::element_type;
 use crate::layers::HeadLayout;
 use crate::{Activation, Backend, Linear, MatrixPart, ModelError, Norm, RopeAngles, StoredOrder};
 
@@ -152,10 +153,16 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         self.backend.vector(&[TensorView { dtype: DType::F32, shape: &[length], bytes: &bytes }])
     }
 
-    /// `prefix.weight` as an RMS norm.
-    pub(crate) fn rms_norm(&self, prefix: &str) -> Result<Norm<B>, ModelError> {
-        let weight = self.vector(&format!("{prefix}.weight"), self.config.hidden_size)?;
-        Ok(Norm::Rms { weight, epsilon: self.config.norm_epsilon })
+    /// The vector `name` plus one: gains that are stored as their distance from 1.
+    pub(crate) fn vector_plus_one(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
+        let stored = self.tensor(name, &[length])?;
+        let view = stored.view();
+        let mut values = vec![0.0; length];
+        element_type(view.dtype).widen(view.bytes, &mut values);
+        let bytes: Vec<u8> = values.iter().flat_map(|value| (value + 1.0).to_le_bytes()).collect();
+        let vector = self.backend.vector(&[TensorView { dtype: DType::F32, shape: &[length], bytes: &bytes }])?;
+        self.count(std::iter::once(view), bytes.len());
+        Ok(vector)
     }
 
     /// `prefix.weight` and `prefix.bias` as a layer norm.
@@ -176,8 +183,8 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         }
     }
 
-    /// The rotary angles that the configuration describes, over whole heads.
-    pub(crate) fn rope(&self) -> Result<Option<B::Rope>, ModelError> {
+    /// Checks that the configuration rotates whole heads.
+    pub(crate) fn expect_whole_heads_rotated(&self) -> Result<(), ModelError> {
         let share = self.config.rope.as_ref().map(|rope| rope.partial_rotary_factor);
         if let Some(share) = share.filter(|&share| share != 1.0) {
             return Err(ModelError::UnsupportedConfig {
@@ -186,12 +193,22 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
                 expected: "this architecture rotates whole heads",
             });
         }
-        self.partial_rope()
+        Ok(())
     }
 
-    /// The same over the first `partial_rotary_factor` of each head.
+    /// The rotary angles that the configuration describes, over the first `partial_rotary_factor` of each head.
     pub(crate) fn partial_rope(&self) -> Result<Option<B::Rope>, ModelError> {
         let Some(rope) = &self.config.rope else { return Ok(None) };
+        self.rope_of(RopeAngles::new(rope, self.rotated(rope)?, self.config.max_position_embeddings)).map(Some)
+    }
+
+    /// The backend's form of rotary angles.
+    pub(crate) fn rope_of(&self, angles: RopeAngles) -> Result<B::Rope, ModelError> {
+        self.backend.rope(angles)
+    }
+
+    /// How many elements of each head `rope` rotates: an even number above 0.
+    pub(crate) fn rotated(&self, rope: &RopeConfig) -> Result<usize, ModelError> {
         let rotated = (self.config.head_dim as f64 * rope.partial_rotary_factor) as usize;
         if rotated == 0 || !rotated.is_multiple_of(2) {
             return Err(ModelError::UnsupportedConfig {
@@ -200,8 +217,16 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
                 expected: "rotary positions need an even number of elements of each head",
             });
         }
-        let angles = RopeAngles::new(rope, rotated, self.config.max_position_embeddings);
-        self.backend.rope(angles).map(Some)
+        if let RopeScaling::LongRope { short_factor, long_factor, .. } = &rope.scaling {
+            for (field, factors) in [("short_factor", short_factor), ("long_factor", long_factor)] {
+                if factors.len() != rotated / 2 {
+                    let found = format!("{} numbers, with {rotated} rotated elements of each head", factors.len());
+                    let expected = "one number for each pair of rotated elements is";
+                    return Err(ModelError::UnsupportedConfig { field, found, expected });
+                }
+            }
+        }
+        Ok(rotated)
     }
 
     /// The activation that the configuration names.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use golden::{GoldenModel, PagedSession, check_golden, fixtures, shared_models, skipped};
 use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
-use quire_models::CpuBackend;
+use quire_models::{CpuBackend, max_sequence_tokens};
 
 fn backend(isa: Isa, threads: usize, weights: ElementType) -> CpuBackend {
     let kernels = Arc::new(Kernels::new(isa).unwrap());
@@ -56,4 +56,32 @@ fn bfloat16_keeps_the_tokens_that_transformers_keeps() {
             }
         }
     }
+}
+
+fn fixture(name: &str) -> GoldenModel {
+    fixtures().into_iter().find(|model| model.name == name).unwrap()
+}
+
+/// LongRoPE has angles for engines whose sequences stay within the trained length, and others.
+#[test]
+fn the_longest_sequence_decides_between_angles() {
+    let model = fixture("phi3_longrope_short");
+    let last_logits = |max_tokens: usize| {
+        let backend = backend(Isa::available().next().unwrap(), 1, ElementType::F32);
+        let mut session = PagedSession::open(backend, &model.path, ElementType::F32, 16, 1, max_tokens);
+        session.step(&[(0, &model.cases[2].prompt)]).pop().unwrap()
+    };
+    let trained = last_logits(64);
+    assert_eq!(trained, last_logits(53));
+    let largest = trained.iter().zip(last_logits(65)).map(|(short, long)| (short - long).abs()).fold(0.0, f32::max);
+    assert!(largest > 0.05, "{largest}");
+}
+
+/// Its configuration states the length after scaling, unlike that of a Llama.
+#[test]
+fn gemma3_is_not_stretched_twice() {
+    let path = fixture("gemma3").path;
+    let backend = backend(Isa::available().next().unwrap(), 1, ElementType::F32);
+    let session = PagedSession::open(backend, &path, ElementType::F32, 16, 1, 16);
+    assert_eq!(max_sequence_tokens(&session.config), 128);
 }

@@ -126,8 +126,10 @@ impl CandleRunner {
         KvCacheSpec::new(&self.config, self.dtype, block_size, self.num_cached_layers())
     }
 
-    /// Memory that steps within `limits` take beside the KV cache.
-    pub fn profile(&self, limits: &BatchLimits) -> MemoryProfile {
+    /// Memory that steps within `limits` take beside the KV cache. The limits hold from here on: a model whose rotary
+    /// positions depend on how long sequences may be takes those for `limits.max_model_len`.
+    pub fn profile(&mut self, limits: &BatchLimits) -> MemoryProfile {
+        self.model.limit_sequences(limits.max_model_len);
         let activation_bytes = activation_bytes(&self.config, limits);
         MemoryProfile { weights_bytes: self.info.weights_bytes, activation_bytes }
     }

@@ -25,11 +25,19 @@ pub struct MemoryProfile {
 /// Upper bound of what a step at `limits` allocates: every kind of activation once, each at its largest.
 pub(crate) fn activation_bytes(config: &ModelConfig, limits: &BatchLimits) -> u64 {
     const F32: u64 = 4;
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let hidden = config.hidden_size as u64;
+    // Fields that other architectures lack; those of the wrong type were refused when the model was built.
+    let field = |name: &str| config.document.count(name).ok().flatten().unwrap_or(0) as u64;
+    let num_experts = field("num_experts").max(field("num_local_experts"));
+    let inner =
+        [field("moe_intermediate_size"), field("shared_expert_intermediate_size"), config.intermediate_size as u64]
+            .into_iter()
+            .fold(0, u64::max);
     let queries = (config.num_attention_heads * config.head_dim) as u64;
     let keys = (config.num_key_value_heads * config.head_dim) as u64;
-    // Residual, its copy, the normed; queries, keys and values; attended; gate, up and their product.
-    let per_token = 3 * hidden + queries + 2 * keys + queries + 3 * inner;
+    // Residual, its copy, the normed, the tokens of an expert, a layer's output before it is added; queries, keys and values;
+    // attended; gate, up and their product; scores of experts, there and in host memory.
+    let per_token = 5 * hidden + queries + 2 * keys + queries + 3 * inner + 2 * num_experts;
     // Embedding: hidden states on their way to be pooled, and one layer's keys and values.
     let pooled_per_token = hidden + 2 * keys;
     // The kernels narrow the input of a product to bf16 and keep partial results of attention.

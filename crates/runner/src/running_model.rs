@@ -66,6 +66,14 @@ impl RunningModel {
         }
     }
 
+    /// Says how many tokens a sequence will ever have.
+    pub(crate) fn limit_sequences(&mut self, max_tokens: usize) {
+        on_backend!(self, |_backend, model| match model {
+            Model::Causal(model) => model.limit_sequences(max_tokens),
+            Model::Encoder(_) => {}
+        });
+    }
+
     /// Whether the model is a decoder.
     pub(crate) fn is_causal(&self) -> bool {
         on_backend!(self, |_backend, model| matches!(model, Model::Causal(_)))

@@ -48,12 +48,21 @@ pub struct RotaryFields {
     pub partial_rotary_factor: &'static str,
     /// That share when it is absent.
     pub default_share: f64,
+    /// Base when it is absent.
+    pub default_theta: f64,
+    /// Name and default of the base of layers with a window, where they have their own; they are never stretched.
+    pub windowed_theta: Option<(&'static str, f64)>,
 }
 
 impl RotaryFields {
     /// The fields of the Llama family, which rotates whole heads.
-    pub const LLAMA: RotaryFields =
-        RotaryFields { theta: "rope_theta", partial_rotary_factor: "partial_rotary_factor", default_share: 1.0 };
+    pub const LLAMA: RotaryFields = RotaryFields {
+        theta: "rope_theta",
+        partial_rotary_factor: "partial_rotary_factor",
+        default_share: 1.0,
+        default_theta: 10_000.0,
+        windowed_theta: None,
+    };
 }
 
 /// Which layers attend to a window only.
@@ -66,6 +75,15 @@ pub enum SlidingWindowRule {
     /// `use_sliding_window`, `sliding_window` (4096 when absent), `max_window_layers` (28 when absent) and `layer_types`
     /// decide layer by layer.
     PerLayer,
+    /// `sliding_window` (4096 when absent) holds for every layer if `use_sliding_window` says so.
+    WhenUsed,
+    /// Every `period`th layer sees everything, the others `sliding_window` (4096 when absent); `layer_types` outranks that.
+    Alternating {
+        /// Layers from one that sees everything to the next.
+        period: usize,
+        /// The field with another period, where the class has one.
+        period_field: Option<&'static str>,
+    },
 }
 
 /// The configuration class of one architecture in transformers: names and defaults.

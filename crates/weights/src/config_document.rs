@@ -128,6 +128,31 @@ impl ConfigDocument {
         }
     }
 
+    /// A list of finite numbers, `None` when absent or null.
+    ///
+    /// # Errors
+    /// The field is something else.
+    pub fn numbers(&self, field: &str) -> Result<Option<Vec<f64>>, WeightsError> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let numbers = value.as_array().and_then(|list| {
+            list.iter().map(|number| number.as_f64().filter(|number| number.is_finite())).collect::<Option<Vec<f64>>>()
+        });
+        numbers.map(Some).ok_or_else(|| self.invalid(field, value, "a list of finite numbers"))
+    }
+
+    /// The document with the fields of the nested object `field` laid over its own: a part of a larger model as if it
+    /// stood alone. Itself where there is no such object.
+    ///
+    /// # Errors
+    /// The field is something else than an object or null.
+    pub fn overlaid(&self, field: &str) -> Result<ConfigDocument, WeightsError> {
+        let Some(part) = self.object(field)? else { return Ok(self.clone()) };
+        let mut object = self.object.clone();
+        object.remove(field);
+        object.extend(part.object.into_iter().filter(|(name, _)| name != "architectures"));
+        Ok(ConfigDocument { path: self.path.clone(), object })
+    }
+
     /// A truth value; `default` when absent, false when null (as Python takes it).
     ///
     /// # Errors

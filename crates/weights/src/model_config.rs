@@ -48,6 +48,8 @@ pub struct ModelConfig {
     pub pad_token_id: Option<i32>,
     /// Rotary positions, if the architecture has them.
     pub rope: Option<RopeConfig>,
+    /// Rotary positions of layers with a window, where they have their own.
+    pub windowed_rope: Option<RopeConfig>,
     /// Per layer: how many positions back a token sees, itself included; `None` = all.
     pub sliding_windows: Vec<Option<usize>>,
     /// The file itself, for fields that one architecture has alone.
@@ -132,6 +134,10 @@ impl ModelConfig {
                 .rotary
                 .map(|fields| RopeConfig::read(document, &fields, max_position_embeddings))
                 .transpose()?,
+            windowed_rope: match class.rotary {
+                Some(fields) => RopeConfig::read_windowed(document, &fields, max_position_embeddings)?,
+                None => None,
+            },
             sliding_windows: sliding_windows(document, class.sliding_window, num_hidden_layers)?,
             document: document.clone(),
         })
@@ -200,25 +206,46 @@ fn sliding_windows(
             window => Ok(window),
         }
     };
+    let by_type = |types: &Value, window: Option<usize>| -> Result<Vec<Option<usize>>, WeightsError> {
+        let expected = "a list of `full_attention` or `sliding_attention`, one per layer";
+        let invalid = || document.invalid("layer_types", types, expected);
+        let list = types.as_array().filter(|list| list.len() == num_layers).ok_or_else(invalid)?;
+        list.iter()
+            .map(|layer_type| match layer_type.as_str() {
+                Some("full_attention") => Ok(None),
+                Some("sliding_attention") => Ok(window),
+                _ => Err(invalid()),
+            })
+            .collect()
+    };
     match rule {
         SlidingWindowRule::Never => Ok(vec![None; num_layers]),
         SlidingWindowRule::EveryLayer(default) => Ok(vec![window(default)?; num_layers]),
         SlidingWindowRule::PerLayer => {
             let window = if document.flag("use_sliding_window", false)? { window(Some(4_096))? } else { None };
             let first_windowed = document.count("max_window_layers")?.unwrap_or(28);
-            let Some(types) = document.get("layer_types") else {
-                return Ok((0..num_layers).map(|layer| window.filter(|_| layer >= first_windowed)).collect());
+            match document.get("layer_types") {
+                Some(types) => by_type(types, window),
+                None => Ok((0..num_layers).map(|layer| window.filter(|_| layer >= first_windowed)).collect()),
+            }
+        }
+        SlidingWindowRule::WhenUsed => {
+            let window = if document.flag("use_sliding_window", false)? { window(Some(4_096))? } else { None };
+            Ok(vec![window; num_layers])
+        }
+        SlidingWindowRule::Alternating { period, period_field } => {
+            let window = window(Some(4_096))?;
+            if let Some(types) = document.get("layer_types") {
+                return by_type(types, window);
+            }
+            let period = match period_field {
+                Some(field) => match document.count(field)? {
+                    Some(0) => return Err(document.invalid_text(field, "0".to_string(), "a number above 0")),
+                    count => count.unwrap_or(period),
+                },
+                None => period,
             };
-            let expected = "a list of `full_attention` or `sliding_attention`, one per layer";
-            let invalid = || document.invalid("layer_types", types, expected);
-            let list = types.as_array().filter(|list| list.len() == num_layers).ok_or_else(invalid)?;
-            list.iter()
-                .map(|layer_type| match layer_type.as_str() {
-                    Some("full_attention") => Ok(None),
-                    Some("sliding_attention") => Ok(window),
-                    _ => Err(invalid()),
-                })
-                .collect()
+            Ok((0..num_layers).map(|layer| window.filter(|_| !(layer + 1).is_multiple_of(period))).collect())
         }
     }
 }

@@ -3,9 +3,6 @@
 
 use crate::{ConfigDocument, RotaryFields, WeightsError};
 
-/// transformers' `default_theta`.
-const DEFAULT_THETA: f64 = 10_000.0;
-
 /// How positions turn into angles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RopeConfig {
@@ -62,6 +59,18 @@ pub enum RopeScaling {
         /// Whether the ramp's ends are rounded outwards to whole dimensions.
         truncate: bool,
     },
+    /// LongRoPE, <https://arxiv.org/abs/2402.13753>: each wavelength multiplied by a factor of its own, with other factors
+    /// for sequences beyond the trained length.
+    LongRope {
+        /// Of sequences within the trained length, one for each pair of rotated elements.
+        short_factor: Vec<f64>,
+        /// Of longer sequences.
+        long_factor: Vec<f64>,
+        /// What cosines and sines are multiplied by.
+        attention_factor: f64,
+        /// The trained length.
+        original_max_position_embeddings: usize,
+    },
 }
 
 impl RopeConfig {
@@ -80,16 +89,49 @@ impl RopeConfig {
             Some(scaling) => Some(scaling),
             None => config.object("rope_parameters")?.filter(|object| !object.is_empty()),
         };
-        let inner = |field: &str| match &parameters {
+        // Where each kind of layer has its own parameters, these are for layers that see everything.
+        let parameters = match parameters {
+            Some(parameters) => Some(parameters.object("full_attention")?.unwrap_or(parameters)),
+            None => None,
+        };
+        let theta = (fields.theta, fields.default_theta);
+        RopeConfig::with_parameters(config, parameters.as_ref(), theta, fields, max_position_embeddings)
+    }
+
+    /// The same for layers with a window, where the class says that they have their own.
+    ///
+    /// # Errors
+    /// As [`RopeConfig::read`].
+    pub fn read_windowed(
+        config: &ConfigDocument,
+        fields: &RotaryFields,
+        max_position_embeddings: usize,
+    ) -> Result<Option<RopeConfig>, WeightsError> {
+        let Some(theta) = fields.windowed_theta else { return Ok(None) };
+        let parameters = match config.object("rope_parameters")? {
+            Some(parameters) => parameters.object("sliding_attention")?,
+            None => None,
+        };
+        RopeConfig::with_parameters(config, parameters.as_ref(), theta, fields, max_position_embeddings).map(Some)
+    }
+
+    fn with_parameters(
+        config: &ConfigDocument,
+        parameters: Option<&ConfigDocument>,
+        (theta_field, default_theta): (&'static str, f64),
+        fields: &RotaryFields,
+        max_position_embeddings: usize,
+    ) -> Result<RopeConfig, WeightsError> {
+        let inner = |field: &str| match parameters {
             Some(parameters) => parameters.number(field),
             None => Ok(None),
         };
         let theta = match inner("rope_theta")? {
             Some(theta) => theta,
-            None => config.number(fields.theta)?.unwrap_or(DEFAULT_THETA),
+            None => config.number(theta_field)?.unwrap_or(default_theta),
         };
         if theta <= 0.0 {
-            return Err(config.invalid_text(fields.theta, theta.to_string(), "a number above 0"));
+            return Err(config.invalid_text(theta_field, theta.to_string(), "a number above 0"));
         }
         let partial_rotary_factor = match inner("partial_rotary_factor")? {
             Some(share) => share,
@@ -99,7 +141,7 @@ impl RopeConfig {
             let found = partial_rotary_factor.to_string();
             return Err(config.invalid_text(fields.partial_rotary_factor, found, "a number above 0 and at most 1"));
         }
-        let scaling = match &parameters {
+        let scaling = match parameters {
             Some(parameters) => RopeScaling::read(config, parameters, max_position_embeddings)?,
             None => RopeScaling::None,
         };
@@ -159,6 +201,11 @@ impl RopeScaling {
                     original_max_position_embeddings: trained_length()?,
                 })
             }
+            // Phi-3's first long models call it by other names.
+            "longrope" | "su" => long_rope(config, parameters, trained_length()?, max_position_embeddings),
+            "yarn" if parameters.get("short_factor").is_some() => {
+                long_rope(config, parameters, trained_length()?, max_position_embeddings)
+            }
             "yarn" => {
                 let original_max_position_embeddings = trained_length()?;
                 let ratio = max_position_embeddings as f64 / original_max_position_embeddings as f64;
@@ -176,8 +223,41 @@ impl RopeScaling {
             other => Err(parameters.invalid_text(
                 "rope_scaling.rope_type",
                 format!("\"{other}\""),
-                "one of default, linear, dynamic, llama3, yarn",
+                "one of default, linear, dynamic, llama3, yarn, longrope",
             )),
         }
     }
+}
+
+fn long_rope(
+    config: &ConfigDocument,
+    parameters: &ConfigDocument,
+    trained_length: usize,
+    max_position_embeddings: usize,
+) -> Result<RopeScaling, WeightsError> {
+    let factors = |field: &'static str| -> Result<Vec<f64>, WeightsError> {
+        let expected = "a list of numbers above 0, one for each pair of rotated elements";
+        let list = parameters.numbers(field)?.filter(|list| list.iter().all(|&factor| factor > 0.0));
+        list.ok_or_else(|| match parameters.get(field) {
+            Some(value) => parameters.invalid(&format!("rope_scaling.{field}"), value, expected),
+            None => parameters.invalid_text(&format!("rope_scaling.{field}"), "absent".to_string(), expected),
+        })
+    };
+    let ratio = max_position_embeddings as f64 / trained_length as f64;
+    let factor = parameters.number("factor")?.unwrap_or(ratio);
+    let attention_factor = match parameters.number("attention_factor")? {
+        Some(attention_factor) => attention_factor,
+        None if factor <= 1.0 => 1.0,
+        None if trained_length == 1 => {
+            let field = "original_max_position_embeddings";
+            return Err(config.invalid_text(field, "1".to_string(), "more than one token"));
+        }
+        None => (1.0 + factor.ln() / (trained_length as f64).ln()).sqrt(),
+    };
+    Ok(RopeScaling::LongRope {
+        short_factor: factors("short_factor")?,
+        long_factor: factors("long_factor")?,
+        attention_factor,
+        original_max_position_embeddings: trained_length,
+    })
 }

@@ -96,7 +96,12 @@ fn both_names_of_the_dtype_are_read() {
 
 #[test]
 fn rotary_fields_go_by_the_names_of_the_class() {
-    let rotary = RotaryFields { theta: "rotary_emb_base", partial_rotary_factor: "rotary_pct", default_share: 0.25 };
+    let rotary = RotaryFields {
+        theta: "rotary_emb_base",
+        partial_rotary_factor: "rotary_pct",
+        default_share: 0.25,
+        ..RotaryFields::LLAMA
+    };
     let class = ConfigClass { rotary: Some(rotary), ..CLASS };
     for (json, theta, share) in [
         ("{}", 10_000.0, 0.25),
@@ -190,6 +195,106 @@ fn windows_are_decided_layer_by_layer() {
     for (json, expected) in rows {
         assert_eq!(read(json).sliding_windows, expected, "{json}");
     }
+}
+
+#[test]
+fn windows_alternate_or_hold_for_all_layers() {
+    let windows = |rule: SlidingWindowRule, json: &str| {
+        let class = ConfigClass { sliding_window: rule, num_hidden_layers: 4, ..CLASS };
+        ModelConfig::read(&document(json), &class).map(|config| config.sliding_windows)
+    };
+    let second = SlidingWindowRule::Alternating { period: 2, period_field: Some("sliding_window_pattern") };
+    for (rule, json, expected) in [
+        (second, "{}", [Some(4_096), None, Some(4_096), None]),
+        (second, r#"{"sliding_window":8,"sliding_window_pattern":3}"#, [Some(8), Some(8), None, Some(8)]),
+        (second, r#"{"sliding_window":null}"#, [None; 4]),
+        (
+            second,
+            r#"{"sliding_window":8,"layer_types":["full_attention","full_attention","full_attention","sliding_attention"]}"#,
+            [None, None, None, Some(8)],
+        ),
+        (SlidingWindowRule::WhenUsed, r#"{"sliding_window":8}"#, [None; 4]),
+        (SlidingWindowRule::WhenUsed, r#"{"sliding_window":8,"use_sliding_window":true}"#, [Some(8); 4]),
+        (SlidingWindowRule::WhenUsed, r#"{"sliding_window":0,"use_sliding_window":false}"#, [None; 4]),
+    ] {
+        assert_eq!(windows(rule, json).unwrap(), expected, "{json}");
+    }
+    let error = windows(second, r#"{"sliding_window_pattern":0}"#).unwrap_err().to_string();
+    assert!(error.contains("sliding_window_pattern"), "{error}");
+}
+
+#[test]
+fn layers_with_a_window_have_rotary_positions_of_their_own() {
+    let rotary =
+        RotaryFields { default_theta: 1e6, windowed_theta: Some(("rope_local_base_freq", 1e4)), ..RotaryFields::LLAMA };
+    let class = ConfigClass { rotary: Some(rotary), ..CLASS };
+    let linear = RopeScaling::Linear { factor: 8.0 };
+    for (json, full, windowed, scaling) in [
+        ("{}", 1e6, 1e4, RopeScaling::None),
+        (r#"{"rope_local_base_freq":5,"rope_theta":7}"#, 7.0, 5.0, RopeScaling::None),
+        (r#"{"rope_scaling":{"rope_type":"linear","factor":8}}"#, 1e6, 1e4, linear.clone()),
+        (
+            r#"{"rope_parameters":{"full_attention":{"rope_type":"linear","factor":8,"rope_theta":3},
+                "sliding_attention":{"rope_type":"default","rope_theta":2}}}"#,
+            3.0,
+            2.0,
+            linear,
+        ),
+    ] {
+        let config = ModelConfig::read(&document(json), &class).unwrap();
+        let rope = config.rope.unwrap();
+        assert_eq!((rope.theta, rope.scaling), (full, scaling), "{json}");
+        let rope = config.windowed_rope.unwrap();
+        assert_eq!((rope.theta, rope.scaling), (windowed, RopeScaling::None), "{json}");
+    }
+    assert_eq!(read("{}").windowed_rope, None);
+}
+
+#[test]
+fn factors_of_long_sequences_are_read_under_all_their_names() {
+    for name in ["longrope", "su", "yarn"] {
+        let json = format!(
+            r#"{{"max_position_embeddings":4096,"original_max_position_embeddings":64,
+                "rope_scaling":{{"type":"{name}","short_factor":[1,1.5],"long_factor":[2,3]}}}}"#
+        );
+        let RopeScaling::LongRope { short_factor, long_factor, attention_factor, original_max_position_embeddings } =
+            read(&json).rope.unwrap().scaling
+        else {
+            panic!("{json}");
+        };
+        assert_eq!((short_factor, long_factor), (vec![1.0, 1.5], vec![2.0, 3.0]));
+        // sqrt(1 + ln(4096 / 64) / ln(64))
+        assert!((attention_factor - 2.0_f64.sqrt()).abs() < 1e-12, "{attention_factor}");
+        assert_eq!(original_max_position_embeddings, 64);
+    }
+    for (scaling, field) in [
+        (r#"{"type":"longrope","long_factor":[2]}"#, "short_factor"),
+        (r#"{"type":"longrope","short_factor":[1],"long_factor":[0]}"#, "long_factor"),
+        (r#"{"type":"longrope","short_factor":["a"],"long_factor":[1]}"#, "short_factor"),
+        (r#"{"type":"longrope","short_factor":[1],"long_factor":{}}"#, "long_factor"),
+    ] {
+        let error = refused(&format!(r#"{{"rope_scaling":{scaling}}}"#));
+        assert!(error.contains(field), "{scaling}: {error}");
+    }
+    let one =
+        r#"{"original_max_position_embeddings":1,"rope_scaling":{"type":"su","short_factor":[1],"long_factor":[1]}}"#;
+    assert!(refused(one).contains("original_max_position_embeddings"));
+}
+
+#[test]
+fn a_part_of_a_model_reads_as_if_it_stood_alone() {
+    let whole = document(
+        r#"{"architectures":["Whole"],"model_type":"whole","eos_token_id":[1,106],
+            "text_config":{"architectures":["Part"],"model_type":"part","hidden_size":64}}"#,
+    );
+    let part = whole.overlaid("text_config").unwrap();
+    assert_eq!((part.architecture().unwrap(), part.model_type().unwrap()), (Some("Whole"), Some("part")));
+    assert_eq!(part.count("hidden_size").unwrap(), Some(64));
+    assert_eq!(part.token_ids("eos_token_id").unwrap(), Some(vec![1, 106]));
+    assert!(part.get("text_config").is_none());
+    assert_eq!(part.overlaid("text_config").unwrap().model_type().unwrap(), Some("part"));
+    let error = document(r#"{"text_config":[]}"#).overlaid("text_config").unwrap_err().to_string();
+    assert!(error.contains("text_config"), "{error}");
 }
 
 #[test]

@@ -18,7 +18,9 @@ pub(super) struct Attend<'a> {
     pub(super) query_layout: HeadLayout,
     pub(super) cache: &'a [u8],
     pub(super) layout: KvLayout,
+    /// Factor on the scores; with a soft cap, divided by it.
     pub(super) scale: f32,
+    pub(super) soft_cap: Option<f32>,
     pub(super) causal: bool,
     pub(super) sliding_window: Option<usize>,
     pub(super) seq_lens: &'a [i32],
@@ -170,6 +172,11 @@ impl Attend<'_> {
                 epilogue: Epilogue::Store,
             };
             self.kernels.f32_tiles.multiply(&scores, rows);
+            if let Some(cap) = self.soft_cap {
+                for row in workspace.scores[..rows * TILE_KEYS].chunks_exact_mut(TILE_KEYS) {
+                    (attention.soft_cap)(&mut row[..num_keys], cap);
+                }
+            }
             for row in 0..rows {
                 let position = item.first_position as usize + row / self.group;
                 let first = self.first_visible(position).clamp(tile_start, tile_start + num_keys) - tile_start;

@@ -4,7 +4,8 @@ use half::bf16;
 use proptest::prelude::*;
 
 use crate::{
-    ElementType, HeadLayout, Isa, Kernels, KvLayout, PagedAttention, SharedBuffer, ThreadPool, WriteKv,
+    ElementType::{self, Bf16, F32},
+    HeadLayout, Isa, Kernels, KvLayout, PagedAttention, SharedBuffer, ThreadPool, WriteKv,
     testing::{assert_close, assert_same_bits, for_each_setup, numbers},
 };
 
@@ -15,6 +16,8 @@ struct Shape {
     head_dim: usize,
     causal: bool,
     window: Option<usize>,
+    /// Soft cap on the scores.
+    cap: Option<f32>,
     dtype: ElementType,
 }
 
@@ -43,7 +46,7 @@ impl Sequence {
             ElementType::F32 => f64::from(value),
             _ => bf16::from_f32(value).to_f64(),
         };
-        let Shape { heads, kv_heads, head_dim, causal, window, .. } = shape;
+        let Shape { heads, kv_heads, head_dim, causal, window, cap, .. } = shape;
         let mut out = Vec::new();
         for token in 0..self.len {
             for head in 0..heads {
@@ -56,7 +59,8 @@ impl Sequence {
                 let weights: Vec<f64> = (first..=last)
                     .map(|key| {
                         let dot: f64 = (0..head_dim).map(|i| f64::from(query[i]) * entry(&self.keys, key, i)).sum();
-                        (dot * f64::from(scale)).exp()
+                        let score = dot * f64::from(scale);
+                        cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh()).exp()
                     })
                     .collect();
                 let sum: f64 = weights.iter().sum();
@@ -135,6 +139,7 @@ fn attend(
             cache: &cache,
             layout,
             scale,
+            soft_cap: shape.cap,
             causal: shape.causal,
             sliding_window: shape.window,
             query_start_loc: &query_start_loc,
@@ -153,17 +158,22 @@ fn attend(
     results
 }
 
-const SHAPES: [Shape; 10] = [
-    Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, dtype: ElementType::F32 },
-    Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, dtype: ElementType::F32 },
-    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, dtype: ElementType::Bf16 },
-    Shape { heads: 4, kv_heads: 4, head_dim: 17, causal: true, window: Some(5), dtype: ElementType::F32 },
-    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), dtype: ElementType::Bf16 },
-    Shape { heads: 2, kv_heads: 1, head_dim: 3, causal: true, window: Some(1), dtype: ElementType::Bf16 },
-    Shape { heads: 2, kv_heads: 2, head_dim: 128, causal: true, window: Some(70), dtype: ElementType::F32 },
-    Shape { heads: 130, kv_heads: 1, head_dim: 8, causal: true, window: None, dtype: ElementType::F32 },
-    Shape { heads: 12, kv_heads: 12, head_dim: 32, causal: false, window: None, dtype: ElementType::F32 },
-    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, dtype: ElementType::Bf16 },
+const CAPPED: Shape =
+    Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), dtype: F32 };
+
+const SHAPES: [Shape; 12] = [
+    Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, dtype: F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, dtype: F32 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, dtype: Bf16 },
+    Shape { heads: 4, kv_heads: 4, head_dim: 17, causal: true, window: Some(5), cap: None, dtype: F32 },
+    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), cap: None, dtype: Bf16 },
+    Shape { heads: 2, kv_heads: 1, head_dim: 3, causal: true, window: Some(1), cap: None, dtype: Bf16 },
+    Shape { heads: 2, kv_heads: 2, head_dim: 128, causal: true, window: Some(70), cap: None, dtype: F32 },
+    Shape { heads: 130, kv_heads: 1, head_dim: 8, causal: true, window: None, cap: None, dtype: F32 },
+    Shape { heads: 12, kv_heads: 12, head_dim: 32, causal: false, window: None, cap: None, dtype: F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, cap: None, dtype: Bf16 },
+    CAPPED,
+    Shape { heads: 9, window: None, cap: Some(3.0), kv_heads: 1, dtype: Bf16, ..CAPPED },
 ];
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::{
     ElementType, Isa,
     lanes::{LANES, Lanes},
-    math::exp,
+    math::{exp, tanh},
     per_isa::per_isa,
 };
 
@@ -77,6 +77,7 @@ pub(crate) struct AttentionKernels {
     weigh_bf16: WeighFn,
     pub(super) update_row: unsafe fn(&ScoreRow),
     pub(super) scale_to: unsafe fn(&[f32], f32, &mut [f32]),
+    pub(super) soft_cap: unsafe fn(&mut [f32], f32),
 }
 
 impl AttentionKernels {
@@ -90,6 +91,7 @@ impl AttentionKernels {
             weigh_bf16: weigh_bf16(isa),
             update_row: update_row(isa),
             scale_to: scale_to(isa),
+            soft_cap: soft_cap(isa),
         }
     }
 
@@ -176,6 +178,7 @@ per_isa!(weigh_f32 = weigh_lanes[F32](tile: &WeighedTile<'_>));
 per_isa!(weigh_bf16 = weigh_lanes[Bf16](tile: &WeighedTile<'_>));
 per_isa!(update_row = update_row_lanes[](row: &ScoreRow));
 per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [f32]));
+per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 
 /// Reads one byte of every line of some entries, one after the other.
 ///
@@ -344,5 +347,15 @@ unsafe fn update_row_lanes<L: Lanes>(row: &ScoreRow) {
 unsafe fn scale_to_lanes<L: Lanes>(source: &[f32], factor: f32, target: &mut [f32]) {
     for (source, target) in source.iter().zip(target) {
         *target = source * factor + 0.0;
+    }
+}
+
+/// `scores = cap * tanh(scores)`; their number is a multiple of 16.
+#[inline(always)]
+unsafe fn soft_cap_lanes<L: Lanes>(scores: &mut [f32], cap: f32) {
+    let cap = L::splat(cap);
+    for scores in scores.chunks_exact_mut(LANES) {
+        let target = scores.as_mut_ptr();
+        tanh(L::load(target)).mul(cap).store(target);
     }
 }

@@ -4,7 +4,7 @@
 
 use quire_weights::{ConfigClass, ConfigDocument, FieldNames, SlidingWindowRule};
 
-use crate::layers::{Attention, Mlp};
+use crate::layers::{Attention, Mlp, Residual};
 use crate::{Activation, Backend, EncoderModel, ForwardInput, Linear, ModelError, Norm, WeightLoader};
 
 /// `BertConfig`.
@@ -206,10 +206,12 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str) -> Result<Block<B
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            score_cap: None,
             causal: false,
             sliding_window: None,
             qkv: loader.stacked(&qkv, hidden, true)?,
             output: loader.linear(&format!("{name}.attention.output.dense"), hidden, hidden, true)?,
+            residual: Residual::Plain,
             head_norms: None,
             rope: None,
         },

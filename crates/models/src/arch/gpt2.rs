@@ -2,7 +2,7 @@
 
 use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead};
+use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `GPT2Config`.
@@ -57,25 +57,34 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
         .map(|layer| block(loader, &format!("{base}h.{layer}"), layer))
         .collect::<Result<_, _>>()?;
     let norm = loader.layer_norm(&format!("{base}ln_f"))?;
-    Ok(Box::new(DecoderStack { head, positions: Some(positions), blocks, norm }))
+    Ok(Box::new(DecoderStack {
+        head,
+        positions: Some(positions),
+        embedding_scale: None,
+        blocks,
+        norm,
+        length_rope: None,
+    }))
 }
 
 fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, layer: usize) -> Result<DecoderBlock<B>, ModelError> {
     let config = loader.config;
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     Ok(DecoderBlock {
-        attention_norm: loader.layer_norm(&format!("{name}.ln_1"))?,
+        attention_norm: Some(loader.layer_norm(&format!("{name}.ln_1"))?),
         attention: Attention {
             heads: loader.heads(),
             scale: attention_scale(loader, layer)?,
+            score_cap: None,
             causal: true,
             sliding_window: None,
             qkv: loader.conv1d(&format!("{name}.attn.c_attn"), 3 * hidden, hidden)?,
             output: loader.conv1d(&format!("{name}.attn.c_proj"), hidden, hidden)?,
+            residual: Residual::Plain,
             head_norms: None,
             rope: None,
         },
-        mlp_norm: loader.layer_norm(&format!("{name}.ln_2"))?,
+        mlp_norm: Some(loader.layer_norm(&format!("{name}.ln_2"))?),
         mlp: Mlp::Plain {
             up: loader.conv1d(&format!("{name}.mlp.c_fc"), inner, hidden)?,
             activation: loader.activation()?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, Mlp, OutputHead};
+use crate::layers::{Attention, DecoderBlock, Mlp, OutputHead, Residual, normed};
 use crate::{Backend, CausalModel, ForwardInput, ModelError, Norm, WeightLoader};
 
 /// `GPTNeoXConfig`.
@@ -32,7 +32,12 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(0),
     eos_token_id: Some(2),
     pad_token_id: None,
-    rotary: Some(RotaryFields { theta: "rotary_emb_base", partial_rotary_factor: "rotary_pct", default_share: 0.25 }),
+    rotary: Some(RotaryFields {
+        theta: "rotary_emb_base",
+        partial_rotary_factor: "rotary_pct",
+        default_share: 0.25,
+        ..RotaryFields::LLAMA
+    }),
     sliding_window: SlidingWindowRule::Never,
 };
 
@@ -56,8 +61,8 @@ impl<B: Backend> GptNeox<B> {
         if !self.parallel {
             return block.forward(backend, hidden, input, cache);
         }
-        let for_attention = backend.norm(hidden, &block.attention_norm)?;
-        let for_mlp = backend.norm(hidden, &block.mlp_norm)?;
+        let for_attention = normed(backend, hidden, block.attention_norm.as_ref())?;
+        let for_mlp = normed(backend, hidden, block.mlp_norm.as_ref())?;
         block.attention.add_to(backend, hidden, &for_attention, input, cache)?;
         block.mlp.add_to(backend, hidden, &for_mlp)
     }
@@ -114,18 +119,20 @@ fn block<B: Backend>(
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let bias = config.document.flag("attention_bias", true)?;
     Ok(DecoderBlock {
-        attention_norm: loader.layer_norm(&format!("{name}.input_layernorm"))?,
+        attention_norm: Some(loader.layer_norm(&format!("{name}.input_layernorm"))?),
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            score_cap: None,
             causal: true,
             sliding_window: None,
             qkv: loader.qkv_by_head(&format!("{name}.attention.query_key_value"), heads, hidden, bias)?,
             output: loader.linear(&format!("{name}.attention.dense"), hidden, hidden, bias)?,
+            residual: Residual::Plain,
             head_norms: None,
             rope,
         },
-        mlp_norm: loader.layer_norm(&format!("{name}.post_attention_layernorm"))?,
+        mlp_norm: Some(loader.layer_norm(&format!("{name}.post_attention_layernorm"))?),
         mlp: Mlp::Plain {
             up: loader.linear(&format!("{name}.mlp.dense_h_to_4h"), inner, hidden, true)?,
             activation: loader.activation()?,

@@ -36,7 +36,7 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
         qkv_bias: attention_bias,
         output_bias: attention_bias,
         mlp_bias: document.flag("mlp_bias", false)?,
-        head_norms: false,
+        ..LlamaFamily::PLAIN
     }
     .build(loader)
 }

@@ -1,40 +1,129 @@
-//! What Llama, Mistral, Qwen2 and Qwen3 share: RMS norms, rotary positions, grouped attention, a gated feed-forward layer,
+//! What Llama and most of its successors share: RMS norms, rotary positions, grouped attention, a gated feed-forward layer,
 //! and the names of their tensors. Their differences are the fields of [`LlamaFamily`].
 
-use std::sync::Arc;
+use super::mixture::Mixture;
+use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, Ropes};
+use crate::{Activation, Backend, CausalModel, HeadNorms, LogitsRule, ModelError, Norm, NormSpan, WeightLoader};
 
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead};
-use crate::{Activation, Backend, CausalModel, HeadNorms, ModelError, WeightLoader};
+/// Where the norms of a block stand, and what they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NormPlace {
+    /// `input_layernorm` before attention, `post_attention_layernorm` before the feed-forward layer.
+    Before,
+    /// `post_attention_layernorm` after attention, `post_feedforward_layernorm` after the feed-forward layer.
+    After,
+    /// Before and after both; the one before the feed-forward layer is `pre_feedforward_layernorm`.
+    Around,
+}
+
+/// What the stored gain of a norm means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NormGain {
+    /// Itself.
+    Stored,
+    /// Its distance from 1.
+    OnePlus,
+}
+
+/// How the projections of one input are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Projections {
+    /// `q_proj`, `k_proj`, `v_proj`; `gate_proj`, `up_proj`.
+    Apart,
+    /// `qkv_proj`; `gate_up_proj`.
+    Fused,
+}
 
 /// Where the members of the family differ.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct LlamaFamily {
+    /// What the tensors' names begin with.
+    pub(super) base: &'static str,
     /// Biases of the query, key and value projections.
     pub(super) qkv_bias: bool,
     /// Bias of the attention's output projection.
     pub(super) output_bias: bool,
     /// Biases of the feed-forward layer.
     pub(super) mlp_bias: bool,
-    /// RMS norms of query and key heads.
-    pub(super) head_norms: bool,
+    /// How projections are stored.
+    pub(super) projections: Projections,
+    /// RMS norms of queries and keys.
+    pub(super) head_norms: Option<NormSpan>,
+    /// Where the norms stand.
+    pub(super) norm_place: NormPlace,
+    /// What their gains mean.
+    pub(super) norm_gain: NormGain,
+    /// Of the feed-forward layer's gate; `None` = what the configuration says.
+    pub(super) activation: Option<Activation>,
+    /// What scores are multiplied by; `None` = the inverse root of the head's size.
+    pub(super) score_scale: Option<f32>,
+    /// Scores become `cap * tanh(score / cap)`.
+    pub(super) score_cap: Option<f32>,
+    /// What embeddings are multiplied by.
+    pub(super) embedding_scale: Option<f32>,
+    /// What the outputs of attention and feed-forward layer are multiplied by.
+    pub(super) residual_scale: Option<f32>,
+    /// What is done to logits.
+    pub(super) logits_rule: Option<LogitsRule>,
+    /// Whether a part of each head may stay unrotated.
+    pub(super) partial_rotary: bool,
+    /// Feed-forward layers of many experts.
+    pub(super) mixture: Option<Mixture>,
 }
 
 impl LlamaFamily {
+    /// Llama without biases.
+    pub(super) const PLAIN: LlamaFamily = LlamaFamily {
+        base: "model",
+        qkv_bias: false,
+        output_bias: false,
+        mlp_bias: false,
+        projections: Projections::Apart,
+        head_norms: None,
+        norm_place: NormPlace::Before,
+        norm_gain: NormGain::Stored,
+        activation: None,
+        score_scale: None,
+        score_cap: None,
+        embedding_scale: None,
+        residual_scale: None,
+        logits_rule: None,
+        partial_rotary: false,
+        mixture: None,
+    };
+
     pub(super) fn build<B: Backend + 'static>(
         &self,
         loader: &WeightLoader<'_, B>,
     ) -> Result<Box<dyn CausalModel<B>>, ModelError> {
         let config = loader.config;
-        Activation::expect_silu(&config.activation)?;
-        let base = loader.base("model");
-        let rope = loader.rope()?.map(Arc::new);
+        if !self.partial_rotary {
+            loader.expect_whole_heads_rotated()?;
+        }
+        let base = loader.base(self.base);
+        let ropes = Ropes::load(loader)?;
         let shape = [config.vocab_size, config.hidden_size];
         let embedding = format!("{base}embed_tokens.weight");
-        let head = OutputHead::load(loader, &embedding, "lm_head.weight", shape, config.tie_word_embeddings)?;
+        let output = self.output_matrix(loader);
+        let head = OutputHead::load(loader, &embedding, &output, shape, config.tie_word_embeddings)?;
         let blocks = (0..config.num_hidden_layers)
-            .map(|layer| self.block(loader, &format!("{base}layers.{layer}"), layer, rope.clone()))
+            .map(|layer| self.block(loader, &format!("{base}layers.{layer}"), layer, &ropes))
             .collect::<Result<_, _>>()?;
-        let norm = loader.rms_norm(&format!("{base}norm"))?;
-        Ok(Box::new(DecoderStack { head, positions: None, blocks, norm }))
+        let norm = self.norm(loader, &format!("{base}norm"))?;
+        Ok(Box::new(DecoderStack {
+            head: head.with_logits_rule(self.logits_rule),
+            positions: None,
+            embedding_scale: self.embedding_scale,
+            blocks,
+            norm,
+            length_rope: ropes.by_length,
+        }))
+    }
+
+    /// A decoder inside of a larger model has its output matrix there too, or beside it.
+    fn output_matrix<B: Backend>(&self, loader: &WeightLoader<'_, B>) -> String {
+        let outer = self.base.strip_suffix(".model").map(|outer| format!("{outer}.lm_head.weight"));
+        outer.filter(|name| loader.contains(name)).unwrap_or_else(|| "lm_head.weight".to_string())
     }
 
     fn block<B: Backend>(
@@ -42,41 +131,121 @@ impl LlamaFamily {
         loader: &WeightLoader<'_, B>,
         name: &str,
         layer: usize,
-        rope: Option<Arc<B::Rope>>,
+        ropes: &Ropes<B>,
     ) -> Result<DecoderBlock<B>, ModelError> {
-        let config = loader.config;
-        let heads = loader.heads();
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let (queries, keys) = (heads.num_heads * heads.head_dim, heads.num_kv_heads * heads.head_dim);
-        let attention = |projection: &str| format!("{name}.self_attn.{projection}");
-        let mlp = |projection: &str| format!("{name}.mlp.{projection}");
-        let qkv = [(attention("q_proj"), queries), (attention("k_proj"), keys), (attention("v_proj"), keys)];
-        let gate_up = [(mlp("gate_proj"), inner), (mlp("up_proj"), inner)];
-        let head_norms = match self.head_norms {
-            false => None,
-            true => Some(HeadNorms {
-                query: loader.vector(&attention("q_norm.weight"), heads.head_dim)?,
-                key: loader.vector(&attention("k_norm.weight"), heads.head_dim)?,
-                epsilon: config.norm_epsilon,
-            }),
+        let norm = |norm: &str| self.norm(loader, &format!("{name}.{norm}"));
+        let (before_attention, after_attention) = match self.norm_place {
+            NormPlace::Before => (Some(norm("input_layernorm")?), None),
+            NormPlace::After => (None, Some(norm("post_attention_layernorm")?)),
+            NormPlace::Around => (Some(norm("input_layernorm")?), Some(norm("post_attention_layernorm")?)),
+        };
+        let (before_mlp, after_mlp) = match self.norm_place {
+            NormPlace::Before => (Some(norm("post_attention_layernorm")?), None),
+            NormPlace::After => (None, Some(norm("post_feedforward_layernorm")?)),
+            NormPlace::Around => (Some(norm("pre_feedforward_layernorm")?), Some(norm("post_feedforward_layernorm")?)),
         };
         Ok(DecoderBlock {
-            attention_norm: loader.rms_norm(&format!("{name}.input_layernorm"))?,
-            attention: Attention {
-                heads,
-                scale: heads.inverse_root(),
-                causal: true,
-                sliding_window: config.sliding_windows[layer],
-                qkv: loader.stacked(&qkv, hidden, self.qkv_bias)?,
-                output: loader.linear(&attention("o_proj"), hidden, queries, self.output_bias)?,
-                head_norms,
-                rope,
-            },
-            mlp_norm: loader.rms_norm(&format!("{name}.post_attention_layernorm"))?,
-            mlp: Mlp::Gated {
-                gate_up: loader.stacked(&gate_up, hidden, self.mlp_bias)?,
-                down: loader.linear(&mlp("down_proj"), hidden, inner, self.mlp_bias)?,
+            attention_norm: before_attention,
+            attention: self.attention(loader, &format!("{name}.self_attn"), layer, (ropes, after_attention))?,
+            mlp_norm: before_mlp,
+            mlp: match self.mixture {
+                Some(mixture) if mixture.is_sparse(loader.config, layer)? => Mlp::Experts(mixture.load(loader, name)?),
+                _ => self.mlp(loader, &format!("{name}.mlp"), after_mlp)?,
             },
         })
+    }
+
+    fn attention<B: Backend>(
+        &self,
+        loader: &WeightLoader<'_, B>,
+        name: &str,
+        layer: usize,
+        (ropes, norm): (&Ropes<B>, Option<Norm<B>>),
+    ) -> Result<Attention<B>, ModelError> {
+        let (heads, hidden) = (loader.heads(), loader.config.hidden_size);
+        let (queries, keys) = (heads.num_heads * heads.head_dim, heads.num_kv_heads * heads.head_dim);
+        let named = |projection: &str| format!("{name}.{projection}");
+        let qkv = match self.projections {
+            Projections::Apart => {
+                let qkv = [(named("q_proj"), queries), (named("k_proj"), keys), (named("v_proj"), keys)];
+                loader.stacked(&qkv, hidden, self.qkv_bias)?
+            }
+            Projections::Fused => loader.linear(&named("qkv_proj"), queries + 2 * keys, hidden, self.qkv_bias)?,
+        };
+        let head_norms = match self.head_norms {
+            None => None,
+            Some(span) => {
+                let (query, key) = match span {
+                    NormSpan::Head => (heads.head_dim, heads.head_dim),
+                    NormSpan::AllHeads => (queries, keys),
+                };
+                Some(HeadNorms {
+                    span,
+                    query: self.gain(loader, &named("q_norm.weight"), query)?,
+                    key: self.gain(loader, &named("k_norm.weight"), key)?,
+                    epsilon: loader.config.norm_epsilon,
+                })
+            }
+        };
+        let sliding_window = loader.config.sliding_windows[layer];
+        Ok(Attention {
+            heads,
+            scale: self.score_scale.unwrap_or_else(|| heads.inverse_root()),
+            score_cap: self.score_cap,
+            causal: true,
+            sliding_window,
+            qkv,
+            output: loader.linear(&named("o_proj"), hidden, queries, self.output_bias)?,
+            residual: self.residual(norm),
+            head_norms,
+            rope: ropes.of_layer(sliding_window),
+        })
+    }
+
+    fn mlp<B: Backend>(
+        &self,
+        loader: &WeightLoader<'_, B>,
+        name: &str,
+        norm: Option<Norm<B>>,
+    ) -> Result<Mlp<B>, ModelError> {
+        let (hidden, inner) = (loader.config.hidden_size, loader.config.intermediate_size);
+        let named = |projection: &str| format!("{name}.{projection}");
+        let gate_up = match self.projections {
+            Projections::Apart => {
+                loader.stacked(&[(named("gate_proj"), inner), (named("up_proj"), inner)], hidden, self.mlp_bias)?
+            }
+            Projections::Fused => loader.linear(&named("gate_up_proj"), 2 * inner, hidden, self.mlp_bias)?,
+        };
+        Ok(Mlp::Gated {
+            gate_up,
+            activation: self.activation.map_or_else(|| loader.activation(), Ok)?,
+            down: loader.linear(&named("down_proj"), hidden, inner, self.mlp_bias)?,
+            residual: self.residual(norm),
+        })
+    }
+
+    fn residual<B: Backend>(&self, norm: Option<Norm<B>>) -> Residual<B> {
+        match (norm, self.residual_scale) {
+            (Some(norm), _) => Residual::Normed(norm),
+            (None, Some(factor)) => Residual::Scaled(factor),
+            (None, None) => Residual::Plain,
+        }
+    }
+
+    fn norm<B: Backend>(&self, loader: &WeightLoader<'_, B>, name: &str) -> Result<Norm<B>, ModelError> {
+        let weight = self.gain(loader, &format!("{name}.weight"), loader.config.hidden_size)?;
+        Ok(Norm::Rms { weight, epsilon: loader.config.norm_epsilon })
+    }
+
+    fn gain<B: Backend>(
+        &self,
+        loader: &WeightLoader<'_, B>,
+        name: &str,
+        length: usize,
+    ) -> Result<B::Vector, ModelError> {
+        match self.norm_gain {
+            NormGain::Stored => loader.vector(name, length),
+            NormGain::OnePlus => loader.vector_plus_one(name, length),
+        }
     }
 }

@@ -30,5 +30,5 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 
 /// The family without any bias.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
-    LlamaFamily { qkv_bias: false, output_bias: false, mlp_bias: false, head_norms: false }.build(loader)
+    LlamaFamily::PLAIN.build(loader)
 }

@@ -3,7 +3,7 @@
 
 use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
 
-use crate::layers::{Attention, Mlp, OutputHead};
+use crate::layers::{Attention, Mlp, OutputHead, Residual};
 use crate::{Backend, CausalModel, ForwardInput, Linear, ModelError, Norm, WeightLoader};
 
 /// Rows in front of the first position, left over from a padding scheme.
@@ -160,10 +160,12 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, options: &BlockOp
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            score_cap: None,
             causal: true,
             sliding_window: None,
             qkv: loader.stacked(&qkv, hidden, options.bias)?,
             output: loader.linear(&format!("{name}.self_attn.out_proj"), hidden, hidden, options.bias)?,
+            residual: Residual::Plain,
             head_norms: None,
             rope: None,
         },

@@ -31,5 +31,5 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 
 /// The family with biases on the projections into attention only.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
-    LlamaFamily { qkv_bias: true, output_bias: false, mlp_bias: false, head_norms: false }.build(loader)
+    LlamaFamily { qkv_bias: true, ..LlamaFamily::PLAIN }.build(loader)
 }

@@ -3,7 +3,7 @@
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
-use crate::{Backend, CausalModel, ModelError, WeightLoader};
+use crate::{Backend, CausalModel, ModelError, NormSpan, WeightLoader};
 
 /// `Qwen3Config`.
 pub(crate) const CLASS: ConfigClass = ConfigClass {
@@ -31,6 +31,11 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 /// The family with head norms; biases, if any, on all four attention projections.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
     let attention_bias = loader.config.document.flag("attention_bias", false)?;
-    LlamaFamily { qkv_bias: attention_bias, output_bias: attention_bias, mlp_bias: false, head_norms: true }
-        .build(loader)
+    LlamaFamily {
+        qkv_bias: attention_bias,
+        output_bias: attention_bias,
+        head_norms: Some(NormSpan::Head),
+        ..LlamaFamily::PLAIN
+    }
+    .build(loader)
 }

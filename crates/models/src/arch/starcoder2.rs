@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead};
+use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `Starcoder2Config`.
@@ -36,7 +36,8 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
     let config = loader.config;
     let bias = config.document.flag("use_bias", true)?;
     let base = loader.base("model");
-    let rope = loader.rope()?.map(Arc::new);
+    loader.expect_whole_heads_rotated()?;
+    let rope = loader.partial_rope()?.map(Arc::new);
     let embedding = format!("{base}embed_tokens.weight");
     let shape = [config.vocab_size, config.hidden_size];
     let head = OutputHead::load(loader, &embedding, "lm_head.weight", shape, config.tie_word_embeddings)?;
@@ -44,7 +45,7 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
         .map(|layer| block(loader, &format!("{base}layers.{layer}"), layer, bias, rope.clone()))
         .collect::<Result<_, _>>()?;
     let norm = loader.layer_norm(&format!("{base}norm"))?;
-    Ok(Box::new(DecoderStack { head, positions: None, blocks, norm }))
+    Ok(Box::new(DecoderStack { head, positions: None, embedding_scale: None, blocks, norm, length_rope: None }))
 }
 
 fn block<B: Backend>(
@@ -61,18 +62,20 @@ fn block<B: Backend>(
     let attention = |projection: &str| format!("{name}.self_attn.{projection}");
     let qkv = [(attention("q_proj"), queries), (attention("k_proj"), keys), (attention("v_proj"), keys)];
     Ok(DecoderBlock {
-        attention_norm: loader.layer_norm(&format!("{name}.input_layernorm"))?,
+        attention_norm: Some(loader.layer_norm(&format!("{name}.input_layernorm"))?),
         attention: Attention {
             heads,
             scale: heads.inverse_root(),
+            score_cap: None,
             causal: true,
             sliding_window: config.sliding_windows[layer],
             qkv: loader.stacked(&qkv, hidden, bias)?,
             output: loader.linear(&attention("o_proj"), hidden, queries, bias)?,
+            residual: Residual::Plain,
             head_norms: None,
             rope,
         },
-        mlp_norm: loader.layer_norm(&format!("{name}.post_attention_layernorm"))?,
+        mlp_norm: Some(loader.layer_norm(&format!("{name}.post_attention_layernorm"))?),
         mlp: Mlp::Plain {
             up: loader.linear(&format!("{name}.mlp.c_fc"), inner, hidden, bias)?,
             activation: loader.activation()?,

@@ -12,8 +12,8 @@ use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
 use crate::kv_cache::element_type;
 use crate::{
-    Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, MatrixPart, ModelError, Norm, RopeAngles,
-    StoredOrder,
+    Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, LogitsRule, MatrixPart, ModelError, Norm,
+    NormSpan, RopeAngles, StoredOrder,
 };
 
 /// The kernels of one instruction set on one thread pool. Activations are f32, weights f32 or bf16.
@@ -102,6 +102,10 @@ impl Backend for CpuBackend {
         Ok(out)
     }
 
+    fn num_rows(&self, x: &Activations) -> usize {
+        x.rows()
+    }
+
     fn select_rows(&self, x: &Activations, indices: &[i32]) -> Result<Activations, ModelError> {
         let mut out = self.shelf.take(indices.len(), x.features())?;
         for (target, &index) in out.values_mut().chunks_exact_mut(x.features()).zip(indices) {
@@ -131,6 +135,23 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
+    fn scale(&self, x: &mut Activations, factor: f32) -> Result<(), ModelError> {
+        self.kernels.scale(&self.pool, factor, x.values_mut());
+        Ok(())
+    }
+
+    fn add_rows(
+        &self,
+        x: &mut Activations,
+        rows: &Activations,
+        indices: &[i32],
+        factors: &[f32],
+    ) -> Result<(), ModelError> {
+        let width = x.features();
+        self.kernels.add_rows(rows.values(), indices, factors, width, x.values_mut());
+        Ok(())
+    }
+
     fn norm(&self, x: &Activations, norm: &Norm<Self>) -> Result<Activations, ModelError> {
         let mut normed = self.shelf.take(x.rows(), x.features())?;
         let (x, out) = (x.values(), normed.values_mut());
@@ -147,21 +168,15 @@ impl Backend for CpuBackend {
     }
 
     fn activate(&self, x: &mut Activations, activation: Activation) -> Result<(), ModelError> {
-        let activation = match activation {
-            Activation::Silu => KernelActivation::Silu,
-            Activation::Gelu => KernelActivation::Gelu,
-            Activation::GeluTanh => KernelActivation::GeluTanh,
-            Activation::Relu => KernelActivation::Relu,
-            Activation::Tanh => KernelActivation::Tanh,
-        };
-        self.kernels.activate(&self.pool, activation, x.values_mut());
+        self.kernels.activate(&self.pool, kernel_activation(activation), x.values_mut());
         Ok(())
     }
 
-    fn silu_mul(&self, gate_up: &Activations) -> Result<Activations, ModelError> {
+    fn activate_mul(&self, gate_up: &Activations, activation: Activation) -> Result<Activations, ModelError> {
         let width = gate_up.features() / 2;
         let mut out = self.shelf.take(gate_up.rows(), width)?;
-        self.kernels.silu_mul(&self.pool, gate_up.values(), width, out.values_mut());
+        let activation = kernel_activation(activation);
+        self.kernels.activate_mul(&self.pool, activation, gate_up.values(), width, out.values_mut());
         Ok(out)
     }
 
@@ -179,9 +194,16 @@ impl Backend for CpuBackend {
         let queries = columns(0, spec.num_heads);
         let keys = columns(spec.num_heads, spec.num_kv_heads);
         let values = columns(spec.num_heads + spec.num_kv_heads, spec.num_kv_heads);
-        if let Some((query_norm, key_norm, epsilon)) = spec.head_norms {
-            self.kernels.rms_norm_heads(&self.pool, qkv.values_mut(), queries, query_norm, epsilon);
-            self.kernels.rms_norm_heads(&self.pool, qkv.values_mut(), keys, key_norm, epsilon);
+        if let Some(norms) = spec.head_norms {
+            for (layout, weight) in [(queries, &norms.query), (keys, &norms.key)] {
+                let layout = match norms.span {
+                    NormSpan::Head => layout,
+                    NormSpan::AllHeads => {
+                        HeadLayout { num_heads: 1, head_dim: layout.num_heads * layout.head_dim, ..layout }
+                    }
+                };
+                self.kernels.rms_norm_heads(&self.pool, qkv.values_mut(), layout, weight, norms.epsilon);
+            }
         }
         if let Some(table) = spec.rope {
             let furthest = input.positions.iter().copied().max().unwrap_or(0) as usize;
@@ -214,6 +236,7 @@ impl Backend for CpuBackend {
                 cache: &cache.buffer,
                 layout,
                 scale: spec.scale,
+                soft_cap: spec.score_cap,
                 causal: spec.causal,
                 sliding_window: spec.sliding_window,
                 query_start_loc: input.query_start_loc,
@@ -233,6 +256,27 @@ impl Backend for CpuBackend {
 
     fn logits(&self, x: &Activations, head: &PackedMatrix, out: &mut [f32]) -> Result<(), ModelError> {
         self.multiply(x, head, None, out, Epilogue::Store)
+    }
+
+    fn finish_logits(&self, rule: LogitsRule, logits: &mut [f32]) {
+        let cap = rule.soft_cap.unwrap_or(1.0);
+        if rule.factor / cap != 1.0 {
+            self.kernels.scale(&self.pool, rule.factor / cap, logits);
+        }
+        if rule.soft_cap.is_some() {
+            self.kernels.activate(&self.pool, KernelActivation::Tanh, logits);
+            self.kernels.scale(&self.pool, cap, logits);
+        }
+    }
+}
+
+fn kernel_activation(activation: Activation) -> KernelActivation {
+    match activation {
+        Activation::Silu => KernelActivation::Silu,
+        Activation::Gelu => KernelActivation::Gelu,
+        Activation::GeluTanh => KernelActivation::GeluTanh,
+        Activation::Relu => KernelActivation::Relu,
+        Activation::Tanh => KernelActivation::Tanh,
     }
 }
 

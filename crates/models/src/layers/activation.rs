@@ -44,18 +44,4 @@ impl Activation {
             supported: NAMES.iter().map(|(name, _)| *name).collect(),
         })
     }
-
-    /// Checks that a gated feed-forward layer, which is computed with SiLU, is meant to be.
-    ///
-    /// # Errors
-    /// [`ModelError::UnsupportedActivation`] for any other function.
-    pub fn expect_silu(name: &str) -> Result<(), ModelError> {
-        match Activation::from_name(name) {
-            Ok(Activation::Silu) => Ok(()),
-            _ => Err(ModelError::UnsupportedActivation {
-                activation: name.to_string(),
-                supported: vec!["silu", "swish"],
-            }),
-        }
-    }
 }

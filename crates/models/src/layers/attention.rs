@@ -2,13 +2,25 @@
 
 use std::sync::Arc;
 
+use crate::layers::Residual;
 use crate::{AttentionSpec, Backend, ForwardInput, Linear, ModelError};
 
-/// RMS norms of each query and key head.
+/// What a norm of queries or keys is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormSpan {
+    /// Each head by itself: `head_dim` weights.
+    Head,
+    /// All heads of a token together: `heads * head_dim` weights.
+    AllHeads,
+}
+
+/// RMS norms of queries and keys.
 pub struct HeadNorms<B: Backend> {
-    /// `[head_dim]`
+    /// What each is taken over.
+    pub span: NormSpan,
+    /// Of queries, as long as the span.
     pub query: B::Vector,
-    /// `[head_dim]`
+    /// Of keys, as long as the span.
     pub key: B::Vector,
     /// Added to the mean square.
     pub epsilon: f32,
@@ -33,14 +45,17 @@ impl HeadLayout {
 pub(crate) struct Attention<B: Backend> {
     pub(crate) heads: HeadLayout,
     pub(crate) scale: f32,
+    /// Scores become `cap * tanh(score / cap)`.
+    pub(crate) score_cap: Option<f32>,
     /// False in encoders: every token sees its whole sequence.
     pub(crate) causal: bool,
     pub(crate) sliding_window: Option<usize>,
     /// Query, key and value projections, stacked.
     pub(crate) qkv: Linear<B>,
     pub(crate) output: Linear<B>,
+    pub(crate) residual: Residual<B>,
     pub(crate) head_norms: Option<HeadNorms<B>>,
-    /// One table serves all layers.
+    /// One table serves all layers of a kind.
     pub(crate) rope: Option<Arc<B::Rope>>,
 }
 
@@ -59,13 +74,14 @@ impl<B: Backend> Attention<B> {
             num_kv_heads: self.heads.num_kv_heads,
             head_dim: self.heads.head_dim,
             scale: self.scale,
+            score_cap: self.score_cap,
             causal: self.causal,
             sliding_window: self.sliding_window,
-            head_norms: self.head_norms.as_ref().map(|norms| (&norms.query, &norms.key, norms.epsilon)),
+            head_norms: self.head_norms.as_ref(),
             rope: self.rope.as_deref(),
         };
         let qkv = backend.linear(x, &self.qkv)?; // [tokens, (heads + 2 kv_heads) * head_dim]
         let attended = backend.attention(qkv, &spec, input, cache)?; // [tokens, heads * head_dim]
-        backend.add_linear(residual, &attended, &self.output)
+        self.residual.add_linear(backend, residual, &attended, &self.output)
     }
 }

@@ -1,13 +1,15 @@
 //! The pre-norm transformer block and the stack of them that most architectures are.
 
-use crate::layers::{Attention, Mlp, OutputHead};
+use std::sync::Arc;
+
+use crate::layers::{Attention, LengthRope, Mlp, OutputHead};
 use crate::{Backend, CausalModel, ForwardInput, ModelError, Norm};
 
-/// `x += attention(norm(x)); x += mlp(norm(x))`.
+/// `x += attention(norm(x)); x += mlp(norm(x))`, where a norm may be missing.
 pub(crate) struct DecoderBlock<B: Backend> {
-    pub(crate) attention_norm: Norm<B>,
+    pub(crate) attention_norm: Option<Norm<B>>,
     pub(crate) attention: Attention<B>,
-    pub(crate) mlp_norm: Norm<B>,
+    pub(crate) mlp_norm: Option<Norm<B>>,
     pub(crate) mlp: Mlp<B>,
 }
 
@@ -19,10 +21,18 @@ impl<B: Backend> DecoderBlock<B> {
         input: &ForwardInput<'_>,
         cache: &B::KvCache,
     ) -> Result<(), ModelError> {
-        let normed = backend.norm(hidden, &self.attention_norm)?;
-        self.attention.add_to(backend, hidden, &normed, input, cache)?;
-        let normed = backend.norm(hidden, &self.mlp_norm)?;
-        self.mlp.add_to(backend, hidden, &normed)
+        let for_attention = normed(backend, hidden, self.attention_norm.as_ref())?;
+        self.attention.add_to(backend, hidden, &for_attention, input, cache)?;
+        let for_mlp = normed(backend, hidden, self.mlp_norm.as_ref())?;
+        self.mlp.add_to(backend, hidden, &for_mlp)
+    }
+}
+
+/// The norm of each row of `x`, or `x` where there is none.
+pub(crate) fn normed<B: Backend>(backend: &B, x: &B::Tensor, norm: Option<&Norm<B>>) -> Result<B::Tensor, ModelError> {
+    match norm {
+        Some(norm) => backend.norm(x, norm),
+        None => backend.copy(x),
     }
 }
 
@@ -31,8 +41,12 @@ pub(crate) struct DecoderStack<B: Backend> {
     pub(crate) head: OutputHead<B>,
     /// Learned positions `[positions, hidden]`; rotary models have none.
     pub(crate) positions: Option<B::Matrix>,
+    /// What embeddings are multiplied by.
+    pub(crate) embedding_scale: Option<f32>,
     pub(crate) blocks: Vec<DecoderBlock<B>>,
     pub(crate) norm: Norm<B>,
+    /// Rotary positions that depend on how long sequences may be.
+    pub(crate) length_rope: Option<LengthRope<B>>,
 }
 
 impl<B: Backend> CausalModel<B> for DecoderStack<B> {
@@ -43,6 +57,9 @@ impl<B: Backend> CausalModel<B> for DecoderStack<B> {
         caches: &[B::KvCache],
     ) -> Result<Option<B::Tensor>, ModelError> {
         let mut hidden = backend.embed(self.head.embedding(), input.input_ids, 0)?; // [tokens, hidden]
+        if let Some(scale) = self.embedding_scale {
+            backend.scale(&mut hidden, scale)?;
+        }
         if let Some(positions) = &self.positions {
             backend.add(&mut hidden, &backend.embed(positions, input.positions, 0)?)?;
         }
@@ -58,5 +75,12 @@ impl<B: Backend> CausalModel<B> for DecoderStack<B> {
 
     fn head(&self) -> &OutputHead<B> {
         &self.head
+    }
+
+    fn limit_sequences(&mut self, max_tokens: usize) {
+        if let Some(ropes) = &self.length_rope {
+            let rope = ropes.for_sequences_of(max_tokens);
+            self.blocks.iter_mut().for_each(|block| block.attention.rope = Some(Arc::clone(rope)));
+        }
     }
 }

@@ -2,6 +2,15 @@
 
 use crate::{Backend, ModelError, WeightLoader};
 
+/// What a model does to its logits after the output matrix: `cap * tanh(factor * logit / cap)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitsRule {
+    /// What they are multiplied by.
+    pub factor: f32,
+    /// What they cannot pass; `None` = anything.
+    pub soft_cap: Option<f32>,
+}
+
 /// The embedding and the output matrix, both `[vocab, width]`.
 pub struct OutputHead<B: Backend> {
     /// Of token ids; also of logits where there is no `output`.
@@ -9,6 +18,7 @@ pub struct OutputHead<B: Backend> {
     /// Of logits, where it is another matrix.
     output: Option<B::Matrix>,
     width: usize,
+    logits_rule: Option<LogitsRule>,
 }
 
 impl<B: Backend> OutputHead<B> {
@@ -29,11 +39,16 @@ impl<B: Backend> OutputHead<B> {
                 _ => Some(embedding),
             };
             if let Some(stored) = stored {
-                return Ok(OutputHead { embedding: loader.embedding(stored, shape)?, output: None, width });
+                return Ok(OutputHead {
+                    embedding: loader.embedding(stored, shape)?,
+                    output: None,
+                    width,
+                    logits_rule: None,
+                });
             }
         }
         let (embedding, output) = (loader.embedding(embedding, shape)?, loader.embedding(output, shape)?);
-        Ok(OutputHead { embedding, output: Some(output), width })
+        Ok(OutputHead { embedding, output: Some(output), width, logits_rule: None })
     }
 
     pub(crate) fn embedding(&self) -> &B::Matrix {
@@ -43,6 +58,16 @@ impl<B: Backend> OutputHead<B> {
     /// The output matrix.
     pub fn matrix(&self) -> &B::Matrix {
         self.output.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// The same with something to do to the logits.
+    pub(crate) fn with_logits_rule(self, logits_rule: Option<LogitsRule>) -> OutputHead<B> {
+        OutputHead { logits_rule, ..self }
+    }
+
+    /// What is done to the logits, if anything.
+    pub fn logits_rule(&self) -> Option<LogitsRule> {
+        self.logits_rule
     }
 
     /// Width of what the output matrix multiplies: the last hidden states.

@@ -36,15 +36,15 @@ impl RopeAngles {
     pub fn new(config: &RopeConfig, rotated: usize, trained_length: usize) -> RopeAngles {
         let plain = inverse_frequencies(config.theta, rotated);
         let mut angles = RopeAngles { frequencies: plain, magnitude: 1.0, dynamic: None };
-        match config.scaling {
+        match &config.scaling {
             RopeScaling::None => {}
             RopeScaling::Linear { factor } => {
-                angles.frequencies.iter_mut().for_each(|frequency| *frequency /= factor as f32);
+                angles.frequencies.iter_mut().for_each(|frequency| *frequency /= *factor as f32);
             }
-            RopeScaling::Dynamic { factor } => {
+            &RopeScaling::Dynamic { factor } => {
                 angles.dynamic = Some(DynamicBase { theta: config.theta, factor, trained_length, rotated });
             }
-            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+            &RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
                 let original = original_max_position_embeddings as f64;
                 for frequency in &mut angles.frequencies {
                     *frequency = llama3_frequency(*frequency, factor, low_freq_factor, high_freq_factor, original);
@@ -54,8 +54,26 @@ impl RopeAngles {
                 angles.magnitude = yarn_magnitude(&config.scaling);
                 yarn_frequencies(config, &mut angles.frequencies);
             }
+            RopeScaling::LongRope { long_factor, attention_factor, .. } => {
+                angles.magnitude = *attention_factor as f32;
+                stretch_each(&mut angles.frequencies, long_factor);
+            }
         }
         angles
+    }
+
+    /// Under LongRoPE, where [`RopeAngles::new`] has the angles of sequences that may pass the trained length: the trained
+    /// length, and the angles of sequences that never do.
+    pub fn within_trained_length(config: &RopeConfig, rotated: usize) -> Option<(usize, RopeAngles)> {
+        let RopeScaling::LongRope { short_factor, attention_factor, original_max_position_embeddings, .. } =
+            &config.scaling
+        else {
+            return None;
+        };
+        let mut frequencies = inverse_frequencies(config.theta, rotated);
+        stretch_each(&mut frequencies, short_factor);
+        let angles = RopeAngles { frequencies, magnitude: *attention_factor as f32, dynamic: None };
+        Some((*original_max_position_embeddings, angles))
     }
 
     /// Elements of each head that are rotated: twice the number of frequencies.
@@ -96,6 +114,13 @@ fn inverse_frequencies(theta: f64, rotated: usize) -> Vec<f32> {
         1.0 / theta.powf(f64::from(exponent)) as f32
     };
     (0..rotated / 2).map(frequency).collect()
+}
+
+/// LongRoPE: each wavelength has its factor, of which there are as many.
+fn stretch_each(frequencies: &mut [f32], factors: &[f64]) {
+    for (frequency, &factor) in frequencies.iter_mut().zip(factors) {
+        *frequency = 1.0 / (factor as f32 * (1.0 / *frequency));
+    }
 }
 
 /// Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, those between blended.

@@ -32,6 +32,10 @@ pub(super) fn attend(
             spec.head_dim,
         ))?; // [kv_heads, group * count, head_dim]
         let scores = (queries.matmul(&keys.transpose(1, 2)?)? * f64::from(spec.scale))?;
+        let scores = match spec.score_cap {
+            Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
+            None => scores,
+        };
         let scores = scores.reshape((spec.num_heads, count, length))?;
         let scores = match spec.causal {
             true => {

@@ -7,8 +7,8 @@ use super::attention::attend;
 use super::cache::write_rows;
 use crate::kv_cache::element_type;
 use crate::{
-    Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, MatrixPart, ModelError, Norm, RopeAngles,
-    StoredOrder,
+    Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, LogitsRule, MatrixPart, ModelError, Norm,
+    NormSpan, RopeAngles, StoredOrder,
 };
 
 /// candle on the CPU in f32, whatever the checkpoint is stored in.
@@ -58,6 +58,10 @@ impl Backend for ReferenceBackend {
         Ok(table.index_select(&Tensor::from_vec(rows, length, &Device::Cpu)?, 0)?) // [tokens, inputs]
     }
 
+    fn num_rows(&self, x: &Tensor) -> usize {
+        x.dim(0).unwrap_or(0)
+    }
+
     fn select_rows(&self, x: &Tensor, indices: &[i32]) -> Result<Tensor, ModelError> {
         self.embed(x, indices, 0)
     }
@@ -84,6 +88,20 @@ impl Backend for ReferenceBackend {
         Ok(())
     }
 
+    fn scale(&self, x: &mut Tensor, factor: f32) -> Result<(), ModelError> {
+        *x = (&*x * f64::from(factor))?;
+        Ok(())
+    }
+
+    fn add_rows(&self, x: &mut Tensor, rows: &Tensor, indices: &[i32], factors: &[f32]) -> Result<(), ModelError> {
+        let factors = Tensor::from_slice(factors, (factors.len(), 1), &Device::Cpu)?;
+        let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+        let length = indices.len();
+        let indices = Tensor::from_vec(indices, length, &Device::Cpu)?;
+        *x = x.index_add(&indices, &rows.broadcast_mul(&factors)?, 0)?;
+        Ok(())
+    }
+
     fn norm(&self, x: &Tensor, norm: &Norm<Self>) -> Result<Tensor, ModelError> {
         match norm {
             Norm::Rms { weight, epsilon } => rms_norm(x, weight, *epsilon),
@@ -97,19 +115,13 @@ impl Backend for ReferenceBackend {
     }
 
     fn activate(&self, x: &mut Tensor, activation: Activation) -> Result<(), ModelError> {
-        *x = match activation {
-            Activation::Silu => x.silu()?,
-            Activation::Gelu => x.gelu_erf()?,
-            Activation::GeluTanh => x.gelu()?,
-            Activation::Relu => x.relu()?,
-            Activation::Tanh => x.tanh()?,
-        };
+        *x = activated(x, activation)?;
         Ok(())
     }
 
-    fn silu_mul(&self, gate_up: &Tensor) -> Result<Tensor, ModelError> {
+    fn activate_mul(&self, gate_up: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
         let halves = gate_up.chunk(2, D::Minus1)?;
-        Ok(halves[0].silu()?.mul(&halves[1])?)
+        Ok(activated(&halves[0], activation)?.mul(&halves[1])?)
     }
 
     fn attention(
@@ -127,9 +139,15 @@ impl Backend for ReferenceBackend {
         let mut queries = heads(0, spec.num_heads)?; // [tokens, heads, head_dim]
         let mut keys = heads(spec.num_heads, spec.num_kv_heads)?; // [tokens, kv_heads, head_dim]
         let values = heads(spec.num_heads + spec.num_kv_heads, spec.num_kv_heads)?;
-        if let Some((query_norm, key_norm, epsilon)) = spec.head_norms {
-            queries = rms_norm(&queries, query_norm, epsilon)?;
-            keys = rms_norm(&keys, key_norm, epsilon)?;
+        if let Some(norms) = spec.head_norms {
+            for (x, weight) in [(&mut queries, &norms.query), (&mut keys, &norms.key)] {
+                let shape = x.dims3()?;
+                let spanned = match norms.span {
+                    NormSpan::Head => x.clone(),
+                    NormSpan::AllHeads => x.reshape((tokens, shape.1 * shape.2))?,
+                };
+                *x = rms_norm(&spanned, weight, norms.epsilon)?.reshape(shape)?;
+            }
         }
         if let Some(angles) = spec.rope {
             queries = rotate(&queries, angles, input.positions)?;
@@ -149,6 +167,23 @@ impl Backend for ReferenceBackend {
         out.copy_from_slice(&logits);
         Ok(())
     }
+
+    fn finish_logits(&self, rule: LogitsRule, logits: &mut [f32]) {
+        for logit in logits {
+            let scaled = *logit * rule.factor;
+            *logit = rule.soft_cap.map_or(scaled, |cap| cap * (scaled / cap).tanh());
+        }
+    }
+}
+
+fn activated(x: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluTanh => x.gelu()?,
+        Activation::Relu => x.relu()?,
+        Activation::Tanh => x.tanh()?,
+    })
 }
 
 /// The view's numbers in f32; exact.

@@ -172,9 +172,10 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
     ) -> PagedSession<B> {
         let directory = ModelDirectory::open(&FileSystem, path).unwrap();
         let config = read_config(&directory.config).unwrap();
-        let Model::Causal(model) = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model else {
+        let Model::Causal(mut model) = load(&backend, &config, &directory.tensors, &|_| {}).unwrap().model else {
             panic!("{} is no decoder", path.display())
         };
+        model.limit_sequences(max_tokens);
         let blocks_per_sequence = max_tokens.div_ceil(block_size);
         let num_blocks = 1 + blocks_per_sequence * num_sequences;
         let (num_kv_heads, head_dim) = (config.num_key_value_heads, config.head_dim);

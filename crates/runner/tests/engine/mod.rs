@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use quire_core::{EngineConfig, EngineCore, InputBatchBuffer, InputBatchView, Request, SampledTokens};
-use quire_runner::{CandleRunner, FileSystem, HostTensor, ModelOutput, RunnerOptions};
+use quire_runner::{BatchLimits, CandleRunner, FileSystem, HostTensor, ModelOutput, RunnerOptions};
 
 /// How the engine is set up.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,9 @@ pub(crate) fn generate(runner: &mut CandleRunner, setup: &Setup, jobs: &[Job]) -
     let layers: Vec<HostTensor> =
         (0..spec.num_layers).map(|_| HostTensor::zeros(&spec.shape(setup.num_blocks), spec.dtype).unwrap()).collect();
     let sliding_window = info.sliding_window.map(|window| window as u32);
+    let max_logits_rows = setup.max_num_seqs as usize;
+    let max_num_batched_tokens = setup.step_tokens as usize;
+    runner.profile(&BatchLimits { max_num_batched_tokens, max_logits_rows, max_model_len: longest as usize });
     runner.bind_kv_cache(&layers).unwrap();
     runner.warmup().unwrap();
     let mut core = EngineCore::new(EngineConfig {

@@ -1,0 +1,52 @@
+//! Granite 3: Llama with factors on embeddings, scores, what a layer adds, and logits. <https://arxiv.org/abs/2408.13359>
+
+use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
+
+use super::llama_family::LlamaFamily;
+use crate::{Backend, CausalModel, LogitsRule, ModelError, WeightLoader};
+
+/// `GraniteConfig`.
+pub(crate) const CLASS: ConfigClass = ConfigClass {
+    model_type: "granite",
+    names: FieldNames::LLAMA,
+    vocab_size: 32_000,
+    hidden_size: 4_096,
+    intermediate_size: Some(11_008),
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: None,
+    head_dim: None,
+    max_position_embeddings: 2_048,
+    positions_after_pad: false,
+    activation: "silu",
+    norm_epsilon: 1e-6,
+    tie_word_embeddings: false,
+    bos_token_id: Some(1),
+    eos_token_id: Some(2),
+    pad_token_id: None,
+    rotary: Some(RotaryFields::LLAMA),
+    sliding_window: SlidingWindowRule::Never,
+};
+
+/// The family with its four factors; logits are divided by theirs.
+pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
+    let document = &loader.config.document;
+    let factor = |field: &'static str| -> Result<f32, ModelError> { Ok(document.number(field)?.unwrap_or(1.0) as f32) };
+    let unless_one = |field: &'static str| Ok::<_, ModelError>(Some(factor(field)?).filter(|&factor| factor != 1.0));
+    let logits_scaling = factor("logits_scaling")?;
+    if logits_scaling == 0.0 {
+        return Err(document.invalid_text("logits_scaling", "0".to_string(), "a number that is not 0").into());
+    }
+    let attention_bias = document.flag("attention_bias", false)?;
+    LlamaFamily {
+        qkv_bias: attention_bias,
+        output_bias: attention_bias,
+        mlp_bias: document.flag("mlp_bias", false)?,
+        score_scale: Some(factor("attention_multiplier")?),
+        embedding_scale: unless_one("embedding_multiplier")?,
+        residual_scale: unless_one("residual_multiplier")?,
+        logits_rule: Some(LogitsRule { factor: 1.0 / logits_scaling, soft_cap: None }),
+        ..LlamaFamily::PLAIN
+    }
+    .build(loader)
+}
