@@ -5,7 +5,7 @@ import { type EngineError, InternalError, OutOfMemoryError } from '../../errors.
 
 type Callable = (this: unknown, ...values: unknown[]) => unknown
 
-/** Wraps every function, method and static method that the module exports. */
+/** Wraps every function, constructor, method and static method that the module exports. */
 export function guardExports(
   exports: Readonly<Record<string, unknown>>,
   describe: () => string | undefined,
@@ -27,7 +27,7 @@ export function guardExports(
       if (!isClass(value)) return [name, guard(name, value as Callable)]
       guardMembers(name, value, guard)
       guardMembers(name, value.prototype, guard)
-      return [name, value]
+      return [name, guardConstructor(name, value, guard)]
     }),
   )
 }
@@ -41,6 +41,12 @@ function guardMembers(owner: string, members: object, guard: (name: string, call
       writable: true,
     })
   }
+}
+
+/** The same class; a Proxy, because what makes objects of it inside of the module must not go through the door. */
+function guardConstructor(name: string, value: object, guard: (name: string, call: Callable) => Callable): object {
+  const construct = (...given: unknown[]) => Reflect.construct(...(given as Parameters<typeof Reflect.construct>))
+  return new Proxy(value, { construct: guard(`new ${name}`, construct) as Required<ProxyHandler<object>>['construct'] })
 }
 
 /** wasm-bindgen's own members. */
