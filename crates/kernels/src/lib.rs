@@ -43,6 +43,8 @@ mod reduce;
 mod rope;
 mod rows;
 mod shared_buffer;
+#[cfg(target_arch = "wasm32")]
+mod simd128_tile;
 #[cfg(test)]
 mod testing;
 mod thread_pool;

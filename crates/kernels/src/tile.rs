@@ -102,11 +102,11 @@ impl TileTable {
             // 32 registers of 4 lanes: at most 24 sums.
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => table!(f32_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
-            // 16 registers of 4 lanes on most CPUs below: at most 12 sums.
+            // 16 registers of 4 lanes on most CPUs below: 8 sums at a time, and what they are made of.
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            Isa::RelaxedSimd => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1),
+            Isa::RelaxedSimd => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(target_arch = "wasm32")]
-            Isa::Simd128 => table!(f32_simd128, F32; 1 => 2, 2 => 1, 3 => 1),
+            Isa::Simd128 => table!(f32_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             _ => table!(f32_scalar, F32; 1 => 1, 2 => 1),
         }
     }
@@ -127,9 +127,9 @@ impl TileTable {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => table!(bf16_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            Isa::RelaxedSimd => table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1),
+            Isa::RelaxedSimd => table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(target_arch = "wasm32")]
-            Isa::Simd128 => table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1),
+            Isa::Simd128 => table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             _ => table!(bf16_scalar, F32; 1 => 1, 2 => 1),
         }
     }
@@ -196,6 +196,17 @@ macro_rules! instance {
     };
 }
 
+/// The same of `simd128_tile`.
+#[cfg(target_arch = "wasm32")]
+macro_rules! wasm_instance {
+    ($name:ident, $body:ident, $relaxed:literal, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const M: usize, const N: usize>(tile: &Tile) {
+            crate::simd128_tile::$body::<$relaxed, M, N>(tile);
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     pub(super) use crate::lanes::{avx2::Avx2Lanes, avx512::Avx512Lanes};
@@ -213,13 +224,13 @@ instance!(f32_neon, f32_tile, crate::lanes::neon::NeonLanes, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(bf16_neon, bf16_tile, crate::lanes::neon::NeonLanes, "neon");
 #[cfg(target_arch = "wasm32")]
-instance!(f32_simd128, f32_tile, crate::lanes::simd128::Simd128Lanes<false>, "simd128");
+wasm_instance!(f32_simd128, f32_tile, false, "simd128");
 #[cfg(target_arch = "wasm32")]
-instance!(bf16_simd128, bf16_tile, crate::lanes::simd128::Simd128Lanes<false>, "simd128");
+wasm_instance!(bf16_simd128, bf16_tile, false, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-instance!(f32_relaxed_simd, f32_tile, crate::lanes::simd128::Simd128Lanes<true>, "simd128,relaxed-simd");
+wasm_instance!(f32_relaxed_simd, f32_tile, true, "simd128,relaxed-simd");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-instance!(bf16_relaxed_simd, bf16_tile, crate::lanes::simd128::Simd128Lanes<true>, "simd128,relaxed-simd");
+wasm_instance!(bf16_relaxed_simd, bf16_tile, true, "simd128,relaxed-simd");
 instance!(f32_scalar, f32_tile, crate::lanes::scalar::ScalarLanes);
 instance!(bf16_scalar, bf16_tile, crate::lanes::scalar::ScalarLanes);
 

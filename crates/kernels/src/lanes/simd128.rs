@@ -50,7 +50,7 @@ unsafe fn transpose_4(rows: [v128; 4]) -> [v128; 4] {
 #[cfg(feature = "relaxed-simd")]
 #[inline]
 #[target_feature(enable = "simd128,relaxed-simd")]
-fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
+pub(crate) fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
     f32x4_relaxed_madd(a, b, c)
 }
 
@@ -58,7 +58,7 @@ fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
 #[cfg(not(feature = "relaxed-simd"))]
 #[inline]
 #[target_feature(enable = "simd128")]
-fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
+pub(crate) fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
     f32x4_add(f32x4_mul(a, b), c)
 }
 
