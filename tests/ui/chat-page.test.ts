@@ -3,6 +3,7 @@
 import anyTest, { type ExecutionContext } from 'ava'
 import type { Page, Route } from 'playwright-core'
 import { allFree, type ListeningServer, listen } from '../openai/test-server.js'
+import { until } from '../server/served-engine.js'
 import { findChromium, TestBrowser, type Visit, type VisitOptions } from './browser.js'
 
 const chromium = findChromium(process.env)
@@ -71,10 +72,31 @@ async function script(page: Page, events: readonly unknown[], end = 'data: [DONE
   await page.route('**/v1/chat/completions', route => route.fulfill({ contentType: 'text/event-stream', body }))
 }
 
+/** Lets the engine make a little of an answer, and stops it before the answer ends. */
+async function makeSome(): Promise<void> {
+  const before = server.engine.stats().numGeneratedTokens
+  server.engine.resume()
+  await until('some tokens', () => server.engine.stats().numGeneratedTokens > before + 4 * CHOICES)
+  await server.engine.pause('keep')
+}
+
+const CHOICES = 64
+
 /** Asks the server for more choices than the page shows: it takes its time. */
 function withChoices(n: number, fields: object = {}) {
   return (route: Route) =>
     route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ...fields, n }) })
+}
+
+/** Has the server answer until it is told otherwise, however long a page takes to look. */
+async function keepBusy(signal: AbortSignal): Promise<void> {
+  const body = JSON.stringify({ prompt: 'Once upon a time', n: CHOICES, max_tokens: 400, ignore_eos: true })
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body, signal }
+  while (!signal.aborted) {
+    await fetch(`${server.baseUrl}/completions`, init)
+      .then(response => response.text())
+      .catch(() => {})
+  }
 }
 
 function chunk(delta: object, tokens?: readonly object[], finish: string | null = null): object {
@@ -95,12 +117,19 @@ test('an answer streams into the page, and the conversation goes on', async (t, 
       if (answer !== null) lengths.push(answer.textContent.length)
     }).observe(document.getElementById('transcript'), { childList: true, subtree: true })
   `)
-  await page.route('**/v1/chat/completions', withChoices(64))
-  const story = await ask(page, 'Tell me a short story.')
+  await page.route('**/v1/chat/completions', withChoices(CHOICES, { ignore_eos: true, max_tokens: 200 }))
+  await send(page, 'Tell me a short story.')
+  const shown = async () => (await page.evaluate<number[]>('lengths')).filter(length => length > 0)
+  for (let count = 1; count <= 4; count += 1) {
+    await makeSome()
+    while (new Set(await shown()).size < count) await page.waitForTimeout(20)
+  }
+  server.engine.resume()
+  const story = await answered(page)
   await page.unroute('**/v1/chat/completions')
   t.true(story.length > 40, story)
-  const lengths = await page.evaluate<number[]>('lengths')
-  t.true(new Set(lengths.filter(length => length > 0 && length < story.length)).size > 0, lengths.join())
+  const lengths = await shown()
+  t.true(new Set(lengths.filter(length => length < story.length)).size > 3, lengths.join())
   t.regex((await page.textContent('.answer .facts')) ?? '', /^\d+ tokens · [\d,]+ tokens\/s · first after [\d,]+ ms/)
 
   const next = page.waitForRequest('**/v1/chat/completions')
@@ -117,10 +146,10 @@ test('an answer streams into the page, and the conversation goes on', async (t, 
 })
 
 test('Stop ends the request in the engine', async (t, { page }) => {
-  // Long and slow enough to be stopped in any case: the model would end by itself.
-  await page.route('**/v1/chat/completions', withChoices(80, { ignore_eos: true }))
+  await page.route('**/v1/chat/completions', withChoices(CHOICES, { ignore_eos: true }))
   for (const how of ['click', 'Escape']) {
     await send(page, 'Tell me a short story.')
+    await makeSome()
     await page.locator('.answer:last-child > .text', { hasText: /./ }).waitFor()
     t.true(server.engine.stats().numRunning > 0)
     t.false(await page.isVisible('#send'))
@@ -130,6 +159,7 @@ test('Stop ends the request in the engine', async (t, { page }) => {
     t.is(await page.textContent('.answer:last-child .facts').then(text => text?.split(' · ').at(-1)), 'stopped')
     t.true(await allFree(server.engine))
     t.true(await page.isVisible('#send'))
+    server.engine.resume()
   }
 })
 
@@ -233,12 +263,13 @@ test('probabilities are shown for the token under the pointer, and by the arrow 
 test('the metrics are live', async (t, { page }) => {
   await page.locator('#metric-rate', { hasText: /^0$/ }).waitFor()
   t.deepEqual(await page.locator('#metrics dd').allTextContents(), ['0', '0', '0%', '0'])
-  await page.route('**/v1/chat/completions', withChoices(128, { ignore_eos: true }))
-  await send(page, 'Tell me a short story.')
+  const stop = new AbortController()
+  const busy = keepBusy(stop.signal)
   for (const name of ['running', 'kv', 'rate']) {
     await page.locator(`#metric-${name}`, { hasText: /[1-9]/ }).waitFor()
   }
-  await page.click('#stop')
+  stop.abort()
+  await busy
   await page.locator('#metric-running', { hasText: /^0$/ }).waitFor()
   t.true(await allFree(server.engine))
 })
