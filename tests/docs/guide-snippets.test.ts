@@ -34,8 +34,8 @@ const scripts = named.filter(({ language, name }) => language === 'sh' && name !
 
 /** Why a program is not run. */
 const notRun: Readonly<Record<string, string>> = {
-  'browser/page.ts': 'it needs a page in a browser',
-  'browser/downloads.ts': 'it needs a page in a browser',
+  'browser/page.ts': 'it needs a page in a browser: tests/web/guide.test.ts runs it there',
+  'browser/downloads.ts': 'it needs a page in a browser: tests/web/guide.test.ts runs it there',
   'choose-a-framework/register.ts': 'it imports a plugin and prints nothing; its types are checked',
 }
 
