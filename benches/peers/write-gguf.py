@@ -1,10 +1,10 @@
 """Writes the tensors of a bfloat16 safetensors checkpoint (Llama architecture) into a copy of a GGUF file's metadata.
 
-usage: write-gguf.py SOURCE.gguf MODEL_DIRECTORY OUT.gguf       (needs: gguf, numpy)
+usage: write-gguf.py SOURCE.gguf MODEL_DIRECTORY OUT.gguf [--type bf16|f16]       (needs: gguf, numpy)
 """
+import argparse
 import json
 import struct
-import sys
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType
@@ -33,13 +33,18 @@ def read_bfloat16(path: str) -> dict[str, np.ndarray]:
     return tensors
 
 
+def widened(weight: np.ndarray) -> np.ndarray:
+    """The bits of bfloat16 as float32."""
+    return (weight.astype(np.uint32) << 16).view(np.float32)
+
+
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rope pairs from Hugging Face's halves to GGUF's neighbours."""
     rows, columns = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def main(source: str, model: str, out: str) -> None:
+def main(source: str, model: str, out: str, is_half: bool) -> None:
     reader = GGUFReader(source)
     config = json.load(open(f"{model}/config.json"))
     tensors = read_bfloat16(f"{model}/model.safetensors")
@@ -52,7 +57,7 @@ def main(source: str, model: str, out: str) -> None:
             writer.add_array(field.name, field.contents())
         else:
             writer.add_key_value(field.name, field.contents(), kind)
-    writer.add_file_type(LlamaFileType.MOSTLY_BF16)
+    writer.add_file_type(LlamaFileType.MOSTLY_F16 if is_half else LlamaFileType.MOSTLY_BF16)
     for tensor in reader.tensors:
         parts = tensor.name.split(".")
         name = f"model.layers.{parts[1]}.{NAMES[parts[2]]}" if parts[0] == "blk" else NAMES[parts[0]]
@@ -62,7 +67,9 @@ def main(source: str, model: str, out: str) -> None:
         if parts[-2] == "attn_k":
             weight = interleaved(weight, config["num_key_value_heads"])
         if weight.ndim == 1:  # norms stay float32, as llama.cpp's own converter writes them
-            writer.add_tensor(tensor.name, (weight.astype(np.uint32) << 16).view(np.float32))
+            writer.add_tensor(tensor.name, widened(weight))
+        elif is_half:
+            writer.add_tensor(tensor.name, widened(weight).astype(np.float16))
         else:
             writer.add_tensor(tensor.name, np.ascontiguousarray(weight).view(np.uint8), raw_dtype=GGMLQuantizationType.BF16)
     writer.write_header_to_file()
@@ -72,4 +79,9 @@ def main(source: str, model: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser()
+    for name in ("source", "model", "out"):
+        parser.add_argument(name)
+    parser.add_argument("--type", choices=("bf16", "f16"), default="bf16")
+    arguments = parser.parse_args()
+    main(arguments.source, arguments.model, arguments.out, arguments.type == "f16")

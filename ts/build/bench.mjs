@@ -1,5 +1,5 @@
-// `npm run bench [-- micro|engine|serving|frameworks|peers ...]`: builds, then runs the benches of the named folders (micro and engine
-// when none is named: frameworks wants their environments, peers installs other engines). Results are printed; what is worth
+// `npm run bench [-- micro|engine|serving|frameworks|peers|browser ...]`: builds, then runs the benches of the named folders (micro and engine
+// when none is named: frameworks wants their environments, peers and browser install other engines). Results are printed; what is worth
 // keeping goes to benches/results.
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -13,6 +13,7 @@ const KINDS = {
   engine: () => runFolder('engine'),
   serving: () => runFolder('serving'),
   frameworks: () => runFolder('frameworks'),
+  browser: () => mustExecute('benches/browser', process.execPath, [inRoot('benches', 'browser', 'run.mjs')]),
   peers: () => mustExecute('benches/peers', process.execPath, [inRoot('benches', 'peers', 'run.mjs')]),
 }
 
