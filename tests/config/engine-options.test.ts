@@ -10,6 +10,7 @@ const refused: readonly [CreateOptions, string][] = [
   [{ model: '' }, 'model'],
   [{ model: 5 as unknown as string }, 'model'],
   [{ dtype: 'int3' as 'auto' }, 'dtype'],
+  [{ quantization: 8 as unknown as string }, 'quantization'],
   [{ device: 'toaster' }, 'device'],
   [{ threads: 0 }, 'threads'],
   [{ maxModelLen: 1 }, 'maxModelLen'],

@@ -143,7 +143,6 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [['--enable-lora'], /--enable-lora is a flag of vLLM that Quire does not have\. Adapters/],
   [['--speculative-config', 'ngram'], /--speculative-config is not valid JSON/],
   [['--speculative-config', '[]'], /needs a JSON object/],
-  [['--quantization', 'awq'], /--quantization can only be none here, got 'awq'/],
   [['--pipeline-parallel-size=2'], /can only be 1 here, got '2'/],
   [['--port', 'many'], /--port needs a number/],
   [['--port'], /--port needs a value/],

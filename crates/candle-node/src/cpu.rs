@@ -1,7 +1,7 @@
 //! What there is to run on, known without loading a model.
 
 use napi_derive::napi;
-use quire_runner::{Isa, architectures, cpu_features};
+use quire_runner::{Isa, Quantization, architectures, cpu_features};
 
 /// The CPU, the kernels that it can run, and the models that the runner knows.
 #[napi(object)]
@@ -14,6 +14,8 @@ pub(crate) struct CpuFacts {
     pub kernels: Vec<String>,
     /// Architectures that can be loaded.
     pub architectures: Vec<String>,
+    /// Formats that weights can be quantised to when they are loaded.
+    pub quantizations: Vec<String>,
 }
 
 /// Looks at the CPU.
@@ -24,5 +26,6 @@ pub(crate) fn cpu_facts() -> CpuFacts {
         features: cpu_features().into_iter().map(str::to_owned).collect(),
         kernels: Isa::available().map(|isa| isa.name().to_owned()).collect(),
         architectures: architectures().into_iter().map(str::to_owned).collect(),
+        quantizations: Quantization::format_names(),
     }
 }

@@ -7,7 +7,7 @@ use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
-use quire_runner::{BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, RunnerOptions};
+use quire_runner::{BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, Quantization, RunnerOptions};
 use serde_json::json;
 
 use crate::embed::{Embed, NativeEmbedBatch};
@@ -22,6 +22,8 @@ use crate::tensor::NativeTensor;
 pub struct NativeRunnerOptions {
     /// 'auto', 'float32' or 'bfloat16'.
     pub dtype: String,
+    /// 'auto', 'none' or one of `cpuFacts().quantizations`; absent = 'auto'.
+    pub quantization: Option<String>,
     /// Threads that compute.
     pub threads: u32,
     /// Kernels of `cpuFacts()`, or 'reference'; absent = the best.
@@ -177,11 +179,13 @@ fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOp
         Failure::new("ERR_INVALID_ARGUMENT", message, json!({ "parameter": parameter, "value": value }))
     };
     let dtype = DTypeChoice::from_name(&options.dtype).ok_or_else(|| refuse("dtype", &options.dtype))?;
+    let quantization = options.quantization.as_deref().unwrap_or("auto");
+    let quantization = Quantization::from_name(quantization).ok_or_else(|| refuse("quantization", quantization))?;
     let (backend, isa) = match options.kernels.as_deref() {
         None => (BackendKind::Cpu, None),
         #[cfg(not(target_family = "wasm"))]
         Some("reference") => (BackendKind::Reference, None),
         Some(name) => (BackendKind::Cpu, Some(Isa::parse(name).map_err(|_| refuse("kernels", name))?)),
     };
-    Ok(RunnerOptions { dtype, threads: options.threads as usize, isa, backend })
+    Ok(RunnerOptions { dtype, quantization, threads: options.threads as usize, isa, backend })
 }

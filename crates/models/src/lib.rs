@@ -13,6 +13,7 @@ mod kv_cache;
 mod layers;
 #[cfg(not(target_family = "wasm"))]
 mod reference;
+mod quantization;
 mod registry;
 mod sequence_limit;
 mod weight_loader;
@@ -27,6 +28,7 @@ pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
+pub use quantization::Quantization;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};
 pub use sequence_limit::max_sequence_tokens;
 pub use weight_loader::WeightLoader;

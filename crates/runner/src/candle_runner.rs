@@ -78,7 +78,8 @@ impl CandleRunner {
             crate::BackendKind::Reference => ElementType::F32,
         };
         let checkpoint = (&config, &directory.tensors);
-        let loaded = RunningModel::load(options.backend, (&kernels, &pool), dtype, checkpoint, progress)?;
+        let weights = (dtype, options.quantization);
+        let loaded = RunningModel::load(options.backend, (&kernels, &pool), weights, checkpoint, progress)?;
         let facts = LoadedFacts {
             dtype: dtype.into(),
             checkpoint_dtype,

@@ -8,7 +8,7 @@ pub fn cpu_features() -> Vec<&'static str> {
         ($detected:ident: $($feature:tt),+) => { $(if std::arch::$detected!($feature) { found.push($feature); })+ };
     }
     #[cfg(target_arch = "x86_64")]
-    look!(is_x86_feature_detected: "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16", "avx512vnni");
+    look!(is_x86_feature_detected: "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16", "avx512vnni", "avxvnni");
     #[cfg(target_arch = "aarch64")]
     look!(is_aarch64_feature_detected: "neon", "bf16", "i8mm", "dotprod");
     // What a module uses was decided when it was built.

@@ -31,7 +31,7 @@ pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, RunnerOptions};
 pub use quire_kernels::Isa;
-pub use quire_models::architectures;
+pub use quire_models::{Quantization, architectures};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,
 };

@@ -1,6 +1,7 @@
 //! What a caller may choose about a runner. Reads no environment.
 
 use quire_kernels::{ElementType, Isa};
+use quire_models::Quantization;
 use quire_weights::DType;
 
 /// The type that weights are held and multiplied in.
@@ -52,6 +53,8 @@ pub enum BackendKind {
 pub struct RunnerOptions {
     /// The type that weights are held in.
     pub dtype: DTypeChoice,
+    /// Whether they are held in blocks. The reference backend widens everything.
+    pub quantization: Quantization,
     /// Threads that compute, the caller of `execute` included; at least 1.
     pub threads: usize,
     /// Instruction set of the kernels; `None` = the best that this CPU has.
@@ -62,6 +65,12 @@ pub struct RunnerOptions {
 
 impl Default for RunnerOptions {
     fn default() -> RunnerOptions {
-        RunnerOptions { dtype: DTypeChoice::Auto, threads: 1, isa: None, backend: BackendKind::Cpu }
+        RunnerOptions {
+            dtype: DTypeChoice::Auto,
+            quantization: Quantization::Stored,
+            threads: 1,
+            isa: None,
+            backend: BackendKind::Cpu,
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use quire_kernels::{ElementType, Kernels, ThreadPool};
 #[cfg(not(target_family = "wasm"))]
 use quire_models::ReferenceBackend;
-use quire_models::{Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, load};
+use quire_models::{
+    Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, Quantization, load,
+};
 use quire_weights::{ModelConfig, SafeTensors};
 
 use crate::BackendKind;
@@ -46,13 +48,14 @@ impl RunningModel {
     pub(crate) fn load(
         kind: BackendKind,
         (kernels, pool): (&Arc<Kernels>, &Arc<ThreadPool>),
-        dtype: ElementType,
+        (dtype, quantization): (ElementType, Quantization),
         (config, tensors): (&ModelConfig, &SafeTensors),
         progress: &dyn Fn(f64),
     ) -> Result<Loaded, ModelError> {
         match kind {
             BackendKind::Cpu => {
-                let backend = CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype);
+                let backend = CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype)
+                    .with_quantization(quantization);
                 let loaded = load(&backend, config, tensors, progress)?;
                 let model = RunningModel::Cpu { backend, model: loaded.model };
                 Ok(Loaded { model, weights_bytes: loaded.weights_bytes, num_parameters: loaded.num_parameters })

@@ -34,7 +34,8 @@ fn numbers(value: &Value) -> Vec<f32> {
 }
 
 fn load(path: &Path, isa: Option<Isa>, backend: BackendKind, dtype: DTypeChoice) -> CandleRunner {
-    CandleRunner::load(&FileSystem, path, &RunnerOptions { dtype, threads: 2, isa, backend }, &|_| {}).unwrap()
+    let options = RunnerOptions { dtype, threads: 2, isa, backend, ..RunnerOptions::default() };
+    CandleRunner::load(&FileSystem, path, &options, &|_| {}).unwrap()
 }
 
 /// Every way to compute: each instruction set, and the reference.

@@ -11,7 +11,7 @@ use golden::{GoldenModel, fixtures, real_models, shared_models, skipped};
 use quire_runner::{BackendKind, DTypeChoice, Isa, RunnerOptions};
 
 fn options(isa: Isa, threads: usize) -> RunnerOptions {
-    RunnerOptions { dtype: DTypeChoice::Float32, threads, isa: Some(isa), backend: BackendKind::Cpu }
+    RunnerOptions { dtype: DTypeChoice::Float32, threads, isa: Some(isa), ..RunnerOptions::default() }
 }
 
 fn jobs(model: &GoldenModel) -> Vec<Job> {

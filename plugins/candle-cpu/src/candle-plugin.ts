@@ -60,12 +60,12 @@ async function open(host: CandleHost, { env }: OpenOptions): Promise<OpenedFrame
   }
 }
 
-function capabilitiesOf({ architectures }: CpuFacts): RunnerCapabilities {
+function capabilitiesOf({ architectures, quantizations }: CpuFacts): RunnerCapabilities {
   return {
     devices: ['cpu'],
     dtypes: ['float32', 'bfloat16'],
     architectures,
-    quantizations: [],
+    quantizations,
     blockSizes: 'any',
     deviceSampling: true,
     pooling: true,

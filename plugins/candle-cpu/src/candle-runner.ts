@@ -69,7 +69,8 @@ export class CandleRunner implements ModelRunner {
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
     const { computeThreads, threads = await computeThreads(path), kernels } = this.#options
-    const options = { dtype: this.#target.dtype, threads, ...(kernels !== undefined && { kernels }) }
+    const { dtype, quantization = 'auto' } = this.#target
+    const options = { dtype, quantization, threads, ...(kernels !== undefined && { kernels }) }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())
     return {

@@ -84,6 +84,13 @@ export const engineRows: readonly OptionRow[] = [
     help: 'auto, float32, bfloat16 or float16 (default: auto)',
     engine: 'dtype',
   },
+  {
+    name: 'quantization',
+    kind: 'text',
+    value: 'FORMAT',
+    help: 'auto, none, or how to quantise weights: q8_0, q4_0, ... (default: auto)',
+    engine: 'quantization',
+  },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
   {
     name: 'tensor-parallel-size',

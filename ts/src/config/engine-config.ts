@@ -39,6 +39,11 @@ export interface EngineOptions {
   readonly device?: string
   /** Type to compute in. Default 'auto': the checkpoint's, where the device has it. */
   readonly dtype?: DTypeOption
+  /**
+   * Whether weights are held in blocks of small whole numbers: 'auto' keeps those that the checkpoint stores so, 'none' widens them,
+   * `q8_0`, `q4_0` and the like quantise the others as they are loaded, on frameworks that do. Default 'auto'.
+   */
+  readonly quantization?: string
   /** Compute threads on a CPU device. Default: all cores, or as few as the smallest models pay for. */
   readonly threads?: number
   /** Ranks that share the model's heads and layers' columns, one device each. Default 1. */
@@ -91,6 +96,7 @@ export interface ModelConfig {
   readonly tokenizerPath: string | undefined
   readonly chatTemplate: string | undefined
   readonly dtype: DTypeOption
+  readonly quantization: string
   readonly maxModelLen: number | undefined
   readonly generationConfig: 'auto' | 'none'
   readonly seed: number | undefined
@@ -150,6 +156,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   framework: true,
   device: true,
   dtype: true,
+  quantization: true,
   threads: true,
   tensorParallelSize: true,
   enforceEager: true,
@@ -208,6 +215,7 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       tokenizerPath: check.boolean('loadTokenizer', options.loadTokenizer ?? true) ? ownTokenizer : undefined,
       chatTemplate: check.optional(check.string, 'chatTemplate', options.chatTemplate),
       dtype: check.choice('dtype', options.dtype ?? 'auto', dtypes),
+      quantization: check.string('quantization', options.quantization ?? 'auto'),
       maxModelLen: optionalInteger('maxModelLen', options.maxModelLen, 2),
       generationConfig: check.choice('generationConfig', options.generationConfig ?? 'auto', ['auto', 'none']),
       seed: options.seed === undefined ? undefined : check.safeInteger('seed', options.seed),

@@ -122,6 +122,7 @@ export class LoopHost implements LoopPort {
       {
         modelPath: model.path,
         dtype: model.dtype,
+        quantization: model.quantization,
         threads: device.threads,
         eager: device.enforceEager,
         worldSize: device.tensorParallelSize,

@@ -13,6 +13,8 @@ import { type OpenRank, Workers } from './workers.js'
 export interface ExecutorOptions {
   readonly modelPath: string
   readonly dtype: Target['dtype']
+  /** 'auto', 'none' or the name of a format; absent = 'auto'. */
+  readonly quantization?: string
   readonly threads: number | undefined
   /** Run without compiling. */
   readonly eager: boolean
@@ -141,11 +143,18 @@ async function bringUp(
   options: ExecutorOptions,
   onProgress: (fraction: number) => void,
 ): Promise<BroughtUp> {
-  const { cache, scheduler, dtype, threads, eager, worldSize } = options
-  const target = { dtype, blockSize: cache.blockSize, eager, ...(threads !== undefined && { threads }) }
+  const { cache, scheduler, dtype, quantization = 'auto', threads, eager, worldSize } = options
+  const target = {
+    dtype,
+    blockSize: cache.blockSize,
+    eager,
+    ...(quantization !== 'auto' && { quantization }),
+    ...(threads !== undefined && { threads }),
+  }
   const workers = await Workers.open(open, worldSize, target, options.freeRendezvous)
   try {
     checkBlockSize(workers.first, cache.blockSize)
+    checkQuantization(workers.first, quantization)
     const loaded = await workers.all((worker, rank) =>
       worker.loadModel(options.modelPath, rank === 0 ? share => onProgress(share * WEIGHTS_SHARE) : () => {}),
     )
@@ -232,6 +241,17 @@ function checkBlockSize({ capabilities: { blockSizes } }: Worker, blockSize: num
       'blockSize',
       `blockSize must be one of ${blockSizes.join(', ')} on this device, got ${blockSize}.`,
       blockSize,
+    )
+  }
+}
+
+function checkQuantization({ capabilities: { quantizations } }: Worker, quantization: string): void {
+  const choices = ['auto', 'none', ...quantizations]
+  if (!choices.includes(quantization)) {
+    throw new InvalidArgumentError(
+      'quantization',
+      `quantization must be one of ${choices.join(', ')} on this framework, got ${quantization}.`,
+      quantization,
     )
   }
 }

@@ -13,7 +13,7 @@ export interface RunnerCapabilities {
   readonly dtypes: readonly DTypeName[]
   /** Names as `architectures` of config.json has them. */
   readonly architectures: readonly string[]
-  /** Names of weight formats beside plain floating point; empty if none. */
+  /** Names of formats that weights can be quantised to when they are loaded; empty if none. */
   readonly quantizations: readonly string[]
   /** Block sizes that attention can page with; 'any' for every size from 1. */
   readonly blockSizes: readonly number[] | 'any'
@@ -176,6 +176,8 @@ export interface Target {
   readonly device: Device
   /** The type to compute in; 'auto' is the checkpoint's, where the device has it. */
   readonly dtype: 'auto' | DTypeName
+  /** One of the runner's `quantizations`, or 'none': quantised weights are widened too; absent = weights stay as they are stored. */
+  readonly quantization?: string
   /** This rank, from 0. */
   readonly rank: number
   /** Number of ranks that share the model. */

@@ -37,9 +37,9 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
                 for (panel, weights) in weights.iter_mut().enumerate().skip(1) {
                     *weights = V::load::<S>(levels.add(panel * tile.panel_bytes), pair);
                 }
-                for group in 0..2 {
+                for (group, input) in [0, 4].into_iter().enumerate() {
                     for (row, whole) in whole.iter_mut().enumerate() {
-                        let x = x.add(row).cast::<i8>().add(pair * 8 + group * 4);
+                        let x = x.add(row).cast::<i8>().add(pair * 8 + input);
                         for panel in 0..N {
                             whole[panel] = V::add(whole[panel], weights[panel][group], x);
                         }

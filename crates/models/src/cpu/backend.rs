@@ -13,7 +13,7 @@ use super::rope_table::RopeTable;
 use crate::kv_cache::element_type;
 use crate::{
     Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, LogitsRule, MatrixPart, ModelError, Norm,
-    NormSpan, RopeAngles, StoredOrder,
+    NormSpan, Quantization, RopeAngles, StoredOrder,
 };
 
 /// The kernels of one instruction set on one thread pool. Activations are f32, weights f32 or bf16.
@@ -24,13 +24,25 @@ pub struct CpuBackend {
     kernels: Arc<Kernels>,
     pool: Arc<ThreadPool>,
     weights: ElementType,
+    quantization: Quantization,
     shelf: Shelf,
 }
 
 impl CpuBackend {
     /// A backend that packs weights as `weights`: f32 or bf16.
     pub fn new(kernels: Arc<Kernels>, pool: Arc<ThreadPool>, weights: ElementType) -> CpuBackend {
-        CpuBackend { kernels, pool, weights, shelf: Shelf::default() }
+        CpuBackend { kernels, pool, weights, quantization: Quantization::Stored, shelf: Shelf::default() }
+    }
+
+    /// The same backend with another rule for blocks.
+    pub fn with_quantization(self, quantization: Quantization) -> CpuBackend {
+        CpuBackend { quantization, ..self }
+    }
+
+    /// What a part of a matrix is packed as.
+    fn packed_format(&self, part: &MatrixPart<'_>) -> WeightFormat {
+        let blocks = self.quantization.format_for(part.inputs).map(WeightFormat::Blocks);
+        blocks.unwrap_or(WeightFormat::Elements(self.weights))
     }
 
     fn multiply(
@@ -60,7 +72,7 @@ impl Backend for CpuBackend {
             .map(|part| MatrixSource {
                 bytes: part.view.bytes,
                 stored: WeightFormat::Elements(element_type(part.view.dtype)),
-                packed: WeightFormat::Elements(self.weights),
+                packed: self.packed_format(part),
                 order: match part.order {
                     StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
                     StoredOrder::InputMajor => MatrixOrder::InputsFirst,
