@@ -46,6 +46,7 @@ export const pureCratesForbidUnsafe: Rule = {
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'crates/kernels/src/tile.rs': 'matmul.rs compares every instruction set with the scalar one over random shapes',
   'crates/kernels/src/paged_attention/tile_kernels.rs': 'the tests of paged_attention do',
+  'crates/kernels/src/quantised/tables.rs': 'quantised/tests.rs compares every way of multiplying bytes with the scalar one',
 }
 
 /**
@@ -77,7 +78,7 @@ export const kernelsHaveTwins: Rule = {
 
 /** The vector operations of each instruction set, and the macro that compiles a kernel for all of them: not kernels. */
 function isVocabulary(path: string): boolean {
-  return /\/(?:lanes\/|per_isa\.rs)/.test(path)
+  return /\/(?:lanes\/|sums\/|per_isa\.rs)/.test(path)
 }
 
 function rust(path: string, text: string): SourceFile {
