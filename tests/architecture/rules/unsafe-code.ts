@@ -46,7 +46,8 @@ export const pureCratesForbidUnsafe: Rule = {
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'crates/kernels/src/tile.rs': 'matmul.rs compares every instruction set with the scalar one over random shapes',
   'crates/kernels/src/paged_attention/tile_kernels.rs': 'the tests of paged_attention do',
-  'crates/kernels/src/quantised/tables.rs': 'quantised/tests.rs compares every way of multiplying bytes with the scalar one',
+  'crates/kernels/src/quantised/tables.rs':
+    'quantised/tests.rs compares every way of multiplying bytes with the scalar one',
 }
 
 /**
