@@ -13,11 +13,16 @@ interface Piecewise {
 }
 
 const stop = new AbortController()
+/** Bytes of weights that have come here. */
+let received = 0
 const retries = { attempts: 4, mostAttempts: 50, firstWaitMs: 20, longestWaitMs: 50, longestAskedWaitMs: 1000 }
 
-async function digestOf(file: Piecewise): Promise<string> {
+async function digestOf(file: Piecewise, onBytes: (count: number) => void = () => {}): Promise<string> {
   const pieces: Uint8Array[] = []
-  for await (const piece of file.pieces()) pieces.push(piece)
+  for await (const piece of file.pieces()) {
+    pieces.push(piece)
+    onBytes(piece.length)
+  }
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const piece of pieces) {
@@ -53,6 +58,7 @@ const calls: Readonly<Record<string, (...values: never[]) => Promise<unknown>>> 
         name: 'file.bin',
         onBytes: count => {
           told.received += count
+          received += count
         },
         onRestart: () => {
           told.restarts += 1
@@ -86,9 +92,14 @@ const calls: Readonly<Record<string, (...values: never[]) => Promise<unknown>>> 
     const found = await Promise.all(names.map(name => folder.open(name)))
     const files = await folder.fetchAll(found.filter(file => file !== undefined))
     const digests: Record<string, string> = {}
-    for (const file of files) digests[file.name] = await digestOf(file)
+    for (const file of files) {
+      digests[file.name] = await digestOf(file, count => {
+        if (file.name.endsWith('.safetensors')) received += count
+      })
+    }
     return { digests, phases }
   },
+  received: async () => received,
   abort: async () => stop.abort(),
   cached: () => cachedModels(),
   forget: () => removeCachedModels(),

@@ -2,6 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -105,17 +106,25 @@ test('a file comes in parts side by side, and is compared with its checksum', as
   t.is(server.requests.length, before)
 })
 
-test('a connection that is cut is taken up where it was', async (t, { url, call }) => {
+test('a connection that is cut is taken up where it was', async (t, { page, url, call }) => {
   let cuts = 0
+  const held: ServerResponse[] = []
   server.intercept = (request, response) => {
     const [, from] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
     if (from === undefined || cuts >= 4) return false
     cuts += 1
     response.writeHead(206, { 'content-range': `bytes ${from}-${SIZE - 1}/${SIZE}` })
-    response.write(bytes.subarray(Number(from), Number(from) + 10_000), () => setTimeout(() => response.destroy(), 100))
+    response.write(bytes.subarray(Number(from), Number(from) + 10_000))
+    held.push(response)
     return true
   }
-  const { value, error } = await call('download', `${url}file.bin`, JOB, 150_000)
+  const downloading = call('download', `${url}file.bin`, JOB, 150_000)
+  // A connection is cut when what it brought has been taken.
+  while (cuts < 4 || held.length > 0) {
+    if ((await call('received')).value === 10_000 * cuts) for (const response of held.splice(0)) response.destroy()
+    await page.waitForTimeout(20)
+  }
+  const { value, error } = await downloading
   t.is(error, undefined)
   t.is(value.digest, digest)
   t.is(value.received, SIZE)
@@ -221,16 +230,25 @@ test('offline, with nothing kept, is told as such', async (t, { page, url, call 
   t.is((await call('load', url, NAMES, {})).error?.code, 'ERR_HUB_OFFLINE')
 })
 
-test('without storage a file streams from the network, on from where it was cut off', async (t, { url, call }) => {
+test('without storage a file streams from the network, on from where it was cut off', async (t, {
+  page,
+  url,
+  call,
+}) => {
   let isFirst = true
+  let cut = () => {}
   server.intercept = (request, response, path) => {
     if (!path.endsWith('.safetensors') || request.method !== 'GET' || !isFirst) return false
     isFirst = false
     response.writeHead(200, { 'content-length': SIZE })
-    response.write(bytes.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 100))
+    response.write(bytes.subarray(0, 50_000))
+    cut = () => response.destroy()
     return true
   }
-  const { value, error } = await call('load', url, NAMES, { storage: 'none' })
+  const loading = call('load', url, NAMES, { storage: 'none' })
+  while ((await call('received')).value < 50_000) await page.waitForTimeout(20)
+  cut()
+  const { value, error } = await loading
   t.is(error, undefined)
   t.is(value.digests['model.safetensors'], digest)
   t.true(server.requests.some(({ range }) => range === `bytes=50000-${SIZE - 1}`))
