@@ -2,7 +2,7 @@
 // brings no others. In the repository they stay packages; only what is packed has them inside.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 import ts from 'typescript'
 import { inRoot } from './repository.mjs'
 import { StepError } from './step-error.mjs'
@@ -19,8 +19,11 @@ export const LICENCES = 'THIRD-PARTY-LICENSES'
 /** Packages in CommonJS call `require`, which modules do not have. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
+/** Without comments and spaces, in lines of a length that an error's trace can show. */
+const SHORT = { minifyWhitespace: true, lineLimit: 200, legalComments: 'none' }
+
 /**
- * Bundles what the JavaScript in `dist` of a staged package imports, and makes it import that.
+ * Bundles what the JavaScript in `dist` of a staged package imports, makes it import that, and leaves out its comments.
  * @param {string} folder of the staged package
  * @param {object} manifest its package.json
  * @returns {Promise<object>} the manifest without what is inside now
@@ -33,15 +36,11 @@ export async function bundleDependencies(folder, manifest) {
   for (const file of files) {
     const path = join(dist, file)
     const text = await readFile(path, 'utf8')
-    const imported = namesImported(path, text)
-    if (imported.size === 0) continue
-    for (const [specifier, names] of imported) {
+    for (const [specifier, names] of namesImported(path, text)) {
       used.set(specifier, new Set([...(used.get(specifier) ?? []), ...names]))
     }
-    await writeFile(
-      path,
-      renameImports(text, specifier => pathFrom(dirname(file), specifier)),
-    )
+    const renamed = renameImports(text, specifier => pathFrom(dirname(file), specifier))
+    await writeFile(path, (await transform(renamed, { ...SHORT, target: 'esnext' })).code)
   }
   const packages = new Set()
   for (const platform of new Set(Object.values(BUNDLED))) {
@@ -54,7 +53,7 @@ export async function bundleDependencies(folder, manifest) {
 }
 
 /** The same text with other names of modules; `rename` gives undefined for those that stay. */
-export function renameImports(text, rename) {
+function renameImports(text, rename) {
   let renamed = text
   for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles.toReversed()) {
     const name = rename(fileName)
@@ -104,20 +103,17 @@ async function bundle(entries, platform, outdir) {
   const { metafile } = await build({
     absWorkingDir: inRoot(),
     entryPoints: [...contents.keys()].map(name => ({ in: `names:${name}`, out: name })),
-    plugins: [namesPlugin(contents)],
+    plugins: [namesPlugin(contents), oneLanguage],
     outdir,
     bundle: true,
-    splitting: true,
-    chunkNames: `${platform}-[hash]`,
     format: 'esm',
     platform,
     mainFields: ['module', 'main'],
     target: 'node20',
-    // Names stay, and lines are of a length that an error's trace can show.
+    ...SHORT,
     minifySyntax: true,
-    minifyWhitespace: true,
-    lineLimit: 200,
-    legalComments: 'none',
+    minifyIdentifiers: true,
+    keepNames: true,
     external: ['@opentelemetry/api'],
     ...(platform === 'node' && { banner: { js: REQUIRE } }),
     metafile: true,
@@ -143,6 +139,16 @@ function namesPlugin(contents) {
       }))
     },
   }
+}
+
+/** zod's messages in some fifty languages are half of it; those of Quire are in English. */
+const oneLanguage = {
+  name: 'one-language',
+  setup(bundler) {
+    bundler.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+    }))
+  },
 }
 
 async function licencesOf(packages) {
