@@ -2,8 +2,14 @@
 
 import { LLM } from '/quire/dist/web/bundle/quire.js'
 
-export const load = async ({ folder, dtype, contextTokens }) => {
-  const llm = await LLM.create({ model: folder, dtype, storage: 'none', maxModelLen: contextTokens })
+export const load = async ({ folder, dtype, contextTokens, manyPrompts }) => {
+  const llm = await LLM.create({
+    model: folder,
+    dtype,
+    storage: 'none',
+    maxModelLen: contextTokens,
+    maxNumSeqs: manyPrompts,
+  })
   const paramsOf = maxTokens => ({ temperature: 0, maxTokens, ignoreEos: true })
   return {
     async generate(text, count, onToken) {
