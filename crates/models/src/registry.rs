@@ -3,8 +3,8 @@
 use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
 
 use crate::arch::{
-    bert, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, opt, phi3, qwen2, qwen2_moe,
-    qwen3, qwen3_moe, starcoder2,
+    bert, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, olmo3, opt, phi3, qwen2,
+    qwen2_moe, qwen3, qwen3_moe, starcoder2,
 };
 use crate::{Backend, CausalModel, CpuBackend, EncoderModel, ModelError, WeightLoader};
 
@@ -53,7 +53,7 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 24] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 25] {
     use {bert::ROBERTA_CLASS, bert::XLM_ROBERTA_CLASS};
     [
         classifier("BertForSequenceClassification", &bert::CLASS, bert::build_classifier),
@@ -70,6 +70,7 @@ fn registry<B: Backend + 'static>() -> [Architecture<B>; 24] {
         causal(["MixtralForCausalLM", "MixtralModel"], &mixtral::CLASS, mixtral::build),
         causal(["OPTForCausalLM", "OPTModel"], &opt::CLASS, opt::build),
         causal(["Olmo2ForCausalLM", "Olmo2Model"], &olmo2::CLASS, olmo2::build),
+        causal(["Olmo3ForCausalLM", "Olmo3Model"], &olmo3::CLASS, olmo3::build),
         causal(["Phi3ForCausalLM", "Phi3Model"], &phi3::CLASS, phi3::build),
         causal(["Qwen2ForCausalLM", "Qwen2Model"], &qwen2::CLASS, qwen2::build),
         causal(["Qwen2MoeForCausalLM", "Qwen2MoeModel"], &qwen2_moe::CLASS, qwen2_moe::build),

@@ -329,7 +329,7 @@ fn impossible_values_are_refused_with_the_field_named() {
         (r#"{"rope_scaling":[]}"#, "rope_scaling"),
         (r#"{"rope_scaling":{"type":"linear"}}"#, "rope_scaling.factor"),
         (r#"{"rope_scaling":{"type":"linear","factor":0}}"#, "rope_scaling.factor"),
-        (r#"{"rope_scaling":{"type":"su","factor":2}}"#, "rope_scaling.rope_type"),
+        (r#"{"rope_scaling":{"type":"mrope","factor":2}}"#, "rope_scaling.rope_type"),
         (
             r#"{"rope_scaling":{"type":"llama3","factor":2,"low_freq_factor":4,"high_freq_factor":4}}"#,
             "high_freq_factor",

@@ -74,7 +74,7 @@ pub(super) fn soft_cap(
 ) -> Result<Option<f32>, ModelError> {
     let cap = if document.is_null(field) { None } else { document.number(field)?.or(default) };
     match cap {
-        Some(cap) if cap <= 0.0 => {
+        Some(cap) if cap as f32 <= 0.0 => {
             Err(document.invalid_text(field, cap.to_string(), "a number above 0, or null").into())
         }
         cap => Ok(cap.map(|cap| cap as f32)),

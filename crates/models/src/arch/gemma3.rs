@@ -29,9 +29,9 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     ..gemma::CLASS
 };
 
-/// What tensors of the decoder begin with in checkpoints that see images: as they are on the hub, and as transformers 5
-/// saves them.
-const INSIDE: [&str; 2] = ["language_model.model", "model.language_model"];
+/// What tensors of the decoder begin with in checkpoints that see images: as they are on the hub, as transformers 5 saves
+/// them, and without an output matrix.
+const INSIDE: [&str; 3] = ["language_model.model", "model.language_model", "language_model"];
 
 /// Gemma 2 without caps on the scores, with head norms.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {

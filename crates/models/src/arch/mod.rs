@@ -13,6 +13,7 @@ pub(crate) mod mistral;
 pub(crate) mod mixtral;
 mod mixture;
 pub(crate) mod olmo2;
+pub(crate) mod olmo3;
 pub(crate) mod opt;
 pub(crate) mod phi3;
 pub(crate) mod qwen2;
