@@ -4,7 +4,6 @@
 import { parseArgs } from 'node:util'
 import { build } from '../ts/build/build.mjs'
 import { execute } from '../ts/build/execute.mjs'
-import { packPackages } from '../ts/build/pack.mjs'
 import { inRoot } from '../ts/build/repository.mjs'
 import { targetFlags } from '../ts/build/rust-target.mjs'
 import { runMain } from '../ts/build/step-error.mjs'
@@ -29,6 +28,8 @@ await runMain(async commandArguments => {
   await buildWasm()
   await build()
   const packages = inRoot('.cache', 'packages')
+  // Its tools are among the packages that were just installed.
+  const { packPackages } = await import('../ts/build/pack.mjs')
   await packPackages(packages)
   const { environment: models, tally } = await fetched
   const environment = { ...models, QUIRE_PACKAGES: packages }

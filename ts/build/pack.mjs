@@ -8,6 +8,8 @@ import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
+import { bundleDependencies, LICENCES } from './bundle-dependencies.mjs'
+import { bundleTypes } from './bundle-types.mjs'
 import { execute } from './execute.mjs'
 import { platformPackages } from './platform-packages.mjs'
 import { inRoot, packageFolders } from './repository.mjs'
@@ -103,9 +105,6 @@ async function stagePackages(stage, platforms) {
 
 /** Quire itself is small when it is installed: other packages are inside as far as they are used, what web apps need is beside it. */
 async function stageQuire(stage, target, manifest) {
-  // Their bundlers are packages that a build installs.
-  const { bundleDependencies, LICENCES } = await import('./bundle-dependencies.mjs')
-  const { bundleTypes } = await import('./bundle-types.mjs')
   const { manifest: asking, folder: wasm } = await splitWasm(stage, target, manifest)
   await bundleTypes(target, manifest)
   await writeManifest(target, await bundleDependencies(target, asking))
