@@ -21,7 +21,7 @@ Pair = tuple[socket.socket, Connection]
 def pair() -> Iterator[Pair]:
     engine, worker = socket.socketpair()
     with engine, worker:
-        engine.settimeout(10)
+        engine.settimeout(120)
         yield engine, Connection(worker)
 
 

@@ -26,7 +26,7 @@ class Engine:
 
     def __init__(self, stream: socket.socket) -> None:
         self.stream, self.id, self.events = stream, 0, list[dict[str, Any]]()
-        stream.settimeout(20)
+        stream.settimeout(120)
 
     def receive(self) -> dict[str, Any]:
         (length,) = struct.unpack(">I", self._take(4))

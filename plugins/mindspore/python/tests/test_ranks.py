@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def _schedulers() -> list[int]:
     return found
 
 
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def _models() -> list[dict[str, Any]]:
     models = []
     for name in MODELS:
@@ -74,7 +82,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     finally:
         for rank in ranks:
             rank.kill()
-    assert set(_schedulers()) <= before
+    _wait_until(lambda: set(_schedulers()) <= before)
     return found
 
 
@@ -100,13 +108,9 @@ def test_the_scheduler_dies_with_rank_0(tmp_path: Path) -> None:
     before = set(_schedulers())
     job = {"world_size": 2, "rendezvous": f"tcp://127.0.0.1:{_free_port()}", "models": []}
     rank = _start(job, 0, tmp_path)
-    deadline = time.monotonic() + 60
-    while not set(_schedulers()) - before and time.monotonic() < deadline:
-        time.sleep(0.1)
+    _wait_until(lambda: bool(set(_schedulers()) - before))
     (scheduler,) = set(_schedulers()) - before
     time.sleep(1)
     rank.send_signal(signal.SIGKILL)
     rank.communicate()
-    while scheduler in _schedulers() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert scheduler not in _schedulers()
+    _wait_until(lambda: scheduler not in _schedulers())
