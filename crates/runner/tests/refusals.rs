@@ -45,7 +45,7 @@ fn models_that_cannot_run_are_refused() {
         ("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", "ERR_MODEL_INVALID", "lm_head.weight"),
         (
             "\"rope_scaling\": null",
-            "\"rope_scaling\": {\"type\": \"su\", \"factor\": 2}",
+            "\"rope_scaling\": {\"type\": \"mrope\", \"factor\": 2}",
             "ERR_MODEL_INVALID",
             "rope_type",
         ),
