@@ -9,7 +9,7 @@ use std::{error::Error, fmt::Write, hint::black_box, path::Path, sync::Arc, time
 
 use quire_kernels::{ElementType, Isa, Kernels, SharedBuffer, ThreadPool};
 use quire_models::{CpuBackend, ForwardInput, KvCache, LoadedModel, Model, load, read_config};
-use quire_weights::{ConfigDocument, ModelConfig, SafeTensors};
+use quire_weights::{Checkpoint, ConfigDocument, ModelConfig};
 
 #[path = "probes/peak.rs"]
 mod peak;
@@ -80,7 +80,7 @@ fn config(layers: usize) -> Result<ModelConfig, Box<dyn Error>> {
 }
 
 /// A safetensors file in memory: small weights of either sign, norms included.
-fn random_checkpoint(layers: usize) -> Result<SafeTensors, Box<dyn Error>> {
+fn random_checkpoint(layers: usize) -> Result<Checkpoint, Box<dyn Error>> {
     let mut shapes = vec![("model.embed_tokens.weight".to_string(), vec![VOCAB, HIDDEN])];
     shapes.push(("model.norm.weight".to_string(), vec![HIDDEN]));
     for layer in 0..layers {
@@ -116,7 +116,7 @@ fn random_checkpoint(layers: usize) -> Result<SafeTensors, Box<dyn Error>> {
         // Sign and mantissa at random, the exponent that of 2^-6.
         file.extend(((state as u16 & 0x807f) | 0x3c80).to_le_bytes());
     }
-    Ok(SafeTensors::from_bytes(file)?)
+    Ok(Checkpoint::from_bytes(file)?)
 }
 
 fn caches(config: &ModelConfig) -> Result<Vec<KvCache>, Box<dyn Error>> {

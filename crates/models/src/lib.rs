@@ -11,11 +11,12 @@ mod error;
 mod forward_input;
 mod kv_cache;
 mod layers;
+mod quantization;
 #[cfg(not(target_family = "wasm"))]
 mod reference;
-mod quantization;
 mod registry;
 mod sequence_limit;
+mod stored_values;
 mod weight_loader;
 
 pub use backend::{AttentionSpec, Backend, MatrixPart, StoredOrder};
@@ -26,9 +27,9 @@ pub use error::ModelError;
 pub use forward_input::ForwardInput;
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
+pub use quantization::Quantization;
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
-pub use quantization::Quantization;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};
 pub use sequence_limit::max_sequence_tokens;
 pub use weight_loader::WeightLoader;

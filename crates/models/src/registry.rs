@@ -1,6 +1,6 @@
 //! Which architectures there are: one line each.
 
-use quire_weights::{ConfigClass, ConfigDocument, ModelConfig, SafeTensors};
+use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig};
 
 use crate::arch::{
     bert, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, olmo3, opt, phi3, qwen2,
@@ -162,7 +162,7 @@ pub fn model_use(config: &ModelConfig) -> Result<ModelUse, ModelError> {
 pub fn load<B: Backend + 'static>(
     backend: &B,
     config: &ModelConfig,
-    tensors: &SafeTensors,
+    tensors: &Checkpoint,
     progress: &dyn Fn(f64),
 ) -> Result<LoadedModel<B>, ModelError> {
     let architecture = find::<B>(&config.document)?;

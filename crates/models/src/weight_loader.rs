@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quire_weights::{DType, ModelConfig, RopeConfig, RopeScaling, SafeTensors, StoredTensor, TensorView};
+use quire_weights::{Checkpoint, DType, ModelConfig, RopeConfig, RopeScaling, StoredFormat, StoredTensor, TensorView};
 
-use crate::kv_cache::element_type;
 use crate::layers::HeadLayout;
+use crate::stored_values::widened;
 use crate::{Activation, Backend, Linear, MatrixPart, ModelError, Norm, RopeAngles, StoredOrder};
 
 /// Looks up, checks and loads the weights of one model.
 pub struct WeightLoader<'a, B: Backend> {
     pub(crate) backend: &'a B,
     pub(crate) config: &'a ModelConfig,
-    tensors: &'a SafeTensors,
+    tensors: &'a Checkpoint,
     progress: &'a dyn Fn(f64),
     stored_bytes: AtomicU64,
     loaded_bytes: AtomicU64,
@@ -24,7 +24,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     pub fn new(
         backend: &'a B,
         config: &'a ModelConfig,
-        tensors: &'a SafeTensors,
+        tensors: &'a Checkpoint,
         progress: &'a dyn Fn(f64),
     ) -> WeightLoader<'a, B> {
         WeightLoader {
@@ -50,7 +50,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     pub(crate) fn same_bytes(&self, one: &str, other: &str) -> Result<bool, ModelError> {
         let (one, other) = (self.tensors.get(one)?, self.tensors.get(other)?);
-        Ok(one.dtype == other.dtype && one.shape == other.shape && one.bytes() == other.bytes())
+        Ok(one.format == other.format && one.shape == other.shape && one.bytes() == other.bytes())
     }
 
     /// `prefix.weight` `[outputs, inputs]` and, with `bias`, `prefix.bias` `[outputs]`.
@@ -126,11 +126,16 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         Ok(Linear { weight: self.load_matrix(&parts)?, bias })
     }
 
-    /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]` and `prefix.bias` `[outputs]`.
+    /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]`, unless all matrices are stored outputs first, and
+    /// `prefix.bias` `[outputs]`.
     pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
-        let stored = self.tensor(&format!("{prefix}.weight"), &[inputs, outputs])?;
+        let (order, shape) = match self.tensors.outputs_first() {
+            true => (StoredOrder::OutputMajor, [outputs, inputs]),
+            false => (StoredOrder::InputMajor, [inputs, outputs]),
+        };
+        let stored = self.tensor(&format!("{prefix}.weight"), &shape)?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
-        let part = MatrixPart { view: stored.view(), order: StoredOrder::InputMajor, outputs, inputs };
+        let part = MatrixPart { view: stored.view(), order, outputs, inputs };
         let weight = self.load_matrix(&[part])?;
         Ok(Linear { weight, bias: Some(self.load_vector(&[bias.view()])?) })
     }
@@ -150,17 +155,23 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     /// A vector of equal numbers that no checkpoint stores.
     pub(crate) fn constant(&self, value: f32, length: usize) -> Result<B::Vector, ModelError> {
         let bytes = value.to_le_bytes().repeat(length);
-        self.backend.vector(&[TensorView { dtype: DType::F32, shape: &[length], bytes: &bytes }])
+        self.backend.vector(&[TensorView {
+            format: StoredFormat::Elements(DType::F32),
+            shape: &[length],
+            bytes: &bytes,
+        }])
     }
 
     /// The vector `name` plus one: gains that are stored as their distance from 1.
     pub(crate) fn vector_plus_one(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
         let stored = self.tensor(name, &[length])?;
         let view = stored.view();
-        let mut values = vec![0.0; length];
-        element_type(view.dtype).widen(view.bytes, &mut values);
-        let bytes: Vec<u8> = values.iter().flat_map(|value| (value + 1.0).to_le_bytes()).collect();
-        let vector = self.backend.vector(&[TensorView { dtype: DType::F32, shape: &[length], bytes: &bytes }])?;
+        let bytes: Vec<u8> = widened(&view).iter().flat_map(|value| (value + 1.0).to_le_bytes()).collect();
+        let vector = self.backend.vector(&[TensorView {
+            format: StoredFormat::Elements(DType::F32),
+            shape: &[length],
+            bytes: &bytes,
+        }])?;
         self.count(std::iter::once(view), bytes.len());
         Ok(vector)
     }
@@ -264,7 +275,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         let (mut stored_bytes, mut parameters) = (0, 0);
         for view in views {
             stored_bytes += view.bytes.len() as u64;
-            parameters += (view.bytes.len() / view.dtype.size_bytes()) as u64;
+            parameters += view.format.num_values(view.bytes.len()) as u64;
         }
         self.num_parameters.fetch_add(parameters, Ordering::Relaxed);
         self.loaded_bytes.fetch_add(loaded_bytes as u64, Ordering::Relaxed);
@@ -285,7 +296,7 @@ fn by_head<'v>(view: TensorView<'v>, num_heads: usize, shape: &'v [usize]) -> im
     (0..3).flat_map(move |part| {
         (0..num_heads).map(move |head| {
             let bytes = &view.bytes[(3 * head + part) * size..][..size];
-            TensorView { dtype: view.dtype, shape, bytes }
+            TensorView { format: view.format, shape, bytes }
         })
     })
 }

@@ -15,6 +15,7 @@ mod engine_core;
 mod failure;
 mod failure_of_error;
 mod files;
+mod gguf;
 mod grammar_pool;
 mod grammar_rows;
 mod pooled_texts;

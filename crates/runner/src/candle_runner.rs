@@ -8,7 +8,7 @@ use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
 use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
 use quire_weights::{
-    ConfigDocument, DType, ModelConfig, ModelDirectory, ModelFiles, PoolingConfig, SafeTensors, WeightsError,
+    ConfigDocument, DType, ModelConfig, ModelDirectory, ModelFiles, PoolingConfig, StoredFormat, WeightsError,
 };
 
 use crate::batch_check::{StepBounds, check_batch};
@@ -71,9 +71,11 @@ impl CandleRunner {
             ModelUse::Generate | ModelUse::Embed => PoolingConfig::read(files, path),
         }
         .map_err(quire_models::ModelError::from)?;
-        let checkpoint_dtype = config.dtype.unwrap_or_else(|| most_common_dtype(&directory.tensors));
+        let stated = config.dtype.map(StoredFormat::Elements);
+        let checkpoint_format =
+            stated.or_else(|| directory.tensors.main_format()).unwrap_or(StoredFormat::Elements(DType::F32));
         let dtype = match options.backend {
-            crate::BackendKind::Cpu => options.dtype.resolve(checkpoint_dtype),
+            crate::BackendKind::Cpu => options.dtype.resolve(checkpoint_format),
             #[cfg(not(target_family = "wasm"))]
             crate::BackendKind::Reference => ElementType::F32,
         };
@@ -82,7 +84,7 @@ impl CandleRunner {
         let loaded = RunningModel::load(options.backend, (&kernels, &pool), weights, checkpoint, progress)?;
         let facts = LoadedFacts {
             dtype: dtype.into(),
-            checkpoint_dtype,
+            checkpoint_format,
             weights_bytes: loaded.weights_bytes,
             num_parameters: loaded.num_parameters,
             backend: options.backend,
@@ -329,14 +331,4 @@ fn matryoshka_dimensions(config: &ConfigDocument) -> Result<Vec<usize>, WeightsE
         Some(numbers) => Ok(numbers.into_iter().map(|number| number as usize).collect()),
         None => Err(config.invalid("matryoshka_dimensions", value, "a list of lengths")),
     }
-}
-
-/// The format that most bytes are stored in, for configurations that don't say.
-fn most_common_dtype(tensors: &SafeTensors) -> DType {
-    let bytes_of = |dtype: DType| -> usize {
-        let stored = tensors.names().filter_map(|name| tensors.get(name).ok());
-        stored.filter(|tensor| tensor.dtype == dtype).map(|tensor| tensor.bytes().len()).sum()
-    };
-    let formats = [DType::F32, DType::Bf16, DType::F16];
-    formats.into_iter().max_by_key(|&dtype| bytes_of(dtype)).unwrap_or(DType::F32)
 }

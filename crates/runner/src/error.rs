@@ -187,6 +187,9 @@ fn model_code(error: &ModelError) -> &'static str {
         ModelError::Weights(WeightsError::NotADirectory { .. } | WeightsError::MissingFile { .. }) => {
             "ERR_MODEL_NOT_FOUND"
         }
+        ModelError::Weights(WeightsError::InvalidGguf { problem, .. }) if problem.is_unsupported() => {
+            "ERR_MODEL_UNSUPPORTED"
+        }
         _ => "ERR_MODEL_INVALID",
     }
 }

@@ -2,7 +2,7 @@
 
 use quire_kernels::Isa;
 use quire_models::{ModelUse, max_sequence_tokens};
-use quire_weights::{DType, GenerationConfig, ModelConfig, PoolingConfig, PoolingKind};
+use quire_weights::{GenerationConfig, ModelConfig, PoolingConfig, PoolingKind, StoredFormat};
 
 use crate::{BackendKind, HostDType};
 
@@ -52,8 +52,8 @@ pub struct ModelInfo {
     pub head_dim: usize,
     /// The type that weights and cache are held in.
     pub dtype: HostDType,
-    /// The type that the checkpoint is stored in.
-    pub checkpoint_dtype: DType,
+    /// What most of the checkpoint is stored in.
+    pub checkpoint_format: StoredFormat,
     /// Bytes that the weights take in memory.
     pub weights_bytes: u64,
     /// Numbers in the weights.
@@ -83,7 +83,7 @@ pub struct ModelInfo {
 /// What is known only once the weights are in memory.
 pub(crate) struct LoadedFacts {
     pub(crate) dtype: HostDType,
-    pub(crate) checkpoint_dtype: DType,
+    pub(crate) checkpoint_format: StoredFormat,
     pub(crate) weights_bytes: u64,
     pub(crate) num_parameters: u64,
     pub(crate) backend: BackendKind,
@@ -128,7 +128,7 @@ impl ModelInfo {
             num_kv_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
             dtype: facts.dtype,
-            checkpoint_dtype: facts.checkpoint_dtype,
+            checkpoint_format: facts.checkpoint_format,
             weights_bytes: facts.weights_bytes,
             num_parameters: facts.num_parameters,
             eos_token_ids: generation.eos_token_ids.clone().unwrap_or_else(|| config.eos_token_ids.clone()),

@@ -2,13 +2,14 @@
 
 use quire_kernels::{ElementType, Isa};
 use quire_models::Quantization;
-use quire_weights::DType;
+use quire_weights::{DType, StoredFormat};
 
 /// The type that weights are held and multiplied in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DTypeChoice {
     /// The checkpoint's own: bfloat16 stays bfloat16, float32 stays float32; float16 becomes float32, which holds every
-    /// float16 exactly, as no CPU here multiplies float16.
+    /// float16 exactly, as no CPU here multiplies float16. Beside weights in blocks everything is
+    /// bfloat16.
     #[default]
     Auto,
     /// float32.
@@ -18,11 +19,12 @@ pub enum DTypeChoice {
 }
 
 impl DTypeChoice {
-    /// The type to pack a checkpoint of type `stored` as.
-    pub fn resolve(self, stored: DType) -> ElementType {
+    /// The type to pack a checkpoint that is stored as `stored`.
+    pub fn resolve(self, stored: StoredFormat) -> ElementType {
         match (self, stored) {
-            (DTypeChoice::Bfloat16, _) | (DTypeChoice::Auto, DType::Bf16) => ElementType::Bf16,
-            (DTypeChoice::Float32, _) | (DTypeChoice::Auto, DType::F32 | DType::F16) => ElementType::F32,
+            (DTypeChoice::Bfloat16, _)
+            | (DTypeChoice::Auto, StoredFormat::Elements(DType::Bf16) | StoredFormat::Blocks(_)) => ElementType::Bf16,
+            (DTypeChoice::Float32 | DTypeChoice::Auto, _) => ElementType::F32,
         }
     }
 

@@ -8,7 +8,7 @@ use quire_models::ReferenceBackend;
 use quire_models::{
     Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, Quantization, load,
 };
-use quire_weights::{ModelConfig, SafeTensors};
+use quire_weights::{Checkpoint, ModelConfig};
 
 use crate::BackendKind;
 
@@ -49,13 +49,13 @@ impl RunningModel {
         kind: BackendKind,
         (kernels, pool): (&Arc<Kernels>, &Arc<ThreadPool>),
         (dtype, quantization): (ElementType, Quantization),
-        (config, tensors): (&ModelConfig, &SafeTensors),
+        (config, tensors): (&ModelConfig, &Checkpoint),
         progress: &dyn Fn(f64),
     ) -> Result<Loaded, ModelError> {
         match kind {
             BackendKind::Cpu => {
-                let backend = CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype)
-                    .with_quantization(quantization);
+                let backend =
+                    CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype).with_quantization(quantization);
                 let loaded = load(&backend, config, tensors, progress)?;
                 let model = RunningModel::Cpu { backend, model: loaded.model };
                 Ok(Loaded { model, weights_bytes: loaded.weights_bytes, num_parameters: loaded.num_parameters })

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use quire_gguf::GgufProblem;
+
 /// Every error of the crate. `code` is stable; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +39,14 @@ pub enum TextError {
     InvalidTokenizer {
         /// Where and why.
         reason: String,
+    },
+    /// A GGUF file is broken, or its tokenizer is of no kind that is known.
+    #[error("{} is not a GGUF file that can be used: {problem}", path.display())]
+    InvalidGguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: GgufProblem,
     },
     /// Text could not be turned into token ids.
     #[error("the text cannot be tokenized: {reason}")]
@@ -122,9 +132,10 @@ impl TextError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Read { .. } => "ERR_TOKENIZER_READ",
-            Self::TooLarge { .. } | Self::InvalidConfig { .. } | Self::InvalidTokenizer { .. } => {
-                "ERR_INVALID_TOKENIZER"
-            }
+            Self::TooLarge { .. }
+            | Self::InvalidConfig { .. }
+            | Self::InvalidTokenizer { .. }
+            | Self::InvalidGguf { .. } => "ERR_INVALID_TOKENIZER",
             Self::Encode { .. } => "ERR_ENCODE",
             Self::Decode { .. } => "ERR_DECODE",
             Self::UnknownTokenId { .. } => "ERR_UNKNOWN_TOKEN_ID",

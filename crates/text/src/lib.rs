@@ -8,6 +8,7 @@ mod decoded_token;
 mod decoder_plan;
 mod detokenizer;
 mod error;
+mod gguf_texts;
 mod grammar;
 mod llama_spaces;
 mod piece_table;

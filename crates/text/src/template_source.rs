@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::TextError;
+use crate::gguf_texts;
 use crate::special_tokens::parse_object;
 use crate::text_files::{FileSystem, TextFiles, read_text};
 use crate::tokenizer_limits::{MAX_CONFIG_BYTES, MAX_TEMPLATE_BYTES};
@@ -50,7 +51,7 @@ impl TemplateSources {
     }
 
     /// Reads a model directory: `tokenizer_config.json`, then `chat_template.json`, `chat_template.jinja` and
-    /// `additional_chat_templates/*.jinja`; a later place wins.
+    /// `additional_chat_templates/*.jinja`; a later place wins. `directory` may be a GGUF file instead.
     ///
     /// # Errors
     /// `Read`, `TooLarge`, `InvalidConfig`.
@@ -63,6 +64,9 @@ impl TemplateSources {
     /// # Errors
     /// As there.
     pub fn from_files(files: &dyn TextFiles, directory: &Path) -> Result<Self, TextError> {
+        if let Some(metadata) = gguf_texts::read(files, directory)? {
+            return Self::from_config(&gguf_texts::tokenizer_config(&metadata, directory)?);
+        }
         let config = read_text(files, &directory.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
         let mut sources = Self::from_config(config.as_deref().unwrap_or("{}"))?;
         if let Some(text) = read_text(files, &directory.join("chat_template.json"), MAX_CONFIG_BYTES)? {

@@ -1,7 +1,7 @@
 //! Where the files of a tokenizer are read from: the file system, or whoever else has them.
 
 use std::fs;
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::TextError;
@@ -19,6 +19,12 @@ pub trait TextFiles {
     /// # Errors
     /// It is not there or cannot be read.
     fn read(&self, path: &Path) -> Result<Vec<u8>, Error>;
+
+    /// The first `most_bytes` bytes of the file at `path`.
+    ///
+    /// # Errors
+    /// It is not there or cannot be read.
+    fn read_start(&self, path: &Path, most_bytes: u64) -> Result<Vec<u8>, Error>;
 
     /// What lies in the folder at `directory`.
     ///
@@ -38,6 +44,12 @@ impl TextFiles for FileSystem {
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
         fs::read(path)
+    }
+
+    fn read_start(&self, path: &Path, most_bytes: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(most_bytes).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<PathBuf>, Error> {

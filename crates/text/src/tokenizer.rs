@@ -10,6 +10,7 @@ use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::decoder_plan::DecoderPlan;
 use crate::error::TextError;
+use crate::gguf_texts;
 use crate::llama_spaces::{self, Spaces};
 use crate::piece_table::PieceTable;
 use crate::special_tokens::{SpecialTokens, TokenizerFlags, parse_object};
@@ -104,7 +105,7 @@ impl Tokenizer {
     }
 
     /// Reads `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` of a model directory; only the
-    /// first must exist.
+    /// first must exist. `directory` may be a GGUF file instead, which has its tokenizer in it.
     ///
     /// # Errors
     /// `Read`, and those of `from_json`.
@@ -117,6 +118,10 @@ impl Tokenizer {
     /// # Errors
     /// As there.
     pub fn from_files(files: &dyn TextFiles, directory: &Path) -> Result<Self, TextError> {
+        if let Some(metadata) = gguf_texts::read(files, directory)? {
+            let config = gguf_texts::tokenizer_config(&metadata, directory)?;
+            return Self::from_json(gguf_texts::tokenizer(&metadata, directory)?.as_bytes(), Some(&config), None);
+        }
         let path = directory.join("tokenizer.json");
         let bytes = read_limited(files, &path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| TextError::Read {
             path: path.clone(),

@@ -36,6 +36,10 @@ impl TextFiles for Brought {
         self.0.read(path, u64::MAX)
     }
 
+    fn read_start(&self, path: &Path, most_bytes: u64) -> Result<Vec<u8>, Error> {
+        self.0.read(path, most_bytes)
+    }
+
     fn list(&self, directory: &Path) -> Result<Vec<PathBuf>, Error> {
         let files = self.0.list(directory);
         if files.is_empty() { Err(ErrorKind::NotFound.into()) } else { Ok(files) }
@@ -58,7 +62,7 @@ pub fn remove_files(directory: String) -> bool {
     true
 }
 
-/// A safetensors file that comes in pieces.
+/// A file of weights that comes in pieces.
 #[napi]
 pub struct WeightsWriter {
     path: PathBuf,
@@ -92,6 +96,10 @@ impl WeightsWriter {
     pub fn close(&mut self) -> Outcome<bool> {
         outcome(|| {
             let stream = self.stream.take().ok_or_else(|| Failure::bug("Weights were closed twice"))?;
+            // Where the tokenizer is found.
+            if let Some(header) = stream.gguf_header() {
+                FILES.0.write(&self.path, header.to_vec());
+            }
             FILES.0.write_weights(&self.path, stream.finish().map_err(RunnerError::from)?);
             Ok::<_, Failure>(true)
         })

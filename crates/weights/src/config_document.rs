@@ -38,6 +38,11 @@ impl ConfigDocument {
         Ok(ConfigDocument { path: path.to_path_buf(), object: parse_object(path, bytes, MAX_CONFIG_BYTES)? })
     }
 
+    /// What would be in the file: `object`, made of what the model at `path` says elsewhere.
+    pub(crate) fn of_object(path: &Path, object: Map<String, Value>) -> ConfigDocument {
+        ConfigDocument { path: path.to_path_buf(), object }
+    }
+
     /// The class that the checkpoint was saved from: the first of `architectures`, such as `LlamaForCausalLM`.
     ///
     /// # Errors

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use quire_blocks::BlockFormat;
+use quire_gguf::GgufProblem;
+
 /// A model's files could not be used. The message names the file and the field, what was found and what was allowed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The path given as a model does not exist or is not a directory.
+    /// The path given as a model does not exist, or is neither a directory nor a GGUF file.
     #[error("model directory {path} {problem}")]
     NotADirectory {
         /// The path given.
@@ -84,6 +87,14 @@ pub enum WeightsError {
         /// The rule that is broken.
         problem: HeaderProblem,
     },
+    /// A GGUF file breaks its format, or says something that is not supported.
+    #[error("{path} is not a GGUF file that can be used: {problem}")]
+    InvalidGguf {
+        /// The file.
+        path: PathBuf,
+        /// The rule that is broken.
+        problem: GgufProblem,
+    },
     /// The shard index names a file outside the model's directory.
     #[error("{path}: tensor `{tensor}` is mapped to `{file}`, which is not a file name inside the model directory")]
     ShardOutsideDirectory {
@@ -103,13 +114,17 @@ pub enum WeightsError {
         num_tensors: usize,
     },
     /// The tensor is stored in a format that weights can't be read from.
-    #[error("tensor `{name}` is stored as {found}; supported are F32, F16 and BF16")]
+    #[error("tensor `{name}` is stored as {found}; supported are F32, F16, BF16 and in GGUF files {}", block_formats())]
     UnsupportedDType {
         /// The tensor.
         name: String,
         /// The format in the header.
         found: String,
     },
+}
+
+fn block_formats() -> String {
+    BlockFormat::all().map(BlockFormat::name).collect::<Vec<_>>().join(", ")
 }
 
 /// The rule that a safetensors header breaks. Sizes are in bytes.

@@ -1,11 +1,13 @@
-//! Model files: safetensors, config.json and generation_config.json, checked before use.
+//! Model files: safetensors, GGUF, config.json and generation_config.json, checked before use.
 //! Knows bytes, names and shapes; must not know what a layer computes.
 
+mod checkpoint;
 mod config_class;
 mod config_document;
 mod dtype;
 mod error;
 mod generation_config;
+mod gguf_model;
 mod json;
 mod mapped_file;
 mod memory_files;
@@ -14,13 +16,16 @@ mod model_directory;
 mod model_files;
 mod pooling_config;
 mod rope_config;
-mod safetensors;
+mod row_order;
 mod shard_index;
+mod stored_format;
 mod stored_tensor;
+mod tensor_entry;
 mod tensor_header;
 mod weight_file;
 mod weight_stream;
 
+pub use checkpoint::Checkpoint;
 pub use config_class::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 pub use config_document::ConfigDocument;
 pub use dtype::DType;
@@ -32,7 +37,7 @@ pub use model_directory::ModelDirectory;
 pub use model_files::{FileSystem, ModelFiles};
 pub use pooling_config::{PoolingConfig, PoolingKind};
 pub use rope_config::{RopeConfig, RopeScaling};
-pub use safetensors::SafeTensors;
+pub use stored_format::StoredFormat;
 pub use stored_tensor::{StoredTensor, TensorView};
 pub use weight_file::WeightFile;
 pub use weight_stream::WeightStream;

@@ -2,31 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{ConfigDocument, GenerationConfig, ModelFiles, SafeTensors, WeightsError};
+use crate::{Checkpoint, ConfigDocument, GenerationConfig, ModelFiles, WeightsError, gguf_model};
 
-/// A model in Hugging Face's layout, opened.
+/// A model in Hugging Face's layout or in a GGUF file, opened.
 #[derive(Debug)]
 pub struct ModelDirectory {
-    /// The directory.
+    /// The directory or file.
     pub path: PathBuf,
-    /// `config.json`, raw; [`ModelConfig::read`](crate::ModelConfig::read) makes it typed.
+    /// `config.json`, or what it would be, raw; [`ModelConfig::read`](crate::ModelConfig::read) makes it typed.
     pub config: ConfigDocument,
     /// `generation_config.json`; empty when the file is absent.
     pub generation: GenerationConfig,
     /// The weights.
-    pub tensors: SafeTensors,
+    pub tensors: Checkpoint,
 }
 
 impl ModelDirectory {
     /// Opens the directory at `path` of `files`: `config.json`, `generation_config.json` if it is there, and
-    /// `model.safetensors` or `model.safetensors.index.json` with its shards.
+    /// `model.safetensors` or `model.safetensors.index.json` with its shards. A file that is called `.gguf` is a model as well;
+    /// of a split one it may be any part.
     ///
     /// # Errors
     /// [`WeightsError::NotADirectory`], [`WeightsError::MissingFile`], or what is wrong with one of the files.
     pub fn open(files: &dyn ModelFiles, path: &Path) -> Result<ModelDirectory, WeightsError> {
         let problem = match files.is_directory(path) {
             Ok(true) => None,
-            Ok(false) => Some("is not a directory"),
+            Ok(false) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) => {
+                return gguf_model::open(files, path);
+            }
+            Ok(false) => Some("is neither a directory nor a GGUF file"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("does not exist"),
             Err(source) => return Err(WeightsError::Io { path: path.to_path_buf(), source }),
         };
@@ -41,7 +45,7 @@ impl ModelDirectory {
             path: path.to_path_buf(),
             config: ConfigDocument::read(files, &config_path)?,
             generation: GenerationConfig::read(files, &path.join("generation_config.json"))?,
-            tensors: SafeTensors::open(files, path)?,
+            tensors: Checkpoint::open(files, path)?,
         })
     }
 }

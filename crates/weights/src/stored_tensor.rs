@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::DType;
+use crate::StoredFormat;
 
-/// A tensor, as it lies in the file: row-major, little-endian, of any alignment.
+/// A tensor, as it lies in the file: row-major, little-endian, of any alignment; blocks lie along the last
+/// dimension.
 #[derive(Clone, Copy, Debug)]
 pub struct TensorView<'a> {
-    /// The format of each element.
-    pub dtype: DType,
+    /// Elements or blocks.
+    pub format: StoredFormat,
     /// Sizes, outermost first.
     pub shape: &'a [usize],
-    /// `shape.product() * dtype.size_bytes()` bytes.
+    /// As many bytes as `shape.product()` values take.
     pub bytes: &'a [u8],
 }
 
 /// A tensor whose bytes are kept at least as long as this.
 #[derive(Clone, Debug)]
 pub struct StoredTensor<'a> {
-    /// The format of each element.
-    pub dtype: DType,
+    /// Elements or blocks.
+    pub format: StoredFormat,
     /// Sizes, outermost first.
     pub shape: &'a [usize],
     pub(crate) bytes: StoredBytes<'a>,
@@ -31,17 +32,23 @@ pub(crate) enum StoredBytes<'a> {
     Shared(Arc<Vec<u8>>),
 }
 
-impl StoredTensor<'_> {
-    /// `shape.product() * dtype.size_bytes()` bytes.
-    pub fn bytes(&self) -> &[u8] {
-        match &self.bytes {
+impl StoredBytes<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
             StoredBytes::Lent(bytes) => bytes,
             StoredBytes::Shared(bytes) => bytes,
         }
     }
+}
+
+impl StoredTensor<'_> {
+    /// As many bytes as `shape.product()` values take.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
 
     /// What loading it takes.
     pub fn view(&self) -> TensorView<'_> {
-        TensorView { dtype: self.dtype, shape: self.shape, bytes: self.bytes() }
+        TensorView { format: self.format, shape: self.shape, bytes: self.bytes() }
     }
 }

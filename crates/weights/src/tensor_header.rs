@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 
+use quire_gguf::RowOrder;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::HeaderProblem;
-use crate::dtype::stored_bits;
+use crate::dtype::{from_stored_name, stored_bits};
+use crate::tensor_entry::TensorEntry;
+use crate::{HeaderProblem, StoredFormat};
 
 /// The reference implementation reads no longer header; neither does this one.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -17,17 +18,6 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 const MAX_DIMENSIONS: usize = 16;
 /// Bytes of the little-endian length in front of the header.
 pub(crate) const LENGTH_BYTES: u64 = 8;
-
-/// Where one tensor lies.
-#[derive(Clone, Debug)]
-pub(crate) struct TensorEntry {
-    /// The format's name in the header.
-    pub(crate) dtype: String,
-    /// Sizes, outermost first.
-    pub(crate) shape: Vec<usize>,
-    /// Byte range in the file.
-    pub(crate) bytes: Range<usize>,
-}
 
 /// Where the header of a file of `file_bytes` bytes ends that begins with `start`; as long as `start` is too short to say
 /// so, where the length in front of it ends.
@@ -60,8 +50,13 @@ pub(crate) fn read_header(start: &[u8], file_bytes: u64) -> Result<HashMap<Strin
         }
         let shape = checked_shape(&name, &tensor)?;
         expected_begin = end;
-        let entry =
-            TensorEntry { dtype: tensor.dtype, shape, bytes: data_start + begin as usize..data_start + end as usize };
+        let entry = TensorEntry {
+            format: from_stored_name(&tensor.dtype).map(StoredFormat::Elements),
+            format_name: tensor.dtype,
+            shape,
+            bytes: data_start + begin as usize..data_start + end as usize,
+            rows: RowOrder::Same,
+        };
         if tensors.insert(name.clone(), entry).is_some() {
             return Err(HeaderProblem::DuplicateTensor { name });
         }

@@ -1,21 +1,32 @@
-//! A safetensors file that arrives in pieces: the header first, then tensor by tensor into memory of its own, so that the
-//! file as a whole is never held. Must not know where the pieces come from.
+//! A file of weights that arrives in pieces: the header first, then tensor by tensor into memory of its own, so that the file
+//! as a whole is never held. Must not know where the pieces come from.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::tensor_header::{LENGTH_BYTES, TensorEntry, header_end, read_header};
+use quire_gguf::{GgufHeader, GgufProblem, MAGIC};
+
+use crate::tensor_entry::TensorEntry;
+use crate::tensor_header::{LENGTH_BYTES, header_end, read_header};
 use crate::weight_file::WeightBytes;
 use crate::{HeaderProblem, WeightFile, WeightsError};
+
+/// How much of a GGUF file is gathered before its header is looked for; twice as much each time that it is not enough.
+const FIRST_GGUF_BYTES: usize = 1 << 20;
 
 /// A file of which some bytes have come.
 #[derive(Debug)]
 pub struct WeightStream {
     path: PathBuf,
     file_bytes: u64,
-    /// Length and header, until they are complete.
+    /// Bytes that came and have their place.
+    position: u64,
+    /// The beginning of the file, until the header is complete; then the header.
     header: Vec<u8>,
+    /// Bytes of the beginning with which the header is looked for again; `None` when it is complete.
+    wanted: Option<usize>,
+    gguf: Option<GgufHeader>,
     entries: HashMap<String, TensorEntry>,
     /// Where each tensor begins and ends, in the order of the file.
     order: Vec<(usize, usize)>,
@@ -36,7 +47,10 @@ impl WeightStream {
         let stream = WeightStream {
             path: path.to_path_buf(),
             file_bytes,
+            position: 0,
             header: Vec::new(),
+            wanted: Some(LENGTH_BYTES as usize),
+            gguf: None,
             entries: HashMap::new(),
             order: Vec::new(),
             tensors: HashMap::new(),
@@ -52,26 +66,25 @@ impl WeightStream {
     /// model that does not fit is refused before it has been read.
     ///
     /// # Errors
-    /// [`WeightsError::InvalidHeader`], [`WeightsError::OutOfMemory`]; [`WeightsError::FileChanged`] for more bytes than
-    /// the file has. The stream is then of no use any more.
+    /// [`WeightsError::InvalidHeader`], [`WeightsError::InvalidGguf`], [`WeightsError::OutOfMemory`];
+    /// [`WeightsError::FileChanged`] for more bytes than the file has. The stream is then of no use any more.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), WeightsError> {
-        if self.order.is_empty() && !self.header_is_complete() {
-            piece = self.push_header(piece)?;
-        }
-        while !piece.is_empty() {
-            let Some(&(begin, end)) = self.order.get(self.current) else {
-                let found = self.file_bytes + piece.len() as u64;
-                return Err(WeightsError::FileChanged { path: self.path.clone(), expected: self.file_bytes, found });
-            };
-            let tensor = self.tensors.entry(begin).or_default();
-            let (now, later) = piece.split_at(piece.len().min(end - begin - tensor.len()));
-            tensor.extend_from_slice(now);
-            if tensor.len() == end - begin {
-                self.current += 1;
-            }
+        while let Some(wanted) = self.wanted {
+            let (now, later) = piece.split_at(piece.len().min(wanted - self.header.len()));
+            self.header.extend_from_slice(now);
+            self.position = self.header.len() as u64;
             piece = later;
+            if self.header.len() < wanted {
+                return Ok(());
+            }
+            self.look_for_header()?;
         }
-        Ok(())
+        self.fill(piece)
+    }
+
+    /// The header of a GGUF file, in which its tokenizer is; `None` for another file, or before it is complete.
+    pub fn gguf_header(&self) -> Option<&[u8]> {
+        self.gguf.as_ref().map(|_| self.header.as_slice())
     }
 
     /// The file, once all of it has come.
@@ -79,30 +92,46 @@ impl WeightStream {
     /// # Errors
     /// [`WeightsError::FileChanged`] when bytes are missing.
     pub fn finish(self) -> Result<WeightFile, WeightsError> {
-        let found = match self.order.get(self.current) {
-            None if self.header_is_complete() => self.file_bytes,
-            None => self.header.len() as u64,
-            Some(&(begin, _)) => (begin + self.tensors.get(&begin).map_or(0, Vec::len)) as u64,
-        };
-        if found < self.file_bytes {
-            return Err(WeightsError::FileChanged { path: self.path, expected: self.file_bytes, found });
+        if self.position < self.file_bytes || self.wanted.is_some() {
+            return Err(WeightsError::FileChanged { path: self.path, expected: self.file_bytes, found: self.position });
         }
         let tensors = self.tensors.into_iter().map(|(begin, bytes)| (begin, Arc::new(bytes))).collect();
-        Ok(WeightFile { entries: self.entries, bytes: WeightBytes::Tensors(Mutex::new(tensors)) })
+        Ok(WeightFile { entries: self.entries, bytes: WeightBytes::Tensors(Mutex::new(tensors)), gguf: self.gguf })
     }
 
-    /// Adds to the header; gives what of `piece` lies behind it.
-    fn push_header<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8], WeightsError> {
-        let mut rest = piece;
-        while let Some(end) = self.header_wanted()? {
-            let (now, later) = rest.split_at(rest.len().min(end - self.header.len()));
-            self.header.extend_from_slice(now);
-            rest = later;
+    /// Reads the header if enough of the file is there, and fills the tensors with what lies behind it.
+    fn look_for_header(&mut self) -> Result<(), WeightsError> {
+        let header_bytes = if self.header.starts_with(&MAGIC) {
+            let header = quire_gguf::read_header(&self.header, self.file_bytes)
+                .map_err(|problem: GgufProblem| WeightsError::InvalidGguf { path: self.path.clone(), problem })?;
+            let Some(header) = header else {
+                let more = (2 * self.header.len()).max(FIRST_GGUF_BYTES);
+                self.wanted = Some(more.min(self.file_bytes as usize));
+                return Ok(());
+            };
+            let entry = |tensor| TensorEntry::of_gguf(tensor);
+            self.entries = header.tensors.iter().map(|tensor| (tensor.name.clone(), entry(tensor))).collect();
+            let header_bytes = header.header_bytes;
+            self.gguf = Some(header);
+            header_bytes
+        } else {
+            let end = header_end(&self.header, self.file_bytes).map_err(|problem| self.invalid(problem))?;
             if self.header.len() < end {
-                return Ok(rest);
+                self.wanted = Some(end);
+                return Ok(());
             }
-        }
-        self.entries = read_header(&self.header, self.file_bytes).map_err(|problem| self.invalid(problem))?;
+            self.entries = read_header(&self.header, self.file_bytes).map_err(|problem| self.invalid(problem))?;
+            end
+        };
+        self.wanted = None;
+        self.reserve()?;
+        let behind = self.header.split_off(header_bytes);
+        self.position = header_bytes as u64;
+        self.fill(&behind)
+    }
+
+    /// Takes memory for all tensors.
+    fn reserve(&mut self) -> Result<(), WeightsError> {
         self.order = self.entries.values().map(|entry| (entry.bytes.start, entry.bytes.end)).collect();
         self.order.retain(|(begin, end)| end > begin);
         self.order.sort_unstable();
@@ -114,17 +143,32 @@ impl WeightStream {
                 .map_err(|_| WeightsError::OutOfMemory { path: self.path.clone(), bytes })?;
             self.tensors.insert(begin, tensor);
         }
-        Ok(rest)
+        Ok(())
     }
 
-    /// How many bytes length and header have, as far as is known; `None` when they are complete.
-    fn header_wanted(&self) -> Result<Option<usize>, WeightsError> {
-        let end = header_end(&self.header, self.file_bytes).map_err(|problem| self.invalid(problem))?;
-        Ok(Some(end).filter(|&end| self.header.len() < end))
-    }
-
-    fn header_is_complete(&self) -> bool {
-        self.header_wanted().is_ok_and(|wanted| wanted.is_none())
+    /// Gives bytes behind the header to the tensors that they belong to; those between tensors to none.
+    fn fill(&mut self, mut piece: &[u8]) -> Result<(), WeightsError> {
+        let found = self.position + piece.len() as u64;
+        if found > self.file_bytes {
+            return Err(WeightsError::FileChanged { path: self.path.clone(), expected: self.file_bytes, found });
+        }
+        while !piece.is_empty() {
+            let at = self.position as usize;
+            let (taken, tensor) = match self.order.get(self.current) {
+                None => (piece.len(), None),
+                Some(&(begin, _)) if at < begin => (piece.len().min(begin - at), None),
+                Some(&(begin, end)) => (piece.len().min(end - at), Some((begin, end))),
+            };
+            let (now, later) = piece.split_at(taken);
+            self.position += taken as u64;
+            piece = later;
+            let Some((begin, end)) = tensor else { continue };
+            self.tensors.entry(begin).or_default().extend_from_slice(now);
+            if self.position as usize == end {
+                self.current += 1;
+            }
+        }
+        Ok(())
     }
 
     fn invalid(&self, problem: HeaderProblem) -> WeightsError {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use quire_weights::{FileSystem, ModelDirectory, SafeTensors, WeightsError};
+use quire_weights::{Checkpoint, FileSystem, ModelDirectory, WeightsError};
 
 fn shard(names: &[&str]) -> Vec<u8> {
     let entry = |(index, name): (usize, &&str)| {
@@ -27,7 +27,7 @@ fn shards_are_found_through_the_index() {
     fs::write(directory.path().join("one.safetensors"), shard(&["a", "unlisted"])).unwrap();
     fs::write(directory.path().join("two.safetensors"), shard(&["b"])).unwrap();
     write_index(directory.path(), r#"{"a":"one.safetensors","b":"two.safetensors"}"#);
-    let tensors = SafeTensors::open(&FileSystem, directory.path()).unwrap();
+    let tensors = Checkpoint::open(&FileSystem, directory.path()).unwrap();
     assert_eq!(tensors.names().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(tensors.get("b").unwrap().bytes(), [0; 4]);
 }
@@ -54,7 +54,7 @@ fn bad_indexes_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("one.safetensors"), shard(&["a"])).unwrap();
         write_index(directory.path(), weight_map);
-        let message = SafeTensors::open(&FileSystem, directory.path()).unwrap_err().to_string();
+        let message = Checkpoint::open(&FileSystem, directory.path()).unwrap_err().to_string();
         assert!(message.contains(expected), "{weight_map}: {message}");
     }
 }
@@ -71,7 +71,7 @@ fn what_is_missing_is_named() {
     fs::write(directory.path().join("config.json"), "{}").unwrap();
     assert!(matches!(
         ModelDirectory::open(&FileSystem, &directory.path().join("config.json")),
-        Err(WeightsError::NotADirectory { problem: "is not a directory", .. })
+        Err(WeightsError::NotADirectory { problem: "is neither a directory nor a GGUF file", .. })
     ));
     let weights = "model.safetensors or model.safetensors.index.json";
     assert!(matches!(open(), Err(WeightsError::MissingFile { file, .. }) if file == weights));
@@ -90,7 +90,7 @@ fn a_file_that_shrinks_or_grows_is_noticed() {
     let path = directory.path().join("model.safetensors");
     let bytes = shard(&["a"]);
     fs::write(&path, &bytes).unwrap();
-    let tensors = SafeTensors::open(&FileSystem, directory.path()).unwrap();
+    let tensors = Checkpoint::open(&FileSystem, directory.path()).unwrap();
     assert!(tensors.get("a").is_ok());
     for length in [bytes.len() as u64 + 1, 3] {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();

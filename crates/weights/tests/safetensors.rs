@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use quire_weights::{DType, HeaderProblem, SafeTensors, WeightsError};
+use quire_weights::{Checkpoint, DType, HeaderProblem, StoredFormat, WeightsError};
 
 /// A file with this header and this many zero bytes behind it.
 fn file(header: &str, data_bytes: usize) -> Vec<u8> {
@@ -19,7 +19,7 @@ const GOOD: &str = concat!(
 );
 
 fn problem(bytes: Vec<u8>) -> HeaderProblem {
-    match SafeTensors::from_bytes(bytes) {
+    match Checkpoint::from_bytes(bytes) {
         Err(WeightsError::InvalidHeader { problem, .. }) => problem,
         other => panic!("expected a header problem, got {other:?}"),
     }
@@ -32,13 +32,13 @@ fn a_good_file_gives_its_tensors() {
     for (index, byte) in bytes[data..].iter_mut().enumerate() {
         *byte = index as u8;
     }
-    let tensors = SafeTensors::from_bytes(bytes).unwrap();
+    let tensors = Checkpoint::from_bytes(bytes).unwrap();
     assert_eq!(tensors.names().collect::<Vec<_>>(), ["a", "b", "empty", "mask"]);
     let rows: [(&str, DType, &[usize], std::ops::Range<u8>); 3] =
         [("a", DType::F32, &[2, 3], 0..24), ("b", DType::Bf16, &[4], 24..32), ("empty", DType::F16, &[0, 7], 0..0)];
     for (name, dtype, shape, bytes) in rows {
         let view = tensors.get(name).unwrap();
-        assert_eq!((view.dtype, view.shape), (dtype, shape), "{name}");
+        assert_eq!((view.format, view.shape), (StoredFormat::Elements(dtype), shape), "{name}");
         assert_eq!(view.bytes(), bytes.collect::<Vec<u8>>(), "{name}");
     }
     assert_eq!(tensors.total_bytes(), 33);
@@ -120,7 +120,7 @@ fn a_deep_header_does_not_overflow_the_stack() {
 fn every_truncation_is_refused() {
     let bytes = file(GOOD, 33);
     for length in 0..bytes.len() {
-        assert!(SafeTensors::from_bytes(bytes[..length].to_vec()).is_err(), "{length} of {} bytes", bytes.len());
+        assert!(Checkpoint::from_bytes(bytes[..length].to_vec()).is_err(), "{length} of {} bytes", bytes.len());
     }
 }
 
@@ -137,11 +137,11 @@ fn every_bit_flip_is_an_error_or_a_sound_file() {
 
 fn check_sound(bytes: Vec<u8>) {
     let length = bytes.len() as u64;
-    let Ok(tensors) = SafeTensors::from_bytes(bytes) else { return };
+    let Ok(tensors) = Checkpoint::from_bytes(bytes) else { return };
     assert!(tensors.total_bytes() <= length);
     for name in tensors.names() {
         if let Ok(view) = tensors.get(name) {
-            assert_eq!(view.bytes().len(), view.shape.iter().product::<usize>() * view.dtype.size_bytes());
+            assert_eq!(view.format.num_values(view.bytes().len()), view.shape.iter().product::<usize>());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use quire_weights::{HeaderProblem, MemoryFiles, ModelFiles, SafeTensors, WeightFile, WeightStream, WeightsError};
+use quire_weights::{Checkpoint, HeaderProblem, MemoryFiles, ModelFiles, WeightFile, WeightStream, WeightsError};
 
 const HEADER: &str = concat!(
     r#"{"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"#,
@@ -36,7 +36,7 @@ fn every_cut_gives_the_same_tensors() {
     for first in 0..=bytes.len() {
         for second in [first, (first + 5).min(bytes.len()), bytes.len()] {
             let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
-            let tensors = SafeTensors::of_one(streamed(&pieces).unwrap());
+            let tensors = Checkpoint::of_one(streamed(&pieces).unwrap());
             assert_eq!(tensors.get("a").unwrap().bytes(), (0..24).collect::<Vec<u8>>(), "cut at {first} and {second}");
             assert_eq!(tensors.get("b").unwrap().bytes(), (24..32).collect::<Vec<u8>>(), "cut at {first} and {second}");
             assert!(tensors.get("empty").unwrap().bytes().is_empty());
@@ -46,13 +46,13 @@ fn every_cut_gives_the_same_tensors() {
 
 #[test]
 fn a_tensor_that_was_taken_is_gone_when_it_is_dropped() {
-    let tensors = SafeTensors::of_one(streamed(&[&file()]).unwrap());
+    let tensors = Checkpoint::of_one(streamed(&[&file()]).unwrap());
     let taken = tensors.take("a").unwrap();
     assert!(matches!(tensors.get("a"), Err(WeightsError::MissingTensor { .. })));
     assert_eq!(taken.bytes().len(), 24);
     assert_eq!(tensors.get("b").unwrap().bytes().len(), 8, "the others are there");
     // What is in a file stays there.
-    let whole = SafeTensors::from_bytes(file()).unwrap();
+    let whole = Checkpoint::from_bytes(file()).unwrap();
     whole.take("a").unwrap();
     assert_eq!(whole.take("a").unwrap().bytes().len(), 24);
 }
@@ -108,9 +108,9 @@ fn files_in_memory_are_found_by_their_folder() {
     assert!(files.exists(path()) && !files.exists(&folder.join("tokenizer.json")));
     assert_eq!(files.read(&folder.join("config.json"), 1).unwrap(), b"{");
     assert_eq!(files.list(folder), [folder.join("config.json")]);
-    let tensors = SafeTensors::open(&files, folder).unwrap();
+    let tensors = Checkpoint::open(&files, folder).unwrap();
     assert_eq!(tensors.total_bytes(), 32);
-    assert!(matches!(SafeTensors::open(&files, folder), Err(WeightsError::MissingFile { .. })), "there once");
+    assert!(matches!(Checkpoint::open(&files, folder), Err(WeightsError::MissingFile { .. })), "there once");
     files.remove(folder);
     assert!(!files.exists(&folder.join("config.json")));
 }

@@ -6,11 +6,12 @@ use quire_kernels::{
     Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, KvLayout, LayerNorm, Matmul,
     MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
 };
-use quire_weights::TensorView;
+use quire_weights::{StoredFormat, TensorView};
 
 use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
 use crate::kv_cache::element_type;
+use crate::stored_values::widened;
 use crate::{
     Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, LogitsRule, MatrixPart, ModelError, Norm,
     NormSpan, Quantization, RopeAngles, StoredOrder,
@@ -29,7 +30,7 @@ pub struct CpuBackend {
 }
 
 impl CpuBackend {
-    /// A backend that packs weights as `weights`: f32 or bf16.
+    /// A backend that packs weights as `weights`, f32 or bf16, but for those that are stored in blocks, which stay as they are.
     pub fn new(kernels: Arc<Kernels>, pool: Arc<ThreadPool>, weights: ElementType) -> CpuBackend {
         CpuBackend { kernels, pool, weights, quantization: Quantization::Stored, shelf: Shelf::default() }
     }
@@ -41,8 +42,16 @@ impl CpuBackend {
 
     /// What a part of a matrix is packed as.
     fn packed_format(&self, part: &MatrixPart<'_>) -> WeightFormat {
-        let blocks = self.quantization.format_for(part.inputs).map(WeightFormat::Blocks);
-        blocks.unwrap_or(WeightFormat::Elements(self.weights))
+        match (part.view.format, self.quantization) {
+            (StoredFormat::Blocks(format), Quantization::Stored | Quantization::Blocks(_)) => {
+                WeightFormat::Blocks(format)
+            }
+            (StoredFormat::Blocks(_), Quantization::None) => WeightFormat::Elements(self.weights),
+            (StoredFormat::Elements(_), quantization) => {
+                let blocks = quantization.format_for(part.inputs).map(WeightFormat::Blocks);
+                blocks.unwrap_or(WeightFormat::Elements(self.weights))
+            }
+        }
     }
 
     fn multiply(
@@ -71,7 +80,7 @@ impl Backend for CpuBackend {
             .iter()
             .map(|part| MatrixSource {
                 bytes: part.view.bytes,
-                stored: WeightFormat::Elements(element_type(part.view.dtype)),
+                stored: weight_format(part.view.format),
                 packed: self.packed_format(part),
                 order: match part.order {
                     StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
@@ -85,14 +94,7 @@ impl Backend for CpuBackend {
     }
 
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Vec<f32>, ModelError> {
-        let mut values = Vec::new();
-        for part in parts {
-            let dtype = element_type(part.dtype);
-            let first = values.len();
-            values.resize(first + part.bytes.len() / dtype.size_bytes(), 0.0);
-            dtype.widen(part.bytes, &mut values[first..]);
-        }
-        Ok(values)
+        Ok(parts.iter().flat_map(widened).collect())
     }
 
     fn matrix_bytes(&self, matrix: &PackedMatrix) -> usize {
@@ -289,6 +291,13 @@ fn kernel_activation(activation: Activation) -> KernelActivation {
         Activation::GeluTanh => KernelActivation::GeluTanh,
         Activation::Relu => KernelActivation::Relu,
         Activation::Tanh => KernelActivation::Tanh,
+    }
+}
+
+fn weight_format(format: StoredFormat) -> WeightFormat {
+    match format {
+        StoredFormat::Elements(dtype) => WeightFormat::Elements(element_type(dtype)),
+        StoredFormat::Blocks(format) => WeightFormat::Blocks(format),
     }
 }
 

@@ -5,7 +5,7 @@ use quire_weights::TensorView;
 
 use super::attention::attend;
 use super::cache::write_rows;
-use crate::kv_cache::element_type;
+use crate::stored_values::widened;
 use crate::{
     Activation, AttentionSpec, Backend, ForwardInput, KvCache, Linear, LogitsRule, MatrixPart, ModelError, Norm,
     NormSpan, RopeAngles, StoredOrder,
@@ -26,7 +26,7 @@ impl Backend for ReferenceBackend {
         let parts = parts
             .iter()
             .map(|part| {
-                let values = widen(&part.view);
+                let values = widened(&part.view);
                 Ok(match part.order {
                     StoredOrder::OutputMajor => Tensor::from_vec(values, (part.outputs, part.inputs), &Device::Cpu)?,
                     StoredOrder::InputMajor => {
@@ -39,7 +39,7 @@ impl Backend for ReferenceBackend {
     }
 
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Tensor, ModelError> {
-        let values: Vec<f32> = parts.iter().flat_map(widen).collect();
+        let values: Vec<f32> = parts.iter().flat_map(widened).collect();
         let length = values.len();
         Ok(Tensor::from_vec(values, length, &Device::Cpu)?)
     }
@@ -187,13 +187,6 @@ fn activated(x: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
 }
 
 /// The view's numbers in f32; exact.
-fn widen(view: &TensorView<'_>) -> Vec<f32> {
-    let dtype = element_type(view.dtype);
-    let mut values = vec![0.0; view.bytes.len() / dtype.size_bytes()];
-    dtype.widen(view.bytes, &mut values);
-    values
-}
-
 /// RMS norm over the last dimension.
 fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor, ModelError> {
     let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;

@@ -3,6 +3,7 @@
 mod chat_template_golden;
 mod detokenizer;
 mod fixtures;
+mod gguf_tokenizers;
 mod grammars;
 mod hostile_tokenizers;
 mod pooled_inputs;

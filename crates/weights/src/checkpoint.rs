@@ -1,38 +1,41 @@
-//! The tensors of a checkpoint by name: one safetensors file, or shards with an index. Hands out bytes; must not know
-//! which tensor is for what.
+//! The tensors of a checkpoint by name: one safetensors file, shards with an index, or the parts of a GGUF file. Hands out
+//! bytes; must not know which tensor is for what.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::dtype::from_stored_name;
+use crate::row_order::in_order;
 use crate::shard_index::read_shard_index;
-use crate::tensor_header::TensorEntry;
+use crate::stored_tensor::StoredBytes;
+use crate::tensor_entry::TensorEntry;
 use crate::weight_file::WeightBytes;
-use crate::{FileSystem, ModelFiles, StoredTensor, WeightFile, WeightsError};
+use crate::{FileSystem, ModelFiles, StoredFormat, StoredTensor, WeightFile, WeightsError};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
 /// The tensors of one checkpoint.
 #[derive(Debug)]
-pub struct SafeTensors {
+pub struct Checkpoint {
     files: Vec<WeightBytes>,
     tensors: BTreeMap<String, (usize, TensorEntry)>,
+    outputs_first: bool,
 }
 
-impl SafeTensors {
+impl Checkpoint {
     /// Opens `model.safetensors` in `directory` of `files`, or else the shards that `model.safetensors.index.json` lists.
     ///
     /// # Errors
     /// [`WeightsError::MissingFile`] when neither is there; otherwise what is wrong with the file, its header or the index.
-    pub fn open(files: &dyn ModelFiles, directory: &Path) -> Result<SafeTensors, WeightsError> {
+    pub fn open(files: &dyn ModelFiles, directory: &Path) -> Result<Checkpoint, WeightsError> {
         let single = directory.join(SINGLE_FILE);
         if files.exists(&single) {
-            return files.open_weights(&single).map(SafeTensors::of_one);
+            return files.open_weights(&single).map(Checkpoint::of_one);
         }
         let index = directory.join(INDEX_FILE);
         if files.exists(&index) {
-            return SafeTensors::open_shards(files, directory, &index);
+            return Checkpoint::open_shards(files, directory, &index);
         }
         Err(WeightsError::MissingFile {
             directory: directory.to_path_buf(),
@@ -44,25 +47,33 @@ impl SafeTensors {
     ///
     /// # Errors
     /// What is wrong with the file or its header.
-    pub fn open_file(path: &Path) -> Result<SafeTensors, WeightsError> {
-        FileSystem.open_weights(path).map(SafeTensors::of_one)
+    pub fn open_file(path: &Path) -> Result<Checkpoint, WeightsError> {
+        FileSystem.open_weights(path).map(Checkpoint::of_one)
     }
 
     /// Takes the bytes of one safetensors file that are already in memory.
     ///
     /// # Errors
     /// [`WeightsError::InvalidHeader`]; the path in it is empty.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<SafeTensors, WeightsError> {
-        WeightFile::whole(bytes).map(SafeTensors::of_one)
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
+        WeightFile::whole(bytes).map(Checkpoint::of_one)
     }
 
     /// The tensors of a file that is the whole checkpoint.
-    pub fn of_one(file: WeightFile) -> SafeTensors {
+    pub fn of_one(file: WeightFile) -> Checkpoint {
         let tensors = file.entries.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
-        SafeTensors { files: vec![file.bytes], tensors }
+        Checkpoint { files: vec![file.bytes], tensors, outputs_first: false }
     }
 
-    fn open_shards(source: &dyn ModelFiles, directory: &Path, index: &Path) -> Result<SafeTensors, WeightsError> {
+    /// The parts of a GGUF file, with their tensors by the names that the checkpoint had.
+    pub(crate) fn of_gguf_parts(
+        files: Vec<WeightBytes>,
+        tensors: BTreeMap<String, (usize, TensorEntry)>,
+    ) -> Checkpoint {
+        Checkpoint { files, tensors, outputs_first: true }
+    }
+
+    fn open_shards(source: &dyn ModelFiles, directory: &Path, index: &Path) -> Result<Checkpoint, WeightsError> {
         let weight_map = read_shard_index(source, index)?;
         let mut shards: HashMap<String, (usize, HashMap<String, TensorEntry>)> = HashMap::new();
         let mut files = Vec::new();
@@ -80,7 +91,7 @@ impl SafeTensors {
             };
             tensors.insert(name, entry);
         }
-        Ok(SafeTensors { files, tensors })
+        Ok(Checkpoint { files, tensors, outputs_first: false })
     }
 
     /// The tensor called `name`.
@@ -97,7 +108,7 @@ impl SafeTensors {
     /// with it, so that a model that is built from a stream never needs twice its size.
     ///
     /// # Errors
-    /// As [`SafeTensors::get`].
+    /// As [`Checkpoint::get`].
     pub fn take(&self, name: &str) -> Result<StoredTensor<'_>, WeightsError> {
         self.find(name, true)
     }
@@ -105,10 +116,13 @@ impl SafeTensors {
     fn find(&self, name: &str, takes: bool) -> Result<StoredTensor<'_>, WeightsError> {
         let missing = || WeightsError::MissingTensor { name: name.to_string(), num_tensors: self.tensors.len() };
         let (file, entry) = self.tensors.get(name).ok_or_else(missing)?;
-        let dtype = from_stored_name(&entry.dtype)
-            .ok_or_else(|| WeightsError::UnsupportedDType { name: name.to_string(), found: entry.dtype.clone() })?;
+        let unsupported =
+            || WeightsError::UnsupportedDType { name: name.to_string(), found: entry.format_name.clone() };
+        let format = entry.format.ok_or_else(unsupported)?;
         let bytes = self.files[*file].of(entry, takes)?.ok_or_else(missing)?;
-        Ok(StoredTensor { dtype, shape: &entry.shape, bytes })
+        let ordered = in_order(entry.rows, entry.shape.first().copied().unwrap_or(1), bytes.as_slice());
+        let bytes = ordered.map_or(bytes, |ordered| StoredBytes::Shared(Arc::new(ordered)));
+        Ok(StoredTensor { format, shape: &entry.shape, bytes })
     }
 
     /// Whether a tensor of this name is there.
@@ -119,6 +133,24 @@ impl SafeTensors {
     /// The names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
+    }
+
+    /// Whether every matrix is stored outputs first, also those that the checkpoint's own format stores inputs first.
+    pub fn outputs_first(&self) -> bool {
+        self.outputs_first
+    }
+
+    /// The format that most bytes are stored in, of those that weights are read from.
+    pub fn main_format(&self) -> Option<StoredFormat> {
+        let mut totals: Vec<(StoredFormat, usize)> = Vec::new();
+        for (_, entry) in self.tensors.values() {
+            let Some(format) = entry.format else { continue };
+            match totals.iter_mut().find(|(known, _)| *known == format) {
+                Some((_, bytes)) => *bytes += entry.bytes.len(),
+                None => totals.push((format, entry.bytes.len())),
+            }
+        }
+        totals.into_iter().max_by_key(|&(_, bytes)| bytes).map(|(format, _)| format)
     }
 
     /// Bytes of all tensors as they are stored.

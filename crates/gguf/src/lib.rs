@@ -1,0 +1,33 @@
+//! GGUF files: the container, checked before use, and what it says in the words of Hugging Face's files: a configuration,
+//! names of tensors, a tokenizer. Knows bytes; must not know where they come from, nor what a layer computes.
+#![forbid(unsafe_code)]
+
+mod architecture;
+mod byte_reader;
+mod end_tokens;
+mod header;
+mod hf_config;
+mod hf_tokenizer;
+mod metadata;
+mod pre_tokenizers;
+mod problem;
+mod sentence_pieces;
+mod split_name;
+mod summary;
+mod tensor_type;
+mod vocabulary;
+mod writer;
+
+pub use architecture::{Architecture, RowOrder, TensorName};
+pub use header::{ALIGNMENT_KEY, GgufHeader, MAX_HEADER_BYTES, TensorInfo, read_header};
+pub use hf_config::{ConfigSource, config, generation_config};
+pub use hf_tokenizer::{tokenizer, tokenizer_config};
+pub use metadata::{Metadata, MetadataValue, read_metadata};
+pub use problem::GgufProblem;
+pub use split_name::SplitName;
+pub use summary::GgufSummary;
+pub use tensor_type::{ElementType, TensorType};
+pub use writer::GgufWriter;
+
+/// What a GGUF file begins with.
+pub const MAGIC: [u8; 4] = *b"GGUF";

@@ -1,0 +1,15 @@
+//! Stored weights as the numbers that they stand for, whatever they are stored as.
+
+use quire_weights::{StoredFormat, TensorView};
+
+use crate::kv_cache::element_type;
+
+/// All numbers of `view`.
+pub(crate) fn widened(view: &TensorView<'_>) -> Vec<f32> {
+    let mut values = vec![0.0; view.format.num_values(view.bytes.len())];
+    match view.format {
+        StoredFormat::Elements(dtype) => element_type(dtype).widen(view.bytes, &mut values),
+        StoredFormat::Blocks(format) => quire_blocks::dequantise(format, view.bytes, &mut values),
+    }
+    values
+}
