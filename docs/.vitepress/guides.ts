@@ -17,6 +17,7 @@ export const guideGroups: readonly GuideGroup[] = [
       'speculative-decoding': 'Speculative decoding',
       embeddings: 'Embeddings, scores, rankings',
       'models-by-name': 'Models by name',
+      gguf: 'GGUF files',
       architectures: 'Architectures',
     },
   },

@@ -53,6 +53,8 @@ const shown: Readonly<Record<string, RegExp>> = {
   'tools-and-bindings/ai-sdk.ts': /\w/,
   'embeddings/embed.ts': /^\d+ 3 \[ (-?[\d.e-]+,?\s)+\]$/,
   'embeddings/client.ts': /^\[ \d+, \d+ \]$/,
+  'gguf/load.ts': /^, there was/,
+  'gguf/commands.sh': /(?=[\s\S]*LlamaForCausalLM)(?=[\s\S]*Q4_0 \(\d+ tensors\))/,
   'models-by-name/create.ts': /^LlamaForCausalLM$/,
   'models-by-name/cache.sh': /(?=[\s\S]*HuggingFaceTB\/SmolLM2-135M-Instruct)(?=[\s\S]*hub)/,
   'choose-a-framework/tensors.ts': /^candle \[ 2, 3 \] float32$/,

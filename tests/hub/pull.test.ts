@@ -149,11 +149,11 @@ for (const [name, index] of indexes) {
 }
 
 test('weights of other formats are named, and not fetched', async t => {
-  const { 'model.safetensors': _, ...others } = modelFiles
+  const { 'model.safetensors': _, 'model-q4.gguf': __, ...others } = modelFiles
   const { options, server } = await hubCase(t, others)
   await t.throwsAsync(resolveModel(MODEL, options), {
     code: 'ERR_HUB_NOT_FOUND',
-    message: /no model\.safetensors and no model\.safetensors\.index\.json, only pytorch_model\.bin, model-q4\.gguf/,
+    message: /no model\.safetensors and no model\.safetensors\.index\.json, only pytorch_model\.bin, onnx\/model\.onnx/,
   })
   t.deepEqual(server.downloadsOf(undefined), [])
 })

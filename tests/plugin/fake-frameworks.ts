@@ -17,6 +17,7 @@ export interface FakeSpec {
   readonly origin?: string
   readonly devices?: readonly Device[]
   readonly architectures?: readonly string[]
+  readonly weightFormats?: readonly string[]
   /** Makes it unavailable. */
   readonly reason?: string
   readonly framework?: Partial<Framework>
@@ -24,7 +25,7 @@ export interface FakeSpec {
 }
 
 export function fakePlugin(spec: FakeSpec): FrameworkPlugin {
-  const { name, priority = 10, devices = [cpu], architectures = ['LlamaForCausalLM'], reason } = spec
+  const { name, priority = 10, devices = [cpu], architectures = ['LlamaForCausalLM'], weightFormats, reason } = spec
   const probe: Probe =
     reason === undefined
       ? {
@@ -36,6 +37,7 @@ export function fakePlugin(spec: FakeSpec): FrameworkPlugin {
             dtypes: ['float32'],
             architectures,
             quantizations: [],
+            ...(weightFormats !== undefined && { weightFormats }),
             blockSizes: 'any',
             deviceSampling: false,
           },

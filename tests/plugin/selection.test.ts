@@ -10,6 +10,7 @@ import { candidate, cpu, npu } from './fake-frameworks.js'
 const embedded = candidate({ name: 'candle', kind: 'embedded', priority: 0 })
 const torch = candidate({ name: 'torch', priority: 20, architectures: ['LlamaForCausalLM', 'OPTForCausalLM'] })
 const mindspore = candidate({ name: 'mindspore', priority: 30, devices: [npu, cpu] })
+const reader = candidate({ name: 'reader', kind: 'embedded', priority: 0, weightFormats: ['gguf'] })
 const jax = candidate({ name: 'jax', priority: 20 })
 const absent = candidate({ name: 'paddle', priority: 90, reason: 'No Python with paddle was found' })
 const zero = candidate({ name: 'zero', priority: 0 })
@@ -53,6 +54,7 @@ const choices: readonly [string, readonly Candidate[], Asked, string][] = [
   ['the device asked for', [mindspore, embedded], { device: cpu }, 'mindspore on cpu:0'],
   ['one that has the device', [torch, mindspore], { device: npu }, 'mindspore on npu:0'],
   ['one that has the architecture', [torch, mindspore], { architecture: 'OPTForCausalLM' }, 'torch on cpu:0'],
+  ['one that reads the weights', [torch, reader], { weights: 'gguf' }, 'reader on cpu:0'],
   ['no other is hindered by one that is broken', [torch, broken], { framework: 'torch' }, 'torch on cpu:0'],
   ['an embedded default that cannot be imported hinders nobody', [torch, brokenEmbedded], {}, 'torch on cpu:0'],
 ]
@@ -116,6 +118,13 @@ const refusals: readonly [string, readonly Candidate[], Asked, string, RegExp][]
     { architecture: 'MambaForCausalLM' },
     'ERR_MODEL_UNSUPPORTED',
     /MambaForCausalLM is not supported\. Supported: LlamaForCausalLM, OPTForCausalLM\.$/,
+  ],
+  [
+    'weights that it does not read',
+    [torch, reader],
+    { framework: 'torch', weights: 'gguf' },
+    'ERR_MODEL_UNSUPPORTED',
+    /^The model is a gguf file, which torch does not read\. Run it on the embedded framework/,
   ],
 ]
 

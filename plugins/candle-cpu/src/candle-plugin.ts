@@ -66,6 +66,7 @@ function capabilitiesOf({ architectures, quantizations }: CpuFacts): RunnerCapab
     dtypes: ['float32', 'bfloat16'],
     architectures,
     quantizations,
+    weightFormats: ['gguf'],
     blockSizes: 'any',
     deviceSampling: true,
     pooling: true,

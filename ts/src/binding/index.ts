@@ -3,6 +3,7 @@
 
 export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStats, type StepOutput } from './core.js'
 export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
+export { type GgufSummary, readGgufSummary } from './gguf.js'
 export {
   type FollowOptions,
   type Grammar,

@@ -50,6 +50,8 @@ export class Text {
   readonly #override: string | undefined
   /** Compiled templates by their source. */
   readonly #templates = new Map<string, ChatTemplate>()
+  /** The model's own templates, with tools and without. */
+  readonly #sources = new Map<boolean, string>()
   readonly #longWork = new OneAtATime()
   #longestToken: number | undefined
 
@@ -60,7 +62,7 @@ export class Text {
     this.#override = override
   }
 
-  /** Reads tokenizer.json and what lies beside it, off the JavaScript thread. @throws TokenizerError. */
+  /** Reads tokenizer.json and what lies beside it, or a GGUF file, off the JavaScript thread. @throws TokenizerError. */
   static async load(native: Native, directory: string, chatTemplate: string | undefined): Promise<Text> {
     const loaded = await native.loadTokenizer(directory)
     try {
@@ -157,7 +159,12 @@ export class Text {
 
   /** The template of conversations with or without tools: the engine's, else the model's. @throws ChatTemplateError. */
   templateSource(hasTools: boolean): string {
-    return this.#override ?? unwrap(this.#native.chatTemplateSource(this.#directory, hasTools))
+    if (this.#override !== undefined) return this.#override
+    const known = this.#sources.get(hasTools)
+    if (known !== undefined) return known
+    const source = unwrap(this.#native.chatTemplateSource(this.#directory, hasTools))
+    this.#sources.set(hasTools, source)
+    return source
   }
 
   /** The call's own template, else the engine's, else the model's. */

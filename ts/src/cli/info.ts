@@ -1,23 +1,28 @@
-// `quire info`: version, platform, and every framework within reach: what it found, or why it is not available.
+// `quire info`: version, platform, and every framework within reach: what it found, or why it is not available. With a model:
+// what is in it.
 
 import { availableParallelism } from 'node:os'
 import { bundledModelDirectory } from '../config/node.js'
 import { readHubSettings } from '../hub/index.js'
 import { type Candidate, listCandidates } from '../plugin/candidates.js'
 import { describeCandidate } from './describe-candidate.js'
+import { describeModel, modelLines } from './describe-model.js'
 import type { ExitCode } from './main.js'
+import { splitOperands } from './operands.js'
 import { helpOf, type OptionRow, parseOptions } from './options.js'
 import type { Streams } from './streams.js'
 import { currentReach, runtimeName } from './surroundings.js'
+import { UsageError } from './usage-error.js'
 import { version } from './version.js'
 
 const rows: readonly OptionRow[] = [{ name: 'json', kind: 'flag', help: 'print one JSON object' }]
 
 export const infoCommand = {
   summary: 'version, CPU features, kernels, frameworks',
-  help: `Usage: quire info [options]
+  help: `Usage: quire info [MODEL] [options]
 
-Prints the version, the CPU features found, the kernels chosen, which frameworks are available, and where models are.
+Prints the version, the CPU features found, the kernels chosen, which frameworks are available, and where models are. With a
+model, a folder or a GGUF file, what is in it; no weights are read.
 
 Options:
 ${helpOf(rows)}
@@ -26,7 +31,15 @@ ${helpOf(rows)}
 }
 
 async function info(args: readonly string[], { stdout }: Streams): Promise<ExitCode> {
-  const { own } = parseOptions(args, rows)
+  const { operands, options } = splitOperands(args, rows)
+  const { own } = parseOptions(options, rows)
+  const [model, ...others] = operands
+  if (others.length > 0) throw new UsageError('Give one model.')
+  if (model !== undefined) {
+    const facts = await describeModel(model)
+    stdout.write(own.json === true ? `${JSON.stringify(facts, null, 2)}\n` : `${modelLines(facts).join('\n')}\n`)
+    return 0
+  }
   const candidates = await listCandidates(currentReach())
   const report = {
     quire: version(),

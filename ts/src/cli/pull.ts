@@ -1,5 +1,6 @@
 // `quire pull`: brings models by name into the cache. Run again it goes on where it was cut off.
 
+import { join } from 'node:path'
 import { RequestAbortedError } from '../errors.js'
 import { type PullProgress, pull } from '../hub/index.js'
 import { bytesText, DownloadBar } from '../progress-bar.js'
@@ -19,10 +20,10 @@ const rows: readonly OptionRow[] = [
 
 export const pullCommand = {
   summary: 'download models by name',
-  help: `Usage: quire pull <org/name[@revision]>... [options]
+  help: `Usage: quire pull <org/name[:GGUF][@revision]>... [options]
 
 Brings models into Hugging Face's cache, of their files only those that are needed. Run again it goes on where it was cut off;
-what is there is not fetched again.
+what is there is not fetched again. Of a model in GGUF files one is brought: that whose name ends with GGUF, such as Q4_K_M.
 
 Options:
 ${helpOf(rows)}
@@ -72,17 +73,18 @@ function watcher(model: string, bar: DownloadBar, { stderr }: Streams): (progres
 }
 
 function tell(
-  { name, commit, directory, files }: Awaited<ReturnType<typeof pull>>,
+  { name, commit, directory, file, files }: Awaited<ReturnType<typeof pull>>,
   isJson: boolean,
   { stdout }: Streams,
 ): void {
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const newBytes = files.reduce((sum, { size, isNew }) => sum + (isNew ? size : 0), 0)
-  const report = { model: name.id, revision: name.revision, commit, path: directory, bytes, newBytes, files }
+  const path = file === undefined ? directory : join(directory, ...file.split('/'))
+  const report = { model: name.id, revision: name.revision, commit, path, bytes, newBytes, files }
   const news = newBytes === 0 ? 'nothing was missing' : `${bytesText(newBytes)} new`
   stdout.write(
     isJson
       ? `${JSON.stringify(report)}\n`
-      : `${name.id}@${name.revision} (${commit.slice(0, 12)}): ${files.length} files, ${bytesText(bytes)}, ${news}\n${directory}\n`,
+      : `${name.id}@${name.revision} (${commit.slice(0, 12)}): ${files.length} files, ${bytesText(bytes)}, ${news}\n${path}\n`,
   )
 }

@@ -13,8 +13,8 @@ export type LogprobsMode = 'raw_logprobs' | 'raw_logits' | 'processed_logprobs' 
 /** What `LLM.create` takes. Every field has a default. */
 export interface EngineOptions {
   /**
-   * A directory in Hugging Face's layout, a GGUF file, or a name on the hub: `org/name[@revision]`. Default: the bundled tiny
-   * model.
+   * A directory in Hugging Face's layout, a GGUF file, or a name on the hub: `org/name[@revision]`, or
+   * `org/name:Q4_K_M` for one of its GGUF files. Default: the bundled tiny model.
    */
   readonly model?: string
   /** A directory, GGUF file or name with another tokenizer. Default: the model's. */

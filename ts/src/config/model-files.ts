@@ -10,13 +10,7 @@ import { isPacked } from './unpacked-path.js'
  * @throws ModelError: `ERR_MODEL_NOT_FOUND` if there is no such directory or no config.json, `ERR_MODEL_INVALID` if it cannot be read.
  */
 export async function readArchitecture(directory: string): Promise<string> {
-  if (isPacked(directory)) {
-    throw new ModelError(
-      'ERR_MODEL_NOT_FOUND',
-      `The model directory '${directory}' is inside an Electron archive, where native code cannot read it. Unpack it (\`asarUnpack\` of electron-builder, \`unpackDir\` of Forge), or keep models outside of the app.`,
-      { details: { path: directory } },
-    )
-  }
+  checkUnpacked(directory)
   const isDirectory = await stat(directory).then(
     found => found.isDirectory(),
     () => false,
@@ -46,6 +40,16 @@ export async function readArchitecture(directory: string): Promise<string> {
     )
   }
   return name
+}
+
+/** @throws ModelError for a model that native code cannot read: in the archive of an Electron app. */
+export function checkUnpacked(path: string): void {
+  if (!isPacked(path)) return
+  throw new ModelError(
+    'ERR_MODEL_NOT_FOUND',
+    `The model '${path}' is inside an Electron archive, where native code cannot read it. Unpack it (\`asarUnpack\` of electron-builder, \`unpackDir\` of Forge), or keep models outside of the app.`,
+    { details: { path } },
+  )
 }
 
 function parse(text: string, path: string): object {

@@ -2,4 +2,5 @@
 
 export { bundledModelDirectory } from './bundled-model.js'
 export { parseEngineOptions } from './directory-options.js'
-export { readArchitecture } from './model-files.js'
+export { isGguf, modelPathOf, onlyGguf } from './gguf-files.js'
+export { checkUnpacked, readArchitecture } from './model-files.js'

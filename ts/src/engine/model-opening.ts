@@ -1,8 +1,9 @@
 // From what a user asked to ranks that can be opened: the configuration, the plugin that will run the model, its device.
 
+import { readGgufSummary } from '../binding/index.js'
 import { loadNative, shareMemory } from '../binding/node.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
-import { parseEngineOptions, readArchitecture } from '../config/node.js'
+import { checkUnpacked, isGguf, parseEngineOptions, readArchitecture } from '../config/node.js'
 import type { OpenRank } from '../executor/index.js'
 import type { Device } from '../plugin/device.js'
 import { openPlugin } from '../plugin/open-plugin.js'
@@ -47,13 +48,20 @@ export async function chooseModel(
   const { framework, device } = config.device
   const selection = await selectPlugin({
     ...around,
-    architecture: await readArchitecture(config.model.path),
+    ...(await facts(config.model.path)),
     ...(framework !== undefined && { framework }),
     ...(device !== undefined && { device: device as Device }),
   })
   const passedOver = passedOverMessage(selection)
   if (passedOver !== undefined) process.emitWarning(passedOver, 'QuireWarning')
   return { config, selection }
+}
+
+/** What decides which plugin can run a model. */
+async function facts(path: string): Promise<{ readonly architecture: string; readonly weights?: 'gguf' }> {
+  if (!isGguf(path)) return { architecture: await readArchitecture(path) }
+  checkUnpacked(path)
+  return { architecture: (await readGgufSummary(await loadNative(), path)).architecture, weights: 'gguf' }
 }
 
 /** Opens ranks of the selected plugin, one device each where there are several. */

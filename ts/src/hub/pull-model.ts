@@ -27,6 +27,7 @@ import {
   TOKENIZER,
   WEIGHTS_INDEX,
 } from './file-selection.js'
+import { chooseGguf, isGgufModel } from './gguf-choice.js'
 import { HubClient } from './hub-client.js'
 import type { HubSettings } from './hub-settings.js'
 import { fetchListing, fetchMetadata, type ModelListing, type RemoteFile } from './model-listing.js'
@@ -65,6 +66,8 @@ export interface PulledModel {
   readonly commit: string
   /** The snapshot: a model directory. */
   readonly directory: string
+  /** The GGUF file in it that is the model, where it is one. */
+  readonly file?: string
   /** Files of the snapshot that were needed. */
   readonly files: readonly { readonly name: string; readonly size: number; readonly isNew: boolean }[]
 }
@@ -144,12 +147,28 @@ class Pull {
     const { name, purpose } = this.#request
     const { listing } = this.#parts
     const present = [...listing.files.keys()]
+    if (name.gguf !== undefined || (purpose === 'model' && isGgufModel(present, undefined)))
+      return this.#runGguf(present)
     const files = selectFiles(present, purpose)
     const required = purpose === 'model' ? CONFIG : TOKENIZER
     if (!files.includes(required)) throw this.#lacks(required)
     if (purpose === 'model') files.push(selectWeights(present, name.id))
     const pulled = await this.#bring(files)
     if (files.includes(WEIGHTS_INDEX)) pulled.push(...(await this.#bring(await this.#shards(pulled))))
+    return this.#finish(pulled)
+  }
+
+  async #runGguf(present: readonly string[]): Promise<PulledModel> {
+    const { id, gguf } = this.#request.name
+    const files = chooseGguf(present, gguf, id)
+    for (const file of files) if (!present.includes(file)) throw this.#lacks(file)
+    return { ...(await this.#finish(await this.#bring(files))), file: files[0] }
+  }
+
+  /** Makes the snapshot of files that are there. */
+  async #finish(pulled: readonly Brought[]): Promise<PulledModel> {
+    const { name } = this.#request
+    const { listing } = this.#parts
     await this.#place(pulled)
     const referring = writeReference(this.#repository, name.revision, listing.commit)
     // A cache that has everything may be one that cannot be written.

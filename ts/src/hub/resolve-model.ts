@@ -2,7 +2,8 @@
 // cache, or found there.
 
 import { stat } from 'node:fs/promises'
-import { isAbsolute, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
+import { modelPathOf } from '../config/node.js'
 import { HubError, InvalidArgumentError, RequestAbortedError } from '../errors.js'
 import { findCached } from './cached-snapshot.js'
 import type { PullProgress } from './download-progress.js'
@@ -30,12 +31,14 @@ export interface ResolveOptions extends HubOptions {
 }
 
 /**
- * The directory of a model.
+ * The directory of a model, or its GGUF file.
  * @throws ModelError if `model` is no path and no name; HubError; InvalidArgumentError; RequestAbortedError.
  */
 export async function resolveModel(model: string, options: ResolveOptions = {}): Promise<string> {
   const path = await existingPath(model, options.workingDirectory ?? process.cwd())
-  return path ?? (await obtainModel(requireName(model, options), options)).directory
+  if (path !== undefined) return modelPathOf(path)
+  const { directory, file } = await obtainModel(requireName(model, options), options)
+  return file === undefined ? directory : join(directory, ...file.split('/'))
 }
 
 /**
@@ -52,7 +55,13 @@ export async function pull(
   return { ...(await pullBy(name, settings, options)), name }
 }
 
-async function obtainModel(name: ModelName, options: ResolveOptions): Promise<{ readonly directory: string }> {
+/** A model's directory, and the GGUF file in it that is the model, where it is one. */
+interface Obtained {
+  readonly directory: string
+  readonly file?: string
+}
+
+async function obtainModel(name: ModelName, options: ResolveOptions): Promise<Obtained> {
   const { purpose = 'model', onNotice = () => {} } = options
   const settings = await readHubSettings(options, options.env ?? process.env)
   const cached = await findCached(settings.cacheDir, name, purpose)
@@ -107,8 +116,9 @@ function requireName(model: string, options: ResolveOptions): ModelName {
   return name
 }
 
-function offlineError({ id, revision }: ModelName, { offline, cacheDir }: HubSettings, start: string): HubError {
-  const command = `quire pull ${id}${revision === 'main' ? '' : `@${revision}`}`
+function offlineError({ id, revision, gguf }: ModelName, { offline, cacheDir }: HubSettings, start: string): HubError {
+  const choice = gguf === undefined ? '' : `:${gguf}`
+  const command = `quire pull ${id}${choice}${revision === 'main' ? '' : `@${revision}`}`
   const message = `${start}, and ${offline} forbids asking the hub. Run \`${command}\` where the hub may be asked, or name another folder by HF_HUB_CACHE (it is '${cacheDir}').`
   return new HubError('ERR_HUB_OFFLINE', message, { details: { model: id, revision, cacheDir } })
 }

@@ -15,6 +15,8 @@ export interface RunnerCapabilities {
   readonly architectures: readonly string[]
   /** Names of formats that weights can be quantised to when they are loaded; empty if none. */
   readonly quantizations: readonly string[]
+  /** Formats of files that it reads beside safetensors: `gguf`. Absent = none. */
+  readonly weightFormats?: readonly string[]
   /** Block sizes that attention can page with; 'any' for every size from 1. */
   readonly blockSizes: readonly number[] | 'any'
   /** True if `execute` samples rows that need the sampling columns alone (no flag `hostSampling`). */
@@ -23,9 +25,9 @@ export interface RunnerCapabilities {
   readonly pooling?: boolean
 }
 
-/** Where a model is: a directory in Hugging Face's layout. */
+/** Where a model is: a directory in Hugging Face's layout, or a file of one of the runner's `weightFormats`. */
 export interface ModelSource {
-  /** The directory. */
+  /** The directory or file. */
   readonly path: string
 }
 

@@ -11,6 +11,8 @@ export interface SelectionOptions extends Reach {
   readonly framework?: string
   /** `architectures[0]` of the model's config.json, where it is known. */
   readonly architecture?: string
+  /** The format of its weights where it is not safetensors: a name of `RunnerCapabilities.weightFormats`. */
+  readonly weights?: string
   /** The device asked for. */
   readonly device?: Device
 }
@@ -119,7 +121,7 @@ function whyFirst({ kind, priority }: Candidate, numCandidates: number, suitable
 }
 
 /** The candidate with its device, or why it cannot run what was asked. */
-function judge(candidate: Candidate, { architecture, device: wanted }: SelectionOptions): Suitable | string {
+function judge(candidate: Candidate, { architecture, weights, device: wanted }: SelectionOptions): Suitable | string {
   const { probe, plugin } = candidate
   if (!probe.available || plugin === undefined) return probe.reason ?? 'not available'
   const device = deviceFor(candidate, wanted)
@@ -131,16 +133,28 @@ function judge(candidate: Candidate, { architecture, device: wanted }: Selection
   if (architecture !== undefined && !architectures.includes(architecture)) {
     return `architecture ${architecture} is not supported (supported: ${architectures.join(', ')})`
   }
+  if (weights !== undefined && !readsWeights(candidate, weights)) {
+    const others = probe.capabilities?.weightFormats ?? []
+    return `it does not read ${weights} files (it reads ${['safetensors', ...others].join(', ')})`
+  }
   return { ...candidate, plugin, device }
 }
 
 function nothingFits(
   unfit: readonly { candidate: Candidate; reason: string }[],
-  { architecture, device }: SelectionOptions,
+  { architecture, weights, device }: SelectionOptions,
 ): Error {
   const usable = unfit.filter(
     ({ candidate }) => candidate.probe.available && deviceFor(candidate, device) !== undefined,
   )
+  if (weights !== undefined && usable.length > 0 && !usable.some(({ candidate }) => readsWeights(candidate, weights))) {
+    const names = usable.map(({ candidate }) => candidate.name).join(', ')
+    return new ModelError(
+      'ERR_MODEL_UNSUPPORTED',
+      `The model is a ${weights} file, which ${names} does not read. Run it on the embedded framework, candle, or give a folder with safetensors.`,
+      { details: { weights, frameworks: usable.map(({ candidate }) => candidate.name) } },
+    )
+  }
   const supported = [...new Set(usable.flatMap(({ candidate }) => candidate.probe.capabilities?.architectures ?? []))]
   if (architecture !== undefined && supported.length > 0) {
     return new ModelError(
@@ -162,6 +176,10 @@ function equals(candidates: readonly Candidate[]): PluginError {
     `Several frameworks have the same priority ${first?.priority}: ${names.join(', ')}. Choose one by the option \`framework\` or by QUIRE_FRAMEWORK.`,
     { details: { equals: candidates.map(({ name, origin }) => ({ name, origin })) } },
   )
+}
+
+function readsWeights({ probe }: Candidate, weights: string): boolean {
+  return probe.capabilities?.weightFormats?.includes(weights) ?? false
 }
 
 function deviceFor({ probe }: Candidate, wanted: Device | undefined): Device | undefined {
