@@ -12,15 +12,18 @@ const cache = join(repository, '.cache')
 const packages = join(cache, 'peers')
 const models = join(cache, 'models')
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
+/** `bf16`, or `q4_1`: the file that was fetched, as it is. */
+const weights = process.env.BENCH_WEIGHTS ?? 'bf16'
 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options })
 
 function setUp() {
+  if (!['bf16', 'q4_1'].includes(weights)) throw new Error(`BENCH_WEIGHTS is bf16 or q4_1, not ${weights}.`)
   mkdirSync(packages, { recursive: true })
   const source = join(models, 'smollm2-135m-instruct.Q4_1.gguf')
   const model = join(models, 'smollm2-135m-instruct-bf16')
-  const gguf = join(packages, 'smollm2-135m-instruct-bf16.gguf')
+  const gguf = weights === 'bf16' ? join(packages, 'smollm2-135m-instruct-bf16.gguf') : source
   if (!existsSync(join(model, 'model.safetensors')) || !existsSync(source)) {
     throw new Error('The weights are not here: `npm test` or tests/fetch-models brings them.')
   }
@@ -34,7 +37,7 @@ function setUp() {
     run(join(packages, 'venv/bin/python'), [join(here, 'write-gguf.py'), source, model, gguf])
   }
   return [
-    ['quire.mjs', [model]],
+    ['quire.mjs', [weights === 'bf16' ? model : source]],
     ['node-llama-cpp.mjs', [gguf, packages]],
   ]
 }
@@ -71,8 +74,9 @@ const medians = Object.fromEntries(
     ),
   ]),
 )
+const name = weights === 'bf16' ? 'peers-smollm2' : `peers-smollm2-${weights}`
 const result = {
-  bench: 'peers-smollm2',
+  bench: name,
   date: new Date().toISOString().slice(0, 10),
   machine: `${cpus().length} x ${cpus()[0]?.model}`,
   commit: run('git', ['rev-parse', '--short', 'HEAD'], { cwd: repository }).trim(),
@@ -81,5 +85,5 @@ const result = {
   medians,
 }
 mkdirSync(join(repository, 'benches/results'), { recursive: true })
-writeFileSync(join(repository, 'benches/results/peers-smollm2.json'), `${JSON.stringify(result, null, 2)}\n`)
+writeFileSync(join(repository, `benches/results/${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
 console.table(medians)
