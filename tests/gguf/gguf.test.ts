@@ -63,7 +63,7 @@ withCheckpoint(checkpoint === undefined ? `${untitled} (SKIPPED: ${withoutShared
 })
 
 test('the command says what is in a file', async t => {
-  const { code, stdout } = await runQuire(['info', file])
+  const { code, stdout } = await runQuire(['info', file], { cwd: t.context.directory })
   t.is(code, 0)
   t.regex(stdout, /architecture +LlamaForCausalLM/)
   t.regex(stdout, /formats +Q4_0 \(\d+ tensors\), F32/)

@@ -73,7 +73,7 @@ fn check(model: &ModelDirectory) {
     assert_eq!(value.bytes(), numbered(16));
     let error = tensors.get("extra").unwrap_err();
     assert!(matches!(&error, WeightsError::UnsupportedDType { found, .. } if found == "IQ2_XXS"), "{error}");
-    assert!(error.to_string().contains("F32, F16, BF16 and in GGUF files Q4_0, Q4_1"), "{error}");
+    assert!(error.to_string().contains("F32, F16 and BF16, in GGUF files also Q4_0, Q4_1"), "{error}");
 }
 
 fn written(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
