@@ -13,6 +13,8 @@ use quire_kernels::{
     PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
 };
 
+#[path = "probes/byte_peak.rs"]
+mod byte_peak;
 #[path = "probes/peak.rs"]
 mod peak;
 
@@ -110,7 +112,7 @@ impl Bench {
         for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
             let weights = self.blocks(num_outputs, num_inputs, format)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
-            let peak = || peak::byte_rate(self.kernels.isa(), &self.pool);
+            let peak = || byte_peak::rate(self.kernels.isa(), &self.pool);
             let rate = self.between(operations, peak, || self.product(&weights, num_rows))?;
             rate.report(&format!("product {format}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }

@@ -21,55 +21,6 @@ pub(crate) fn rate(isa: Isa, pool: &ThreadPool, dtype: ElementType) -> f64 {
     (chunks * rounds) as f64 * operations_per_round(isa, dtype) / start.elapsed().as_secs_f64()
 }
 
-/// Operations per second of the widest multiply-add of bytes that an instruction set has, on all threads of the pool.
-pub(crate) fn byte_rate(isa: Isa, pool: &ThreadPool) -> f64 {
-    let rounds = 40_000;
-    let chunks = 32 * pool.threads();
-    let start = Instant::now();
-    let operations = std::sync::atomic::AtomicUsize::new(0);
-    pool.run(chunks, 1, &|range| {
-        for _ in range {
-            operations.fetch_add(multiply_add_bytes(isa, rounds), std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    operations.into_inner() as f64 / start.elapsed().as_secs_f64()
-}
-
-/// Runs `rounds` rounds and gives their operations. A multiply-add is two.
-fn multiply_add_bytes(isa: Isa, rounds: usize) -> usize {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 | Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => {
-            // SAFETY: the feature is there, and the others belong to the instruction set of the kernels.
-            unsafe { x86::bytes_avx512(rounds) };
-            2 * 64 * SUMS * rounds
-        }
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => {
-            // SAFETY: kernels of this instruction set were made, so the CPU has it.
-            unsafe { x86::bytes_avx2(rounds) };
-            2 * 32 * SUMS * rounds
-        }
-        _ => {
-            portable_bytes(rounds);
-            2 * 16 * SUMS * rounds
-        }
-    }
-}
-
-fn portable_bytes(rounds: usize) {
-    let factor = std::hint::black_box([3_i8; 16]);
-    let mut sums = [[1_i32; 16]; SUMS];
-    for _ in 0..rounds {
-        for sum in &mut sums {
-            for lane in 0..16 {
-                sum[lane] += i32::from(factor[lane]) * i32::from(factor[lane] ^ sum[lane] as i8);
-            }
-        }
-    }
-    std::hint::black_box(sums);
-}
-
 /// Operations of one round; a multiply-add is two.
 fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
     let lanes = match (isa, dtype) {
@@ -130,33 +81,6 @@ mod x86 {
         for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm512_dpbf16_ps(*sum, factor, factor);
-            }
-        }
-        black_box(sums);
-    }
-
-    #[target_feature(enable = "avx512f,avx512vnni")]
-    pub(super) fn bytes_avx512(rounds: usize) {
-        let factor = black_box(_mm512_set1_epi8(3));
-        let mut sums = [_mm512_setzero_si512(); SUMS];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                *sum = _mm512_dpbusd_epi32(*sum, factor, factor);
-            }
-        }
-        black_box(sums);
-    }
-
-    /// As the kernels do without VNNI.
-    #[target_feature(enable = "avx2")]
-    pub(super) fn bytes_avx2(rounds: usize) {
-        let factor = black_box(_mm256_set1_epi8(3));
-        let ones = _mm256_set1_epi16(1);
-        let mut sums = [_mm256_setzero_si256(); SUMS];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                let pairs = _mm256_maddubs_epi16(factor, _mm256_xor_si256(factor, *sum));
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
             }
         }
         black_box(sums);
