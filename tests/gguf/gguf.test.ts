@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { type EngineError, LLM } from 'quire-llm'
+import { type EngineError, type ErrorCode, LLM } from 'quire-llm'
 import { runQuire } from '../cli/quire-command.js'
 import { sharedModels, withoutSharedModels } from '../parity/golden-model.js'
 
@@ -70,7 +70,7 @@ test('the command says what is in a file', async t => {
   t.regex(stdout, /tokenizer +llama/)
 })
 
-const broken: readonly [string, (directory: string) => Promise<void>, string, RegExp][] = [
+const broken: readonly [string, (directory: string) => Promise<void>, ErrorCode, RegExp][] = [
   ['another file', d => writeFile(join(d, 'm.gguf'), 'PK\x03\x04'), 'ERR_MODEL_INVALID', /does not begin with `GGUF`/],
   ['an empty file', d => writeFile(join(d, 'm.gguf'), ''), 'ERR_MODEL_INVALID', /ends after 0 bytes/],
   [

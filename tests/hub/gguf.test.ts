@@ -58,7 +58,10 @@ test('names may have a choice and a revision', t => {
   for (const text of ['a/b:', 'a/b:x/y', 'a/b:c:d', 'C:/b', 'a:b/c']) t.is(parseModelName(text, undefined), undefined)
 })
 
-const files = { ...Object.fromEntries(names.map((name, seed) => [name, bytes(3000, seed)])), 'config.json': '{}' }
+const files: Record<string, Buffer | string> = {
+  ...Object.fromEntries(names.map((name, seed) => [name, bytes(3000, seed)])),
+  'config.json': '{}',
+}
 
 test('of several files the one that is meant is brought, and found again without the hub', async t => {
   const { server, cacheDir, options } = await hubCase(t, files, ID)

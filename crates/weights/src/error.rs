@@ -114,7 +114,10 @@ pub enum WeightsError {
         num_tensors: usize,
     },
     /// The tensor is stored in a format that weights can't be read from.
-    #[error("tensor `{name}` is stored as {found}; supported are F32, F16 and BF16, in GGUF files also {}", block_formats())]
+    #[error(
+        "tensor `{name}` is stored as {found}; supported are F32, F16 and BF16, in GGUF files also {}",
+        block_formats()
+    )]
     UnsupportedDType {
         /// The tensor.
         name: String,
