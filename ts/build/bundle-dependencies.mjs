@@ -114,7 +114,6 @@ async function bundle(entries, platform, outdir) {
     minifySyntax: true,
     minifyIdentifiers: true,
     keepNames: true,
-    external: ['@opentelemetry/api'],
     ...(platform === 'node' && { banner: { js: REQUIRE } }),
     metafile: true,
     logLevel: 'silent',
