@@ -2,7 +2,7 @@
 
 use super::{form::LevelCode, rows::ActivationBlock, sums::Sums};
 
-/// How levels become operands of a product.
+/// How levels become operands of a product: signed ones, where a form says nothing else.
 ///
 /// # Safety
 /// As [`Sums`].
@@ -12,11 +12,20 @@ pub(crate) trait Levels {
     /// Two groups of four inputs: `pair` of four in a block.
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2];
     /// Adds products of levels that [`Levels::load`] gave.
-    unsafe fn add<S: Sums>(sums: S, levels: S::Levels, activations: *const i8) -> S;
+    #[inline(always)]
+    unsafe fn add<S: Sums>(sums: S, levels: S::Levels, activations: *const i8) -> S {
+        sums.add_signed(levels, activations)
+    }
     /// What a sum over a block begins with.
-    unsafe fn begin<S: Sums>(activations: *const ActivationBlock) -> S;
+    #[inline(always)]
+    unsafe fn begin<S: Sums>(activations: *const ActivationBlock) -> S {
+        S::splat(if S::BIASED { (*activations).minus_128 } else { 0 })
+    }
     /// What a sum over half a block begins with.
-    unsafe fn begin_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S;
+    #[inline(always)]
+    unsafe fn begin_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S {
+        S::splat(if S::BIASED { (*activations).halves_minus_128[half] } else { 0 })
+    }
 }
 
 /// Bytes of levels + 128.
@@ -26,33 +35,11 @@ pub(crate) struct Nibbles<const ZERO: u8>;
 /// Nibbles that are looked up.
 pub(crate) struct Table;
 
-#[inline(always)]
-unsafe fn begin_signed<S: Sums>(activations: *const ActivationBlock) -> S {
-    S::splat(if S::BIASED { (*activations).minus_128 } else { 0 })
-}
-
-#[inline(always)]
-unsafe fn begin_signed_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S {
-    S::splat(if S::BIASED { (*activations).halves_minus_128[half] } else { 0 })
-}
-
 impl Levels for Bytes {
     const CODE: LevelCode = LevelCode::Byte;
     #[inline(always)]
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
         [S::bytes(block.add(pair * 128)), S::bytes(block.add(pair * 128 + 64))]
-    }
-    #[inline(always)]
-    unsafe fn add<S: Sums>(sums: S, levels: S::Levels, activations: *const i8) -> S {
-        sums.add_signed(levels, activations)
-    }
-    #[inline(always)]
-    unsafe fn begin<S: Sums>(activations: *const ActivationBlock) -> S {
-        begin_signed(activations)
-    }
-    #[inline(always)]
-    unsafe fn begin_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S {
-        begin_signed_half(activations, half)
     }
 }
 
@@ -83,17 +70,5 @@ impl Levels for Table {
     #[inline(always)]
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
         S::looked_up(block.add(pair * 64))
-    }
-    #[inline(always)]
-    unsafe fn add<S: Sums>(sums: S, levels: S::Levels, activations: *const i8) -> S {
-        sums.add_signed(levels, activations)
-    }
-    #[inline(always)]
-    unsafe fn begin<S: Sums>(activations: *const ActivationBlock) -> S {
-        begin_signed(activations)
-    }
-    #[inline(always)]
-    unsafe fn begin_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S {
-        begin_signed_half(activations, half)
     }
 }

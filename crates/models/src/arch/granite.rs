@@ -1,32 +1,12 @@
 //! Granite 3: Llama with factors on embeddings, scores, what a layer adds, and logits. <https://arxiv.org/abs/2408.13359>
 
-use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
+use quire_weights::ConfigClass;
 
 use super::llama_family::LlamaFamily;
 use crate::{Backend, CausalModel, LogitsRule, ModelError, WeightLoader};
 
-/// `GraniteConfig`.
-pub(crate) const CLASS: ConfigClass = ConfigClass {
-    model_type: "granite",
-    names: FieldNames::LLAMA,
-    vocab_size: 32_000,
-    hidden_size: 4_096,
-    intermediate_size: Some(11_008),
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: None,
-    head_dim: None,
-    max_position_embeddings: 2_048,
-    positions_after_pad: false,
-    activation: "silu",
-    norm_epsilon: 1e-6,
-    tie_word_embeddings: false,
-    bos_token_id: Some(1),
-    eos_token_id: Some(2),
-    pad_token_id: None,
-    rotary: Some(RotaryFields::LLAMA),
-    sliding_window: SlidingWindowRule::Never,
-};
+/// `GraniteConfig`, whose defaults are Llama's.
+pub(crate) const CLASS: ConfigClass = ConfigClass { model_type: "granite", ..super::llama::CLASS };
 
 /// The family with its four factors; logits are divided by theirs.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
