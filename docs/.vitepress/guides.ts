@@ -18,6 +18,7 @@ export const guideGroups: readonly GuideGroup[] = [
       embeddings: 'Embeddings, scores, rankings',
       'models-by-name': 'Models by name',
       gguf: 'GGUF files',
+      quantisation: 'Quantised checkpoints',
       architectures: 'Architectures',
     },
   },

@@ -1,7 +1,7 @@
 //! The seam between architectures and devices: the dozen operations that a transformer is made of. A backend owns its
 //! memory and fuses what it likes; it must not know architectures.
 
-use quire_weights::TensorView;
+use quire_weights::{TensorView, WeightForm};
 
 use crate::{Activation, ForwardInput, HeadNorms, Linear, LogitsRule, ModelError, Norm, RopeAngles};
 
@@ -63,6 +63,10 @@ pub trait Backend: Send + Sync + Sized {
     /// Keys and values of one layer.
     type KvCache;
 
+    /// The form in which it wants weights that a checkpoint has in several tensors.
+    fn weight_form(&self) -> WeightForm {
+        WeightForm::Numbers
+    }
     /// Loads a matrix from parts stacked along the output features (fused projections).
     fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<Self::Matrix, ModelError>;
     /// Loads a vector from parts laid end to end.

@@ -129,11 +129,12 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     /// GPT-2's linear map: `prefix.weight` `[inputs, outputs]`, unless all matrices are stored outputs first, and
     /// `prefix.bias` `[outputs]`.
     pub(crate) fn conv1d(&self, prefix: &str, outputs: usize, inputs: usize) -> Result<Linear<B>, ModelError> {
-        let (order, shape) = match self.tensors.outputs_first() {
+        let name = format!("{prefix}.weight");
+        let (order, shape) = match self.tensors.outputs_first(&name) {
             true => (StoredOrder::OutputMajor, [outputs, inputs]),
             false => (StoredOrder::InputMajor, [inputs, outputs]),
         };
-        let stored = self.tensor(&format!("{prefix}.weight"), &shape)?;
+        let stored = self.tensor(&name, &shape)?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
         let part = MatrixPart { view: stored.view(), order, outputs, inputs };
         let weight = self.load_matrix(&[part])?;
@@ -247,7 +248,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     /// A tensor of the expected shape. Each is asked for once.
     fn tensor(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'a>, ModelError> {
-        let stored = self.tensors.take(name)?;
+        let stored = self.tensors.take(name, self.backend.weight_form())?;
         if stored.shape == expected {
             return Ok(stored);
         }

@@ -72,6 +72,8 @@ impl CandleRunner {
         }
         .map_err(quire_models::ModelError::from)?;
         let stated = config.dtype.map(StoredFormat::Elements);
+        // What is stated of a quantised checkpoint is what its weights were before.
+        let stated = stated.filter(|_| !directory.tensors.is_quantised());
         let checkpoint_format =
             stated.or_else(|| directory.tensors.main_format()).unwrap_or(StoredFormat::Elements(DType::F32));
         let dtype = match options.backend {

@@ -179,7 +179,9 @@ fn model_code(error: &ModelError) -> &'static str {
         ModelError::UnsupportedArchitecture { .. }
         | ModelError::UnsupportedActivation { .. }
         | ModelError::UnsupportedConfig { .. }
-        | ModelError::Weights(WeightsError::UnsupportedDType { .. }) => "ERR_MODEL_UNSUPPORTED",
+        | ModelError::Weights(WeightsError::UnsupportedDType { .. } | WeightsError::UnsupportedQuantisation { .. }) => {
+            "ERR_MODEL_UNSUPPORTED"
+        }
         #[cfg(not(target_family = "wasm"))]
         ModelError::Candle(_) => "ERR_RUNNER",
         ModelError::Kernels(error) => kernels_code(error),

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::quantised::{Part, QuantisationScheme, QuantisedTensor, Tensors, assemble, convert};
 use crate::row_order::in_order;
 use crate::shard_index::read_shard_index;
 use crate::stored_tensor::StoredBytes;
 use crate::tensor_entry::TensorEntry;
 use crate::weight_file::WeightBytes;
-use crate::{FileSystem, ModelFiles, StoredFormat, StoredTensor, WeightFile, WeightsError};
+use crate::{FileSystem, ModelFiles, StoredFormat, StoredTensor, WeightFile, WeightForm, WeightsError};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -19,7 +20,9 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 #[derive(Debug)]
 pub struct Checkpoint {
     files: Vec<WeightBytes>,
-    tensors: BTreeMap<String, (usize, TensorEntry)>,
+    tensors: Tensors,
+    /// Weights that several tensors make; these are not in `tensors`.
+    quantised: BTreeMap<String, QuantisedTensor>,
     outputs_first: bool,
 }
 
@@ -62,15 +65,20 @@ impl Checkpoint {
     /// The tensors of a file that is the whole checkpoint.
     pub fn of_one(file: WeightFile) -> Checkpoint {
         let tensors = file.entries.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
-        Checkpoint { files: vec![file.bytes], tensors, outputs_first: false }
+        Checkpoint { files: vec![file.bytes], tensors, quantised: BTreeMap::new(), outputs_first: false }
     }
 
     /// The parts of a GGUF file, with their tensors by the names that the checkpoint had.
-    pub(crate) fn of_gguf_parts(
-        files: Vec<WeightBytes>,
-        tensors: BTreeMap<String, (usize, TensorEntry)>,
-    ) -> Checkpoint {
-        Checkpoint { files, tensors, outputs_first: true }
+    pub(crate) fn of_gguf_parts(files: Vec<WeightBytes>, tensors: Tensors) -> Checkpoint {
+        Checkpoint { files, tensors, quantised: BTreeMap::new(), outputs_first: true }
+    }
+
+    /// The checkpoint with the weights that its tensors make by `scheme` in place of these tensors.
+    pub(crate) fn with_scheme(mut self, scheme: &QuantisationScheme) -> Result<Checkpoint, WeightsError> {
+        let mut tensors = std::mem::take(&mut self.tensors);
+        let read = |part: &Part| self.bytes_of(&part.name, part.file, &part.entry, false);
+        let quantised = assemble(scheme, &mut tensors, &read)?;
+        Ok(Checkpoint { tensors, quantised, ..self })
     }
 
     fn open_shards(source: &dyn ModelFiles, directory: &Path, index: &Path) -> Result<Checkpoint, WeightsError> {
@@ -91,70 +99,101 @@ impl Checkpoint {
             };
             tensors.insert(name, entry);
         }
-        Ok(Checkpoint { files, tensors, outputs_first: false })
+        Ok(Checkpoint { files, tensors, quantised: BTreeMap::new(), outputs_first: false })
     }
 
     /// The tensor called `name`.
     ///
     /// # Errors
     /// [`WeightsError::MissingTensor`], also for one that was taken; [`WeightsError::UnsupportedDType`] when it holds no
-    /// floats that weights are read from, [`WeightsError::FileChanged`] when the file has another length than when it was
-    /// opened.
+    /// floats that weights are read from, [`WeightsError::InvalidQuantised`] when what it is made of does not fit together,
+    /// [`WeightsError::FileChanged`] when the file has another length than when it was opened.
     pub fn get(&self, name: &str) -> Result<StoredTensor<'_>, WeightsError> {
-        self.find(name, false)
+        self.find(name, WeightForm::Blocks, false)
     }
 
     /// The tensor called `name`, for the last time: where it has memory of its own, that is free when the caller has done
-    /// with it, so that a model that is built from a stream never needs twice its size.
+    /// with it, so that a model that is built from a stream never needs twice its size. A weight that several tensors make
+    /// comes in the wanted form.
     ///
     /// # Errors
     /// As [`Checkpoint::get`].
-    pub fn take(&self, name: &str) -> Result<StoredTensor<'_>, WeightsError> {
-        self.find(name, true)
+    pub fn take(&self, name: &str, form: WeightForm) -> Result<StoredTensor<'_>, WeightsError> {
+        self.find(name, form, true)
     }
 
-    fn find(&self, name: &str, takes: bool) -> Result<StoredTensor<'_>, WeightsError> {
-        let missing = || WeightsError::MissingTensor { name: name.to_string(), num_tensors: self.tensors.len() };
-        let (file, entry) = self.tensors.get(name).ok_or_else(missing)?;
+    fn find(&self, name: &str, form: WeightForm, takes: bool) -> Result<StoredTensor<'_>, WeightsError> {
+        if let Some(tensor) = self.quantised.get(name) {
+            let read = |part: &Part| self.bytes_of(&part.name, part.file, &part.entry, takes);
+            let (format, bytes) = convert(tensor, form, &read)?;
+            return Ok(StoredTensor { format, shape: &tensor.shape, bytes: StoredBytes::Shared(Arc::new(bytes)) });
+        }
+        let (file, entry) = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
         let unsupported =
             || WeightsError::UnsupportedDType { name: name.to_string(), found: entry.format_name.clone() };
         let format = entry.format.ok_or_else(unsupported)?;
-        let bytes = self.files[*file].of(entry, takes)?.ok_or_else(missing)?;
+        let bytes = self.bytes_of(name, *file, entry, takes)?;
         let ordered = in_order(entry.rows, entry.shape.first().copied().unwrap_or(1), bytes.as_slice());
         let bytes = ordered.map_or(bytes, |ordered| StoredBytes::Shared(Arc::new(ordered)));
         Ok(StoredTensor { format, shape: &entry.shape, bytes })
     }
 
+    fn bytes_of(
+        &self,
+        name: &str,
+        file: usize,
+        entry: &TensorEntry,
+        takes: bool,
+    ) -> Result<StoredBytes<'_>, WeightsError> {
+        self.files[file].of(entry, takes)?.ok_or_else(|| self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> WeightsError {
+        let num_tensors = self.tensors.len() + self.quantised.len();
+        WeightsError::MissingTensor { name: name.to_string(), num_tensors }
+    }
+
     /// Whether a tensor of this name is there.
     pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+        self.tensors.contains_key(name) || self.quantised.contains_key(name)
     }
 
-    /// The names of all tensors, sorted.
+    /// The names of all tensors, sorted; behind them those of weights that several tensors make.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
+        self.tensors.keys().chain(self.quantised.keys()).map(String::as_str)
     }
 
-    /// Whether every matrix is stored outputs first, also those that the checkpoint's own format stores inputs first.
-    pub fn outputs_first(&self) -> bool {
-        self.outputs_first
+    /// Whether the matrix `name` comes outputs first also where the checkpoint's own format stores it inputs first.
+    pub fn outputs_first(&self, name: &str) -> bool {
+        self.outputs_first || self.quantised.contains_key(name)
     }
 
     /// The format that most bytes are stored in, of those that weights are read from.
     pub fn main_format(&self) -> Option<StoredFormat> {
         let mut totals: Vec<(StoredFormat, usize)> = Vec::new();
-        for (_, entry) in self.tensors.values() {
-            let Some(format) = entry.format else { continue };
+        let stored = self.tensors.values().filter_map(|(_, entry)| Some((entry.format?, entry.bytes.len())));
+        let made = self.quantised.values().map(|tensor| (tensor.main_format(), part_bytes(tensor)));
+        for (format, bytes) in stored.chain(made) {
             match totals.iter_mut().find(|(known, _)| *known == format) {
-                Some((_, bytes)) => *bytes += entry.bytes.len(),
-                None => totals.push((format, entry.bytes.len())),
+                Some((_, total)) => *total += bytes,
+                None => totals.push((format, bytes)),
             }
         }
         totals.into_iter().max_by_key(|&(_, bytes)| bytes).map(|(format, _)| format)
     }
 
+    /// Whether any weight is made of several tensors.
+    pub fn is_quantised(&self) -> bool {
+        !self.quantised.is_empty()
+    }
+
     /// Bytes of all tensors as they are stored.
     pub fn total_bytes(&self) -> u64 {
-        self.tensors.values().map(|(_, entry)| entry.bytes.len() as u64).sum()
+        let stored = self.tensors.values().map(|(_, entry)| entry.bytes.len());
+        stored.chain(self.quantised.values().map(part_bytes)).map(|bytes| bytes as u64).sum()
     }
+}
+
+fn part_bytes(tensor: &QuantisedTensor) -> usize {
+    tensor.parts().map(|part| part.entry.bytes.len()).sum()
 }

@@ -71,6 +71,11 @@ impl ConfigDocument {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
+    /// The names of all fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.object.keys().map(String::as_str)
+    }
+
     /// Whether the document has no fields.
     pub fn is_empty(&self) -> bool {
         self.object.is_empty()

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use quire_blocks::BlockFormat;
 use quire_gguf::GgufProblem;
 
+use crate::QuantisedProblem;
+
 /// A model's files could not be used. The message names the file and the field, what was found and what was allowed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +114,26 @@ pub enum WeightsError {
         name: String,
         /// Tensors that are there.
         num_tensors: usize,
+    },
+    /// Weights are quantised in a way that they can't be read from.
+    #[error("{path}: `{field}` = {found} is not supported; supported are {expected}")]
+    UnsupportedQuantisation {
+        /// The file.
+        path: PathBuf,
+        /// The field, with dots into nested objects.
+        field: String,
+        /// Its value.
+        found: String,
+        /// What is.
+        expected: &'static str,
+    },
+    /// The tensors of a quantised weight do not fit together.
+    #[error("tensor `{tensor}` of a quantised weight can't be used: {problem}")]
+    InvalidQuantised {
+        /// The tensor.
+        tensor: String,
+        /// The rule that is broken.
+        problem: QuantisedProblem,
     },
     /// The tensor is stored in a format that weights can't be read from.
     #[error(

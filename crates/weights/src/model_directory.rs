@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::quantised::QuantisationScheme;
 use crate::{Checkpoint, ConfigDocument, GenerationConfig, ModelFiles, WeightsError, gguf_model};
 
 /// A model in Hugging Face's layout or in a GGUF file, opened.
@@ -20,7 +21,7 @@ pub struct ModelDirectory {
 impl ModelDirectory {
     /// Opens the directory at `path` of `files`: `config.json`, `generation_config.json` if it is there, and
     /// `model.safetensors` or `model.safetensors.index.json` with its shards. A file that is called `.gguf` is a model as well;
-    /// of a split one it may be any part.
+    /// of a split one it may be any part. Weights that `quantization_config` says are quantised are put together.
     ///
     /// # Errors
     /// [`WeightsError::NotADirectory`], [`WeightsError::MissingFile`], or what is wrong with one of the files.
@@ -41,11 +42,15 @@ impl ModelDirectory {
         if !files.exists(&config_path) {
             return Err(WeightsError::MissingFile { directory: path.to_path_buf(), file: "config.json" });
         }
-        Ok(ModelDirectory {
-            path: path.to_path_buf(),
-            config: ConfigDocument::read(files, &config_path)?,
-            generation: GenerationConfig::read(files, &path.join("generation_config.json"))?,
-            tensors: Checkpoint::open(files, path)?,
-        })
+        let config = ConfigDocument::read(files, &config_path)?;
+        // Before the weights are opened, so that an unknown scheme is what is said.
+        let scheme = QuantisationScheme::read(&config)?;
+        let generation = GenerationConfig::read(files, &path.join("generation_config.json"))?;
+        let stored = Checkpoint::open(files, path)?;
+        let tensors = match &scheme {
+            Some(scheme) => stored.with_scheme(scheme)?,
+            None => stored,
+        };
+        Ok(ModelDirectory { path: path.to_path_buf(), config, generation, tensors })
     }
 }

@@ -61,7 +61,7 @@ fn check(model: &ModelDirectory) {
     assert_eq!(model.generation.eos_token_ids, Some(vec![2, 3]));
     assert_eq!((model.generation.temperature, model.generation.do_sample), (Some(0.5), Some(true)));
     let tensors = &model.tensors;
-    assert!(tensors.outputs_first());
+    assert!(tensors.outputs_first("any"));
     assert_eq!(tensors.main_format(), Some(StoredFormat::Blocks(BlockFormat::Q8_0)));
     assert_eq!(tensors.get("model.norm.weight").unwrap().format, StoredFormat::Elements(DType::F32));
     // Two heads of 16 rows: the halves alternate in the file.

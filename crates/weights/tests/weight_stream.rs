@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use quire_weights::{Checkpoint, HeaderProblem, MemoryFiles, ModelFiles, WeightFile, WeightStream, WeightsError};
+use quire_weights::{
+    Checkpoint, HeaderProblem, MemoryFiles, ModelFiles, WeightFile, WeightForm, WeightStream, WeightsError,
+};
 
 const HEADER: &str = concat!(
     r#"{"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"#,
@@ -47,14 +49,14 @@ fn every_cut_gives_the_same_tensors() {
 #[test]
 fn a_tensor_that_was_taken_is_gone_when_it_is_dropped() {
     let tensors = Checkpoint::of_one(streamed(&[&file()]).unwrap());
-    let taken = tensors.take("a").unwrap();
+    let taken = tensors.take("a", WeightForm::Blocks).unwrap();
     assert!(matches!(tensors.get("a"), Err(WeightsError::MissingTensor { .. })));
     assert_eq!(taken.bytes().len(), 24);
     assert_eq!(tensors.get("b").unwrap().bytes().len(), 8, "the others are there");
     // What is in a file stays there.
     let whole = Checkpoint::from_bytes(file()).unwrap();
-    whole.take("a").unwrap();
-    assert_eq!(whole.take("a").unwrap().bytes().len(), 24);
+    whole.take("a", WeightForm::Blocks).unwrap();
+    assert_eq!(whole.take("a", WeightForm::Blocks).unwrap().bytes().len(), 24);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use quire_kernels::{
     Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, KvLayout, LayerNorm, Matmul,
     MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
 };
-use quire_weights::{StoredFormat, TensorView};
+use quire_weights::{StoredFormat, TensorView, WeightForm};
 
 use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
@@ -74,6 +74,13 @@ impl Backend for CpuBackend {
     type Rope = RopeTable;
     type Tensor = Activations;
     type KvCache = KvCache;
+
+    fn weight_form(&self) -> WeightForm {
+        match self.quantization {
+            Quantization::Stored | Quantization::Blocks(_) => WeightForm::Blocks,
+            Quantization::None => WeightForm::Numbers,
+        }
+    }
 
     fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<PackedMatrix, ModelError> {
         let sources: Vec<MatrixSource<'_>> = parts

@@ -39,6 +39,11 @@ pub(crate) fn fixtures() -> Vec<GoldenModel> {
     models_in(&repository().join("tests/fixtures"))
 }
 
+/// Those of them whose matrices are stored as levels and scales.
+pub(crate) fn quantised_fixtures() -> Vec<GoldenModel> {
+    models_in(&repository().join("tests/fixtures/quantised"))
+}
+
 /// The real models beside the repository, or why there are none.
 pub(crate) fn shared_models() -> Result<Vec<GoldenModel>, String> {
     let shared = std::env::var_os("QUIRE_SHARED").map_or_else(|| repository().join("../shared"), PathBuf::from);
