@@ -13,18 +13,18 @@ const loaded = await llama.loadModel({ modelPath: model })
 const context = await loaded.createContext({ sequences: 16, contextSize: 1024, batchSize: 512, threads })
 const sequences = Array.from({ length: 16 }, () => context.getSequence())
 
-async function run(sequence, ids, count, onFirst = () => {}) {
+async function run(sequence, ids, count, onToken = () => {}) {
   await sequence.clearHistory()
   let produced = 0
   for await (const _ of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) {
     produced += 1
-    if (produced === 1) onFirst()
+    onToken()
     if (produced === count) break
   }
 }
 
 await measure('node-llama-cpp', {
-  generate: (ids, count, onFirst) => run(sequences[0], ids, count, onFirst),
+  generate: (ids, count, onToken) => run(sequences[0], ids, count, onToken),
   many: (prompts, count) => Promise.all(prompts.map((ids, index) => run(sequences[index], ids, count))),
 })
 await llama.dispose()

@@ -16,11 +16,10 @@ const llm = await LLM.create({
 const params = count => ({ temperature: 0, maxTokens: count, ignoreEos: true, detokenize: false })
 
 await measure('quire', {
-  async generate(ids, count, onFirst = () => {}) {
-    let first = true
-    for await (const _ of llm.stream(ids, params(count))) {
-      if (first) onFirst()
-      first = false
+  async generate(ids, count, onToken = () => {}) {
+    let told = 0
+    for await (const { outputs } of llm.stream(ids, params(count))) {
+      for (; told < outputs[0].tokenIds.length; told += 1) onToken()
     }
   },
   many: (prompts, count) => llm.generate(prompts, params(count), { progress: false }),

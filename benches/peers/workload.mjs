@@ -16,17 +16,18 @@ export const sinceStart = () => performance.now()
 
 /**
  * Runs the workload against `peer` and prints one JSON line.
- * @param peer generate(ids, count, onFirst) resolves when `count` tokens of one prompt are there; many(prompts, count) for all at once.
+ * @param peer generate(ids, count, onToken) resolves when `count` tokens of one prompt are there; many(prompts, count) for all at once.
  */
 export async function measure(name, peer) {
+  if (process.env.BENCH_WORK === 'steady') return steady(peer)
   await peer.generate(promptOf(16, 1), 1)
   const coldMs = sinceStart()
   await peer.generate(promptOf(64, 2), 8) // warm-up
 
-  let firstAt = 0
+  let firstAt
   const startedAt = performance.now()
   await peer.generate(promptOf(512, 3), 129, () => {
-    firstAt = performance.now()
+    firstAt ??= performance.now()
   })
   const endedAt = performance.now()
 
@@ -45,4 +46,9 @@ export async function measure(name, peer) {
       rss_mb: process.memoryUsage().rss / 1e6,
     }),
   )
+}
+
+/** One stream after the other until the process is killed; writes a byte for each token. */
+async function steady(peer) {
+  for (let seed = 1; ; seed += 1) await peer.generate(promptOf(16, seed), 256, () => process.stdout.write('.'))
 }
