@@ -1,26 +1,88 @@
 //! The architectures that are read, and what Hugging Face's checkpoints call their tensors.
 
+use crate::tensor_names::{Names, layer_part};
 use crate::{GgufProblem, Metadata};
 
 const ARCHITECTURE_KEY: &str = "general.architecture";
 
-/// An architecture, by ggml's name for it.
+/// An architecture. Some share ggml's name for it, and metadata tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// Llama 1 to 3, Mistral, SmolLM and whatever else was converted as one.
-    Llama,
-    /// Qwen2 and Qwen2.5.
-    Qwen2,
-    /// Qwen3.
-    Qwen3,
+    /// Gemma.
+    Gemma,
+    /// Gemma 2.
+    Gemma2,
+    /// Gemma 3, its decoder of text.
+    Gemma3,
     /// GPT-2.
     Gpt2,
+    /// Granite 3, dense.
+    Granite,
+    /// Llama 1 to 3, Mistral, SmolLM and whatever else was converted as one.
+    Llama,
+    /// Mixtral: ggml's `llama` with experts.
+    Mixtral,
+    /// OLMo 2.
+    Olmo2,
+    /// OLMo 3: ggml's `olmo2` with a window.
+    Olmo3,
+    /// Phi-3 and Phi-4.
+    Phi3,
+    /// Qwen2 and Qwen2.5.
+    Qwen2,
+    /// Qwen1.5-MoE and Qwen2-MoE.
+    Qwen2Moe,
+    /// Qwen3.
+    Qwen3,
+    /// Qwen3-MoE.
+    Qwen3Moe,
     /// Starcoder2.
     Starcoder2,
 }
 
-const ALL: [Architecture; 5] =
-    [Architecture::Gpt2, Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Starcoder2];
+/// What is fixed for an architecture.
+struct Facts {
+    architecture: Architecture,
+    /// ggml's name.
+    name: &'static str,
+    /// The class of transformers, and its `model_type`.
+    class: [&'static str; 2],
+    names: Names,
+    /// Whether converters store the rotated halves of heads alternating, as the first Llama's weights had them.
+    halves_alternate: bool,
+}
+
+const fn facts(architecture: Architecture, name: &'static str, class: [&'static str; 2], names: Names) -> Facts {
+    Facts { architecture, name, class, names, halves_alternate: false }
+}
+
+/// Of two with one name of ggml's, the plain one is first.
+const ALL: [Facts; 15] = [
+    facts(Architecture::Gemma, "gemma", ["GemmaForCausalLM", "gemma"], Names::LLAMA),
+    facts(Architecture::Gemma2, "gemma2", ["Gemma2ForCausalLM", "gemma2"], Names::NORMS_AROUND),
+    facts(Architecture::Gemma3, "gemma3", ["Gemma3ForCausalLM", "gemma3_text"], Names::NORMS_AROUND),
+    facts(Architecture::Gpt2, "gpt2", ["GPT2LMHeadModel", "gpt2"], Names::GPT2),
+    Facts {
+        halves_alternate: true,
+        ..facts(Architecture::Granite, "granite", ["GraniteForCausalLM", "granite"], Names::LLAMA)
+    },
+    Facts {
+        halves_alternate: true,
+        ..facts(Architecture::Llama, "llama", ["LlamaForCausalLM", "llama"], Names::LLAMA)
+    },
+    Facts {
+        halves_alternate: true,
+        ..facts(Architecture::Mixtral, "llama", ["MixtralForCausalLM", "mixtral"], Names::MIXTRAL)
+    },
+    facts(Architecture::Olmo2, "olmo2", ["Olmo2ForCausalLM", "olmo2"], Names::NORMS_AFTER),
+    facts(Architecture::Olmo3, "olmo2", ["Olmo3ForCausalLM", "olmo3"], Names::NORMS_AFTER),
+    facts(Architecture::Phi3, "phi3", ["Phi3ForCausalLM", "phi3"], Names::PHI3),
+    facts(Architecture::Qwen2, "qwen2", ["Qwen2ForCausalLM", "qwen2"], Names::LLAMA),
+    facts(Architecture::Qwen2Moe, "qwen2moe", ["Qwen2MoeForCausalLM", "qwen2_moe"], Names::QWEN_MOE),
+    facts(Architecture::Qwen3, "qwen3", ["Qwen3ForCausalLM", "qwen3"], Names::LLAMA),
+    facts(Architecture::Qwen3Moe, "qwen3moe", ["Qwen3MoeForCausalLM", "qwen3_moe"], Names::QWEN_MOE),
+    facts(Architecture::Starcoder2, "starcoder2", ["Starcoder2ForCausalLM", "starcoder2"], Names::STARCODER2),
+];
 
 /// In which order the rows of a matrix are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,67 +106,6 @@ pub struct TensorName {
     pub rows: RowOrder,
 }
 
-/// Tensors of no layer, then those of layers, by ggml's names; `.weight` and `.bias` stay as they are.
-struct Names {
-    whole: &'static [(&'static str, &'static str)],
-    layer: &'static str,
-    of_layer: &'static [(&'static str, &'static str)],
-}
-
-const LLAMA_WHOLE: &[(&str, &str)] =
-    &[("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("output", "lm_head")];
-
-const LLAMA_NAMES: Names = Names {
-    whole: LLAMA_WHOLE,
-    layer: "model.layers.",
-    of_layer: &[
-        ("attn_norm", "input_layernorm"),
-        ("attn_q", "self_attn.q_proj"),
-        ("attn_k", "self_attn.k_proj"),
-        ("attn_v", "self_attn.v_proj"),
-        ("attn_output", "self_attn.o_proj"),
-        ("attn_q_norm", "self_attn.q_norm"),
-        ("attn_k_norm", "self_attn.k_norm"),
-        ("ffn_norm", "post_attention_layernorm"),
-        ("ffn_gate", "mlp.gate_proj"),
-        ("ffn_up", "mlp.up_proj"),
-        ("ffn_down", "mlp.down_proj"),
-    ],
-};
-
-const STARCODER2_NAMES: Names = Names {
-    whole: LLAMA_WHOLE,
-    layer: "model.layers.",
-    of_layer: &[
-        ("attn_norm", "input_layernorm"),
-        ("attn_q", "self_attn.q_proj"),
-        ("attn_k", "self_attn.k_proj"),
-        ("attn_v", "self_attn.v_proj"),
-        ("attn_output", "self_attn.o_proj"),
-        ("ffn_norm", "post_attention_layernorm"),
-        ("ffn_up", "mlp.c_fc"),
-        ("ffn_down", "mlp.c_proj"),
-    ],
-};
-
-const GPT2_NAMES: Names = Names {
-    whole: &[
-        ("token_embd", "transformer.wte"),
-        ("position_embd", "transformer.wpe"),
-        ("output_norm", "transformer.ln_f"),
-        ("output", "lm_head"),
-    ],
-    layer: "transformer.h.",
-    of_layer: &[
-        ("attn_norm", "ln_1"),
-        ("attn_qkv", "attn.c_attn"),
-        ("attn_output", "attn.c_proj"),
-        ("ffn_norm", "ln_2"),
-        ("ffn_up", "mlp.c_fc"),
-        ("ffn_down", "mlp.c_proj"),
-    ],
-};
-
 impl Architecture {
     /// The architecture of a file.
     ///
@@ -113,32 +114,36 @@ impl Architecture {
     pub fn of(metadata: &Metadata) -> Result<Architecture, GgufProblem> {
         let missing = || GgufProblem::MissingValue { key: ARCHITECTURE_KEY.to_string() };
         let name = metadata.text(ARCHITECTURE_KEY)?.ok_or_else(missing)?;
-        ALL.into_iter().find(|architecture| architecture.name() == name).ok_or_else(|| {
-            let supported = ALL.into_iter().map(Architecture::name).collect();
+        let found = ALL.iter().find(|facts| facts.name == name).ok_or_else(|| {
+            let mut supported: Vec<&str> = ALL.iter().map(|facts| facts.name).collect();
+            supported.dedup();
             GgufProblem::UnsupportedArchitecture { architecture: name.to_string(), supported }
+        })?;
+        let is_set = |key: &str| Ok::<_, GgufProblem>(metadata.count(key)?.is_some_and(|count| count > 0));
+        Ok(match found.architecture {
+            Architecture::Llama if is_set("llama.expert_count")? => Architecture::Mixtral,
+            Architecture::Olmo2 if is_set("olmo2.attention.sliding_window")? => Architecture::Olmo3,
+            architecture => architecture,
         })
+    }
+
+    fn facts(self) -> &'static Facts {
+        ALL.iter().find(|facts| facts.architecture == self).unwrap_or(&ALL[0])
     }
 
     /// ggml's name.
     pub fn name(self) -> &'static str {
-        match self {
-            Architecture::Llama => "llama",
-            Architecture::Qwen2 => "qwen2",
-            Architecture::Qwen3 => "qwen3",
-            Architecture::Gpt2 => "gpt2",
-            Architecture::Starcoder2 => "starcoder2",
-        }
+        self.facts().name
     }
 
     /// The class of transformers.
     pub fn class(self) -> &'static str {
-        match self {
-            Architecture::Llama => "LlamaForCausalLM",
-            Architecture::Qwen2 => "Qwen2ForCausalLM",
-            Architecture::Qwen3 => "Qwen3ForCausalLM",
-            Architecture::Gpt2 => "GPT2LMHeadModel",
-            Architecture::Starcoder2 => "Starcoder2ForCausalLM",
-        }
+        self.facts().class[0]
+    }
+
+    /// The class's `model_type`.
+    pub fn model_type(self) -> &'static str {
+        self.facts().class[1]
     }
 
     /// What the checkpoint calls the tensor `name`; an unknown one keeps its name.
@@ -147,43 +152,21 @@ impl Architecture {
     /// The numbers of heads are not numbers.
     pub fn tensor_name(self, name: &str, metadata: &Metadata) -> Result<TensorName, GgufProblem> {
         let rows = self.row_order(name, metadata)?;
-        let name = self.translated(name).unwrap_or_else(|| name.to_string());
+        let name = self.facts().names.translated(name).unwrap_or_else(|| name.to_string());
         Ok(TensorName { name, rows })
     }
 
-    fn translated(self, name: &str) -> Option<String> {
-        let names = match self {
-            Architecture::Llama | Architecture::Qwen2 | Architecture::Qwen3 => LLAMA_NAMES,
-            Architecture::Gpt2 => GPT2_NAMES,
-            Architecture::Starcoder2 => STARCODER2_NAMES,
-        };
-        let find = |table: &[(&str, &'static str)], part: &str| {
-            table.iter().find(|(own, _)| *own == part).map(|(_, translated)| *translated)
-        };
-        let (stem, kind) = name.rsplit_once('.')?;
-        match layer_part(stem) {
-            None => Some(format!("{}.{kind}", find(names.whole, stem)?)),
-            Some((layer, part)) => Some(format!("{}{layer}.{}.{kind}", names.layer, find(names.of_layer, part)?)),
-        }
-    }
-
-    /// Converters store the rotated halves of Llama's heads alternating, as the first Llama's weights had them.
     fn row_order(self, name: &str, metadata: &Metadata) -> Result<RowOrder, GgufProblem> {
         let part = name.rsplit_once('.').and_then(|(stem, _)| layer_part(stem)).map(|(_, part)| part);
-        if self != Architecture::Llama || !matches!(part, Some("attn_q" | "attn_k")) {
+        if !self.facts().halves_alternate || !matches!(part, Some("attn_q" | "attn_k")) {
             return Ok(RowOrder::Same);
         }
-        let queries = metadata.count("llama.attention.head_count")?;
+        let count = |key: &str| metadata.count(&format!("{}.attention.{key}", self.name()));
+        let queries = count("head_count")?;
         let num_heads = match part {
-            Some("attn_k") => metadata.count("llama.attention.head_count_kv")?.or(queries),
+            Some("attn_k") => count("head_count_kv")?.or(queries),
             _ => queries,
         };
         Ok(num_heads.map_or(RowOrder::Same, |num_heads| RowOrder::HalvesAlternate { num_heads }))
     }
-}
-
-/// The layer and the rest of `blk.<layer>.<rest>`.
-fn layer_part(stem: &str) -> Option<(usize, &str)> {
-    let (layer, part) = stem.strip_prefix("blk.")?.split_once('.')?;
-    Some((layer.parse().ok()?, part))
 }

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod architecture;
+mod architecture_fields;
 mod byte_reader;
+mod config_fields;
 mod end_tokens;
 mod header;
 mod hf_config;
@@ -11,16 +13,18 @@ mod hf_tokenizer;
 mod metadata;
 mod pre_tokenizers;
 mod problem;
+mod rotary_fields;
 mod sentence_pieces;
 mod split_name;
 mod summary;
+mod tensor_names;
 mod tensor_type;
 mod vocabulary;
 mod writer;
 
 pub use architecture::{Architecture, RowOrder, TensorName};
 pub use header::{ALIGNMENT_KEY, GgufHeader, MAX_HEADER_BYTES, TensorInfo, read_header};
-pub use hf_config::{ConfigSource, config, generation_config};
+pub use hf_config::{ConfigSource, RopeFactors, config, generation_config};
 pub use hf_tokenizer::{tokenizer, tokenizer_config};
 pub use metadata::{Metadata, MetadataValue, read_metadata};
 pub use problem::GgufProblem;

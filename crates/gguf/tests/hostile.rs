@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use quire_gguf::{
-    Architecture, ConfigSource, ElementType, GgufProblem, GgufSummary, GgufWriter, MetadataValue, TensorType, config,
-    generation_config, read_header, read_metadata, tokenizer, tokenizer_config,
+    Architecture, ConfigSource, ElementType, GgufProblem, GgufSummary, GgufWriter, MetadataValue, RopeFactors,
+    TensorType, config, generation_config, read_header, read_metadata, tokenizer, tokenizer_config,
 };
 
 const F32: TensorType = TensorType::Elements(ElementType::F32);
@@ -48,6 +48,75 @@ fn good() -> GgufWriter {
     writer
 }
 
+/// A small file of an architecture, with `values` and `tensors` of its own.
+fn good_of(architecture: &str, values: &[(&str, MetadataValue)], tensors: &[(&str, &[usize])]) -> GgufWriter {
+    let mut writer = GgufWriter::default();
+    let key = |name: &str| format!("{architecture}.{name}");
+    writer.value("general.architecture", &text(architecture));
+    let counts = [
+        ("embedding_length", 32),
+        ("feed_forward_length", 64),
+        ("block_count", 2),
+        ("attention.head_count", 4),
+        ("attention.head_count_kv", 2),
+        ("context_length", 128),
+    ];
+    for (name, count) in counts {
+        writer.value(&key(name), &MetadataValue::Integer(count));
+    }
+    writer.value(&key("attention.layer_norm_rms_epsilon"), &MetadataValue::Float(1e-5));
+    for (name, value) in values {
+        writer.value(&key(name), value);
+    }
+    writer.tensor("token_embd.weight", &[8, 32], F32, &[1; 1024]);
+    for (name, shape) in tensors {
+        writer.tensor(name, shape, F32, &vec![2; shape.iter().product::<usize>() * 4]);
+    }
+    writer
+}
+
+/// A file of each architecture that has more than Llama.
+fn good_of_others() -> [GgufWriter; 5] {
+    let (count, number) = (|count| MetadataValue::Integer(count), |number| MetadataValue::Float(number));
+    [
+        good_of(
+            "gemma3",
+            &[
+                ("attention.sliding_window", count(8)),
+                ("attention.sliding_window_pattern", MetadataValue::Bools(vec![true, false])),
+                ("rope.freq_base_swa", number(100.0)),
+                ("final_logit_softcapping", number(30.0)),
+            ],
+            &[],
+        ),
+        good_of("gemma2", &[("attention.sliding_window_pattern", count(2)), ("attention.scale", number(0.25))], &[]),
+        good_of(
+            "granite",
+            &[("logit_scale", number(2.0)), ("attention.scale", number(0.5)), ("residual_scale", number(0.25))],
+            &[],
+        ),
+        good_of(
+            "phi3",
+            &[
+                ("rope.scaling.attn_factor", number(1.5)),
+                ("rope.scaling.original_context_length", count(64)),
+                ("rope.dimension_count", count(6)),
+            ],
+            &[("rope_factors_long.weight", &[4]), ("rope_factors_short.weight", &[4])],
+        ),
+        good_of(
+            "qwen2moe",
+            &[
+                ("expert_count", count(4)),
+                ("expert_used_count", count(2)),
+                ("expert_feed_forward_length", count(16)),
+                ("expert_weights_norm", MetadataValue::Bool(false)),
+            ],
+            &[("blk.1.ffn_gate_inp.weight", &[4, 32]), ("blk.1.ffn_gate_exps.weight", &[4, 2, 32])],
+        ),
+    ]
+}
+
 /// Everything that is made of a file's header.
 fn use_all(file: &[u8], file_bytes: u64) -> Result<(), GgufProblem> {
     let _ = GgufSummary::read(&mut &*file, file_bytes).unwrap();
@@ -59,7 +128,10 @@ fn use_all(file: &[u8], file_bytes: u64) -> Result<(), GgufProblem> {
         assert!(tensor.bytes.start <= tensor.bytes.end && tensor.bytes.end <= file_bytes, "{tensor:?}");
     }
     let shape_of = |name: &str| header.tensor(name).map(|tensor| tensor.shape.clone());
-    config(&ConfigSource { metadata: &header.metadata, shape_of: &shape_of, rope_factors: None })?;
+    let factors_of = |name: &str| shape_of(name).map(|_| vec![1.5; 3]);
+    let (short, long) = (factors_of("rope_factors_short.weight"), factors_of("rope_factors_long.weight"));
+    let factors = RopeFactors { all: factors_of("rope_freqs.weight"), short, long };
+    config(&ConfigSource { metadata: &header.metadata, shape_of: &shape_of, rope_factors: factors })?;
     let architecture = Architecture::of(&header.metadata)?;
     header.split()?;
     for tensor in &header.tensors {
@@ -154,7 +226,7 @@ fn every_broken_rule_has_its_error() {
 #[test]
 fn values_that_no_model_has_are_refused() {
     let rows: Vec<(&str, MetadataValue, &str)> = vec![
-        ("general.architecture", text("mamba"), "`mamba` is not supported; supported are gpt2, llama"),
+        ("general.architecture", text("mamba"), "`mamba` is not supported; supported are gemma, gemma2"),
         ("general.architecture", MetadataValue::Integer(1), "expected a text"),
         ("general.alignment", MetadataValue::Integer(0), "a power of two"),
         ("general.alignment", MetadataValue::Integer(48), "a power of two"),
@@ -162,7 +234,7 @@ fn values_that_no_model_has_are_refused() {
         ("llama.block_count", MetadataValue::Integer(-1), "a whole number from 0"),
         ("llama.block_count", text("many"), "a whole number from 0"),
         ("llama.attention.head_count", MetadataValue::Integers(vec![4, 8]), "the same number for every layer"),
-        ("llama.expert_count", MetadataValue::Integer(8), "mixtures of experts"),
+        ("llama.expert_count", MetadataValue::Integer(8), "`llama.expert_used_count` is missing"),
         ("llama.attention.value_length", MetadataValue::Integer(3), "the length of the keys"),
         ("llama.attention.layer_norm_rms_epsilon", MetadataValue::Float(f64::NAN), "a finite number"),
         ("split.count", MetadataValue::Integer(-3), "a whole number from 0"),
@@ -180,18 +252,106 @@ fn values_that_no_model_has_are_refused() {
 }
 
 #[test]
+fn values_of_one_architecture_are_checked() {
+    let (count, number) = (|count| MetadataValue::Integer(count), |number| MetadataValue::Float(number));
+    let rows: Vec<(&str, &str, Option<MetadataValue>, &str)> = vec![
+        ("gemma3", "attention.head_count", Some(count(0)), "`gemma3.attention.head_count` is 0"),
+        ("gemma3", "attention.head_count", None, "`gemma3.attention.head_count` is missing"),
+        ("gemma3", "expert_count", Some(count(2)), "experts are not read in this architecture"),
+        (
+            "gemma3",
+            "attention.sliding_window_pattern",
+            Some(MetadataValue::Bools(vec![true])),
+            "a list of 1 layers; expected a flag for each layer",
+        ),
+        ("gemma3", "attention.sliding_window_pattern", Some(text("all")), "a whole number from 0"),
+        ("gemma3", "attention.sliding_window", Some(count(-1)), "a whole number from 0"),
+        ("gemma2", "attn_logit_softcapping", Some(number(f64::NAN)), "a finite number"),
+        ("granite", "logit_scale", None, "`granite.logit_scale` is missing"),
+        ("granite", "rope.scaling.finetuned", Some(MetadataValue::Bool(false)), "without rotary positions"),
+        ("phi3", "rope.scaling.original_context_length", None, "original_context_length` is missing"),
+        ("phi3", "feed_forward_length", None, "`phi3.feed_forward_length` is missing"),
+        ("qwen2moe", "expert_used_count", None, "`qwen2moe.expert_used_count` is missing"),
+        ("qwen2moe", "expert_count", Some(number(2.5)), "a whole number from 0"),
+        ("qwen2moe", "expert_gating_func", Some(count(2)), "by softmax"),
+        ("qwen2moe", "expert_weights_scale", Some(number(2.5)), "other scales are not read"),
+    ];
+    for (architecture, name, value, expected) in rows {
+        let others = good_of_others().map(|writer| writer.finish());
+        let file = others.iter().find(|file| {
+            let metadata = read_metadata(file).unwrap().unwrap();
+            Architecture::of(&metadata).unwrap().name() == architecture
+        });
+        let header = read_header(file.unwrap(), u64::MAX >> 1).unwrap().unwrap();
+        let key = format!("{architecture}.{name}");
+        let mut writer = GgufWriter::default();
+        for (other, other_value) in header.metadata.iter().filter(|(other, _)| *other != key) {
+            writer.value(other, other_value);
+        }
+        if let Some(value) = value {
+            writer.value(&key, &value);
+        }
+        let factors = || (architecture == "phi3").then(|| vec![1.0; 3]);
+        let file = writer.tensor("token_embd.weight", &[8, 32], F32, &[1; 1024]).finish();
+        let header = read_header(&file, file.len() as u64).unwrap().unwrap();
+        let problem = config(&ConfigSource {
+            metadata: &header.metadata,
+            shape_of: &|name| header.tensor(name).map(|tensor| tensor.shape.clone()),
+            rope_factors: RopeFactors { all: None, short: factors(), long: factors() },
+        });
+        let problem = problem.expect_err(expected);
+        assert!(problem.to_string().contains(expected), "{problem}, expected {expected}");
+    }
+}
+
+#[test]
+fn absurd_counts_of_layers_make_no_lists_of_their_length() {
+    let (experts, window) = (("expert_count", 4), ("attention.sliding_window", 8));
+    for (architecture, (key, value), other, list) in [
+        ("gemma3", window, "attention.sliding_window_pattern", "layer_types"),
+        ("qwen2moe", experts, "expert_used_count", "mlp_only_layers"),
+    ] {
+        let values = [(key, MetadataValue::Integer(value)), (other, MetadataValue::Integer(2))];
+        let header = read_header(&good_of(architecture, &values, &[]).finish(), u64::MAX >> 1).unwrap().unwrap();
+        let block_count = format!("{architecture}.block_count");
+        let mut writer = GgufWriter::default();
+        for (key, value) in header.metadata.iter().filter(|(key, _)| *key != block_count) {
+            writer.value(key, value);
+        }
+        let metadata = read_metadata(&writer.value(&block_count, &MetadataValue::Integer((1 << 31) - 1)).finish());
+        let source = ConfigSource {
+            metadata: &metadata.unwrap().unwrap(),
+            shape_of: &|name| (name == "token_embd.weight").then(|| vec![8, 32]),
+            rope_factors: RopeFactors::default(),
+        };
+        let config = config(&source).unwrap();
+        assert_eq!(config[list].as_array().unwrap().len(), 4_096, "{architecture}");
+    }
+}
+
+#[test]
 fn thousands_of_mutations_give_an_error_or_a_file() {
+    let (num_errors, num_files) = mutate(&good().finish(), 8_000);
+    assert!(num_errors > 2_000 && num_files > 400, "{num_errors} errors, {num_files} files");
+    for file in good_of_others() {
+        let (num_errors, num_files) = mutate(&file.finish(), 2_000);
+        assert!(num_errors > 400 && num_files > 50, "{num_errors} errors, {num_files} files");
+    }
+}
+
+/// Changes `file` in `rounds` ways: how many were refused, and how many read.
+fn mutate(file: &[u8], rounds: usize) -> (usize, usize) {
     const EXTREMES: [u64; 8] = [0, 1, 31, 1 << 16, 1 << 31, 1 << 32, (1 << 63) - 1, u64::MAX];
-    let file = good().finish();
-    let header_bytes = read_header(&file, file.len() as u64).unwrap().unwrap().header_bytes;
+    use_all(file, file.len() as u64).unwrap();
+    let header_bytes = read_header(file, file.len() as u64).unwrap().unwrap().header_bytes;
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut below = |limit: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % limit
     };
     let (mut num_errors, mut num_files) = (0, 0);
-    for round in 0..8_000 {
-        let mut mutated = file.clone();
+    for round in 0..rounds {
+        let mut mutated = file.to_vec();
         let at = below(header_bytes);
         match round % 5 {
             0 => mutated[at] = below(256) as u8,
@@ -214,5 +374,5 @@ fn thousands_of_mutations_give_an_error_or_a_file() {
             Err(_) => num_errors += 1,
         }
     }
-    assert!(num_errors > 2_000 && num_files > 400, "{num_errors} errors, {num_files} files");
+    (num_errors, num_files)
 }

@@ -101,6 +101,35 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         Ok(Linear { weight: self.load_matrix(&weights)?, bias })
     }
 
+    /// The same for each of `num_experts`, where a part of all of them is one tensor `prefix.weight`
+    /// `[experts, outputs, inputs]`.
+    pub(crate) fn stacked_by_expert(
+        &self,
+        parts: &[(String, usize)],
+        inputs: usize,
+        num_experts: usize,
+    ) -> Result<Vec<Linear<B>>, ModelError> {
+        let stored = parts
+            .iter()
+            .map(|(prefix, outputs)| self.tensor(&format!("{prefix}.weight"), &[num_experts, *outputs, inputs]))
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        let of_expert = |expert: usize| {
+            let shapes: Vec<[usize; 2]> = parts.iter().map(|(_, outputs)| [*outputs, inputs]).collect();
+            let weights: Vec<MatrixPart<'_>> = stored
+                .iter()
+                .zip(&shapes)
+                .map(|(tensor, shape)| {
+                    let size = tensor.bytes().len() / num_experts;
+                    let bytes = &tensor.bytes()[expert * size..][..size];
+                    let view = TensorView { format: tensor.format, shape, bytes };
+                    MatrixPart { view, order: StoredOrder::OutputMajor, outputs: shape[0], inputs }
+                })
+                .collect();
+            Ok(Linear { weight: self.load_matrix(&weights)?, bias: None })
+        };
+        (0..num_experts).map(of_expert).collect()
+    }
+
     /// A fused projection whose outputs are stored head by head, each its query, key and value: as [`Backend::attention`]
     /// takes them, all queries, then all keys, then all values.
     pub(crate) fn qkv_by_head(
@@ -163,8 +192,11 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         }])
     }
 
-    /// The vector `name` plus one: gains that are stored as their distance from 1.
+    /// The vector `name` plus one: gains that are stored as their distance from 1, unless the checkpoint has them whole.
     pub(crate) fn vector_plus_one(&self, name: &str, length: usize) -> Result<B::Vector, ModelError> {
+        if self.tensors.gains_are_whole() {
+            return self.vector(name, length);
+        }
         let stored = self.tensor(name, &[length])?;
         let view = stored.view();
         let bytes: Vec<u8> = widened(&view).iter().flat_map(|value| (value + 1.0).to_le_bytes()).collect();
@@ -246,10 +278,10 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         Activation::from_name(&self.config.activation)
     }
 
-    /// A tensor of the expected shape. Each is asked for once.
+    /// A tensor of the expected shape; a matrix of one row may be a vector. Each is asked for once.
     fn tensor(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'a>, ModelError> {
         let stored = self.tensors.take(name, self.backend.weight_form())?;
-        if stored.shape == expected {
+        if stored.shape == expected || matches!(expected, [1, columns] if stored.shape == [*columns]) {
             return Ok(stored);
         }
         Err(ModelError::WrongShape {

@@ -23,7 +23,7 @@ pub struct Checkpoint {
     tensors: Tensors,
     /// Weights that several tensors make; these are not in `tensors`.
     quantised: BTreeMap<String, QuantisedTensor>,
-    outputs_first: bool,
+    is_gguf: bool,
 }
 
 impl Checkpoint {
@@ -65,12 +65,12 @@ impl Checkpoint {
     /// The tensors of a file that is the whole checkpoint.
     pub fn of_one(file: WeightFile) -> Checkpoint {
         let tensors = file.entries.into_iter().map(|(name, entry)| (name, (0, entry))).collect();
-        Checkpoint { files: vec![file.bytes], tensors, quantised: BTreeMap::new(), outputs_first: false }
+        Checkpoint { files: vec![file.bytes], tensors, quantised: BTreeMap::new(), is_gguf: false }
     }
 
     /// The parts of a GGUF file, with their tensors by the names that the checkpoint had.
     pub(crate) fn of_gguf_parts(files: Vec<WeightBytes>, tensors: Tensors) -> Checkpoint {
-        Checkpoint { files, tensors, quantised: BTreeMap::new(), outputs_first: true }
+        Checkpoint { files, tensors, quantised: BTreeMap::new(), is_gguf: true }
     }
 
     /// The checkpoint with the weights that its tensors make by `scheme` in place of these tensors.
@@ -99,7 +99,7 @@ impl Checkpoint {
             };
             tensors.insert(name, entry);
         }
-        Ok(Checkpoint { files, tensors, quantised: BTreeMap::new(), outputs_first: false })
+        Ok(Checkpoint { files, tensors, quantised: BTreeMap::new(), is_gguf: false })
     }
 
     /// The tensor called `name`.
@@ -165,7 +165,12 @@ impl Checkpoint {
 
     /// Whether the matrix `name` comes outputs first also where the checkpoint's own format stores it inputs first.
     pub fn outputs_first(&self, name: &str) -> bool {
-        self.outputs_first || self.quantised.contains_key(name)
+        self.is_gguf || self.quantised.contains_key(name)
+    }
+
+    /// Whether gains that the checkpoint's own format stores as their distance from 1 are stored whole.
+    pub fn gains_are_whole(&self) -> bool {
+        self.is_gguf
     }
 
     /// The format that most bytes are stored in, of those that weights are read from.

@@ -4,16 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use quire_gguf::{Architecture, ConfigSource, GgufHeader, GgufProblem, SplitName};
+use quire_gguf::{Architecture, ConfigSource, GgufHeader, GgufProblem, RopeFactors, SplitName};
 
 use crate::tensor_entry::TensorEntry;
 use crate::weight_file::WeightBytes;
 use crate::{
     Checkpoint, ConfigDocument, DType, GenerationConfig, ModelDirectory, ModelFiles, StoredFormat, WeightsError,
 };
-
-/// What each rotary frequency is divided by, where files store it.
-const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// The parts of one file, opened.
 struct Parts {
@@ -110,12 +107,20 @@ fn check_split(header: &GgufHeader, expected: Option<(usize, &SplitName)>) -> Re
     }
 }
 
-/// The numbers of [`ROPE_FACTORS`], if they are there.
-fn rope_factors(parts: &Parts) -> Result<Option<Vec<f32>>, WeightsError> {
-    let Some((part, entry)) = parts.tensors.get(ROPE_FACTORS) else { return Ok(None) };
+/// The factors of rotary frequencies that are there.
+fn rope_factors(parts: &Parts) -> Result<RopeFactors, WeightsError> {
+    Ok(RopeFactors {
+        all: numbers(parts, "rope_freqs.weight")?,
+        short: numbers(parts, "rope_factors_short.weight")?,
+        long: numbers(parts, "rope_factors_long.weight")?,
+    })
+}
+
+/// The numbers of a tensor of float32, if it is there.
+fn numbers(parts: &Parts, name: &str) -> Result<Option<Vec<f32>>, WeightsError> {
+    let Some((part, entry)) = parts.tensors.get(name) else { return Ok(None) };
     if entry.format != Some(StoredFormat::Elements(DType::F32)) {
-        let found = entry.format_name.clone();
-        return Err(WeightsError::UnsupportedDType { name: ROPE_FACTORS.to_string(), found });
+        return Err(WeightsError::UnsupportedDType { name: name.to_string(), found: entry.format_name.clone() });
     }
     let bytes = parts.files[*part].of(entry, false)?;
     Ok(bytes.map(|bytes| bytes.as_slice().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))

@@ -76,9 +76,7 @@ impl Mixture {
                     Normalised::WhenAsked => document.flag("norm_topk_prob", false)?,
                 },
             },
-            experts: (0..num_experts)
-                .map(|expert| self.expert(loader, &format!("{name}.experts.{expert}"), width))
-                .collect::<Result<_, _>>()?,
+            experts: self.experts(loader, &format!("{name}.experts"), width, num_experts)?,
             shared: match self.shared_width {
                 None => None,
                 Some(default) => {
@@ -98,6 +96,25 @@ impl Mixture {
             None => Ok(config.intermediate_size),
             Some(default) => size(&config.document, "moe_intermediate_size", default),
         }
+    }
+
+    /// All experts: each with tensors of its own, or each matrix of all of them in one tensor.
+    fn experts<B: Backend>(
+        &self,
+        loader: &WeightLoader<'_, B>,
+        name: &str,
+        width: usize,
+        num_experts: usize,
+    ) -> Result<Vec<Expert<B>>, ModelError> {
+        let hidden = loader.config.hidden_size;
+        let [gate, up, down] = self.projections.map(|projection| format!("{name}.{projection}"));
+        if !loader.contains(&format!("{down}.weight")) {
+            let of = |expert| self.expert(loader, &format!("{name}.{expert}"), width);
+            return (0..num_experts).map(of).collect();
+        }
+        let gates_ups = loader.stacked_by_expert(&[(gate, width), (up, width)], hidden, num_experts)?;
+        let downs = loader.stacked_by_expert(&[(down, hidden)], width, num_experts)?;
+        Ok(gates_ups.into_iter().zip(downs).map(|(gate_up, down)| Expert { gate_up, down }).collect())
     }
 
     fn expert<B: Backend>(

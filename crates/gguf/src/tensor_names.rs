@@ -1,0 +1,160 @@
+//! What Hugging Face's checkpoints call the tensors that ggml names by their part, one table for each family of names.
+
+/// Of no layer, then of layers; `.weight` and `.bias` stay as they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    whole: Table,
+    layer: &'static str,
+    /// Looked through in turn.
+    of_layer: [Table; 2],
+}
+
+/// ggml's name and the checkpoint's.
+type Table = &'static [(&'static str, &'static str)];
+
+const WHOLE: Table = &[("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("output", "lm_head")];
+
+const ATTENTION: Table = &[
+    ("attn_q", "self_attn.q_proj"),
+    ("attn_k", "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"),
+    ("attn_output", "self_attn.o_proj"),
+    ("attn_q_norm", "self_attn.q_norm"),
+    ("attn_k_norm", "self_attn.k_norm"),
+    ("ffn_gate", "mlp.gate_proj"),
+    ("ffn_up", "mlp.up_proj"),
+    ("ffn_down", "mlp.down_proj"),
+];
+
+const NORMS_BEFORE: Table = &[("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm")];
+
+impl Names {
+    /// Llama and most of its successors.
+    pub(crate) const LLAMA: Names = Names { whole: WHOLE, layer: "model.layers.", of_layer: [ATTENTION, NORMS_BEFORE] };
+
+    /// Norms after both halves of a block instead of before.
+    pub(crate) const NORMS_AFTER: Names = Names {
+        of_layer: [
+            ATTENTION,
+            &[("post_attention_norm", "post_attention_layernorm"), ("post_ffw_norm", "post_feedforward_layernorm")],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// Norms before and after both halves of a block.
+    pub(crate) const NORMS_AROUND: Names = Names {
+        of_layer: [
+            ATTENTION,
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("post_attention_norm", "post_attention_layernorm"),
+                ("ffn_norm", "pre_feedforward_layernorm"),
+                ("post_ffw_norm", "post_feedforward_layernorm"),
+            ],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// Fused projections.
+    pub(crate) const PHI3: Names = Names {
+        of_layer: [
+            &[
+                ("attn_qkv", "self_attn.qkv_proj"),
+                ("attn_output", "self_attn.o_proj"),
+                ("ffn_up", "mlp.gate_up_proj"),
+                ("ffn_down", "mlp.down_proj"),
+            ],
+            NORMS_BEFORE,
+        ],
+        ..Names::LLAMA
+    };
+
+    /// The matrices of all experts of a layer are one tensor each.
+    pub(crate) const MIXTRAL: Names = Names {
+        of_layer: [
+            ATTENTION,
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("ffn_gate_inp", "block_sparse_moe.gate"),
+                ("ffn_gate_exps", "block_sparse_moe.experts.w1"),
+                ("ffn_down_exps", "block_sparse_moe.experts.w2"),
+                ("ffn_up_exps", "block_sparse_moe.experts.w3"),
+            ],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// The same, in some with an expert that every token passes.
+    pub(crate) const QWEN_MOE: Names = Names {
+        of_layer: [
+            ATTENTION,
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("ffn_gate_inp", "mlp.gate"),
+                ("ffn_gate_exps", "mlp.experts.gate_proj"),
+                ("ffn_up_exps", "mlp.experts.up_proj"),
+                ("ffn_down_exps", "mlp.experts.down_proj"),
+                ("ffn_gate_inp_shexp", "mlp.shared_expert_gate"),
+                ("ffn_gate_shexp", "mlp.shared_expert.gate_proj"),
+                ("ffn_up_shexp", "mlp.shared_expert.up_proj"),
+                ("ffn_down_shexp", "mlp.shared_expert.down_proj"),
+            ],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// Layer norms and a plain feed-forward layer.
+    pub(crate) const STARCODER2: Names = Names {
+        of_layer: [
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("ffn_up", "mlp.c_fc"),
+                ("ffn_down", "mlp.c_proj"),
+            ],
+            ATTENTION,
+        ],
+        ..Names::LLAMA
+    };
+
+    pub(crate) const GPT2: Names = Names {
+        whole: &[
+            ("token_embd", "transformer.wte"),
+            ("position_embd", "transformer.wpe"),
+            ("output_norm", "transformer.ln_f"),
+            ("output", "lm_head"),
+        ],
+        layer: "transformer.h.",
+        of_layer: [
+            &[
+                ("attn_norm", "ln_1"),
+                ("attn_qkv", "attn.c_attn"),
+                ("attn_output", "attn.c_proj"),
+                ("ffn_norm", "ln_2"),
+                ("ffn_up", "mlp.c_fc"),
+                ("ffn_down", "mlp.c_proj"),
+            ],
+            &[],
+        ],
+    };
+
+    /// The checkpoint's name of ggml's `name`, if it has one.
+    pub(crate) fn translated(&self, name: &str) -> Option<String> {
+        let find = |tables: &[Table], part: &str| {
+            tables.iter().flat_map(|table| *table).find(|(own, _)| *own == part).map(|(_, translated)| *translated)
+        };
+        let (stem, kind) = name.rsplit_once('.')?;
+        match layer_part(stem) {
+            None => Some(format!("{}.{kind}", find(&[self.whole], stem)?)),
+            Some((layer, part)) => Some(format!("{}{layer}.{}.{kind}", self.layer, find(&self.of_layer, part)?)),
+        }
+    }
+}
+
+/// The layer and the rest of `blk.<layer>.<rest>`.
+pub(crate) fn layer_part(stem: &str) -> Option<(usize, &str)> {
+    let (layer, part) = stem.strip_prefix("blk.")?.split_once('.')?;
+    Some((layer.parse().ok()?, part))
+}

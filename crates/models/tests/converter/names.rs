@@ -1,0 +1,101 @@
+//! What llama.cpp's converter calls the tensors of checkpoints.
+
+/// Of the tensors that have one name in every architecture: in the checkpoint, in the file.
+const NAMES: [(&str, &str); 32] = [
+    ("embed_tokens", "token_embd"),
+    ("norm", "output_norm"),
+    ("lm_head", "output"),
+    ("wte", "token_embd"),
+    ("wpe", "position_embd"),
+    ("ln_f", "output_norm"),
+    ("input_layernorm", "attn_norm"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.qkv_proj", "attn_qkv"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.gate_up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("mlp.c_fc", "ffn_up"),
+    ("mlp.gate", "ffn_gate_inp"),
+    ("mlp.shared_expert_gate", "ffn_gate_inp_shexp"),
+    ("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+    ("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+    ("mlp.shared_expert.down_proj", "ffn_down_shexp"),
+    ("block_sparse_moe.gate", "ffn_gate_inp"),
+    ("ln_1", "attn_norm"),
+    ("ln_2", "ffn_norm"),
+    ("attn.c_attn", "attn_qkv"),
+    ("attn.c_proj", "attn_output"),
+    ("mlp.c_proj", "ffn_down"),
+];
+
+/// Of the matrices of an expert.
+const EXPERTS: [(&str, &str); 6] = [
+    ("w1", "ffn_gate_exps"),
+    ("w2", "ffn_down_exps"),
+    ("w3", "ffn_up_exps"),
+    ("gate_proj", "ffn_gate_exps"),
+    ("down_proj", "ffn_down_exps"),
+    ("up_proj", "ffn_up_exps"),
+];
+
+const ARCHITECTURES: [(&str, &str); 17] = [
+    ("GPT2LMHeadModel", "gpt2"),
+    ("Gemma2ForCausalLM", "gemma2"),
+    ("Gemma3ForCausalLM", "gemma3"),
+    ("Gemma3ForConditionalGeneration", "gemma3"),
+    ("GemmaForCausalLM", "gemma"),
+    ("GraniteForCausalLM", "granite"),
+    ("LlamaForCausalLM", "llama"),
+    ("MistralForCausalLM", "llama"),
+    ("MixtralForCausalLM", "llama"),
+    ("Olmo2ForCausalLM", "olmo2"),
+    ("Olmo3ForCausalLM", "olmo2"),
+    ("Phi3ForCausalLM", "phi3"),
+    ("Qwen2ForCausalLM", "qwen2"),
+    ("Qwen2MoeForCausalLM", "qwen2moe"),
+    ("Qwen3ForCausalLM", "qwen3"),
+    ("Qwen3MoeForCausalLM", "qwen3moe"),
+    ("Starcoder2ForCausalLM", "starcoder2"),
+];
+
+fn look_up(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    table.iter().find(|(own, _)| *own == name).map(|(_, other)| *other)
+}
+
+/// The format's name of a class.
+pub(super) fn architecture(class: &str) -> Option<&'static str> {
+    look_up(&ARCHITECTURES, class)
+}
+
+/// The file's name of the checkpoint's `name`.
+pub(super) fn ggml_name(architecture: &str, name: &str) -> Option<String> {
+    let name = name.strip_prefix("language_model.").unwrap_or(name);
+    let (stem, kind) = name.rsplit_once('.')?;
+    let stem = ["model.", "transformer."].iter().find_map(|base| stem.strip_prefix(base)).unwrap_or(stem);
+    let in_layer = ["layers.", "h."].iter().find_map(|base| stem.strip_prefix(base));
+    match in_layer.and_then(|rest| rest.split_once('.')) {
+        // The only name that stands for two norms.
+        Some((layer, "post_attention_layernorm")) => {
+            let is_after = matches!(architecture, "olmo2" | "gemma2" | "gemma3");
+            Some(format!("blk.{layer}.{}.{kind}", if is_after { "post_attention_norm" } else { "ffn_norm" }))
+        }
+        Some((layer, part)) => Some(format!("blk.{layer}.{}.{kind}", look_up(&NAMES, part)?)),
+        None => Some(format!("{}.{kind}", look_up(&NAMES, stem)?)),
+    }
+}
+
+/// The stack that a matrix of an expert belongs to, and which expert it is.
+pub(super) fn expert_of(name: &str) -> Option<(String, usize)> {
+    let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (_, of_experts) = part.split_once(".experts.")?;
+    let (expert, matrix) = of_experts.strip_suffix(".weight")?.split_once('.')?;
+    Some((format!("blk.{layer}.{}.weight", look_up(&EXPERTS, matrix)?), expert.parse().ok()?))
+}
