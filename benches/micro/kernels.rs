@@ -47,10 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     for format in [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K] {
-        if wanted("decode") || wanted(format.name()) {
+        if wanted("decode") || wanted("decode-blocks") || wanted(format.name()) {
             bench.decode_blocks(format)?;
         }
-        if wanted("prefill") || wanted(format.name()) {
+        if wanted("prefill") || wanted("prefill-blocks") || wanted(format.name()) {
             bench.prefill_blocks(format)?;
         }
     }
@@ -73,7 +73,7 @@ impl Bench {
         let weights = self.weights(STREAM_BYTES / num_inputs / dtype.size_bytes(), num_inputs, dtype)?;
         for num_rows in [1, 4, 8] {
             let rate =
-                self.between(weights.size_bytes() as f64, || self.read_probe(), || self.product(&weights, num_rows))?;
+                self.between(weights.size_bytes() as f64, || self.read_probe(), self.product(&weights, num_rows))?;
             rate.report(&format!("product {dtype}, {num_rows} rows, weights from memory"), "GB/s");
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Bench {
             let rate = self.between(
                 operations,
                 || peak::rate(self.kernels.isa(), &self.pool, dtype),
-                || self.product(&weights, num_rows),
+                self.product(&weights, num_rows),
             )?;
             rate.report(&format!("product {dtype}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }
@@ -101,7 +101,7 @@ impl Bench {
         let weights = self.blocks(STREAM_BYTES / 2 / row_bytes, num_inputs, format)?;
         for num_rows in [1, 4, 16] {
             let rate =
-                self.between(weights.size_bytes() as f64, || self.read_probe(), || self.product(&weights, num_rows))?;
+                self.between(weights.size_bytes() as f64, || self.read_probe(), self.product(&weights, num_rows))?;
             rate.report(&format!("product {format}, {num_rows} rows, weights from memory"), "GB/s");
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Bench {
             let weights = self.blocks(num_outputs, num_inputs, format)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
             let peak = || byte_peak::rate(self.kernels.isa(), &self.pool);
-            let rate = self.between(operations, peak, || self.product(&weights, num_rows))?;
+            let rate = self.between(operations, peak, self.product(&weights, num_rows))?;
             rate.report(&format!("product {format}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }
         Ok(())
@@ -169,12 +169,19 @@ impl Bench {
         println!("{{\"name\":\"empty region of the pool\",\"microseconds\":{microseconds:.3}}}");
     }
 
-    fn product(&self, weights: &PackedMatrix, num_rows: usize) -> Result<(), Box<dyn Error>> {
+    /// A product whose activations and results have their memory already, as an engine's have.
+    fn product<'a>(
+        &'a self,
+        weights: &'a PackedMatrix,
+        num_rows: usize,
+    ) -> impl FnMut() -> Result<(), Box<dyn Error>> + 'a {
         let x = vec![0.5; num_rows * weights.num_inputs()];
         let mut out = vec![0.0; num_rows * weights.num_outputs()];
-        let (out_stride, epilogue) = (weights.num_outputs(), Epilogue::Store);
-        let product = Matmul { x: &x, num_rows, weights, bias: None, out: &mut out, out_stride, epilogue };
-        Ok(self.kernels.matmul(&self.pool, product)?)
+        move || {
+            let (out_stride, epilogue) = (weights.num_outputs(), Epilogue::Store);
+            let product = Matmul { x: &x, num_rows, weights, bias: None, out: &mut out, out_stride, epilogue };
+            Ok(self.kernels.matmul(&self.pool, product)?)
+        }
     }
 
     fn weights(
@@ -215,7 +222,7 @@ impl Bench {
         &self,
         work: f64,
         probe: impl Fn() -> f64,
-        kernel: impl Fn() -> Result<(), Box<dyn Error>>,
+        mut kernel: impl FnMut() -> Result<(), Box<dyn Error>>,
     ) -> Result<Rate, Box<dyn Error>> {
         kernel()?;
         let mut best = Rate { rate: 0.0, probe: probe() };

@@ -29,13 +29,13 @@ pub(crate) fn rate(isa: Isa, pool: &ThreadPool) -> f64 {
 fn multiply_add_bytes(isa: Isa, rounds: usize) -> usize {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 | Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => {
+        Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => {
             // SAFETY: the feature is there, and the others belong to the instruction set of the kernels.
             unsafe { x86::bytes_avx512(rounds) };
             2 * 64 * SUMS * rounds
         }
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => {
+        Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => {
             // SAFETY: kernels of this instruction set were made, so the CPU has it.
             unsafe { x86::bytes_avx2(rounds) };
             2 * 32 * SUMS * rounds

@@ -24,8 +24,11 @@ pub(crate) fn rate(isa: Isa, pool: &ThreadPool, dtype: ElementType) -> f64 {
 /// Operations of one round; a multiply-add is two.
 fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
     let lanes = match (isa, dtype) {
+        // Four products of tiles: 16 x 16 sums of 32 products each.
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Amx, ElementType::Bf16) => return (2 * 4 * 16 * 16 * 32) as f64,
         (Isa::Avx512Bf16, ElementType::Bf16) => 32,
-        (Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
+        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
         (Isa::Avx2, _) => 8,
         (Isa::Neon | Isa::RelaxedSimd | Isa::Simd128 | Isa::Scalar, _) => 4,
     };
@@ -36,12 +39,17 @@ fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
 fn multiply_add(isa: Isa, dtype: ElementType, rounds: usize) {
     match (isa, dtype) {
         #[cfg(target_arch = "x86_64")]
+        (Isa::Amx, ElementType::Bf16) => {
+            // SAFETY: kernels of this instruction set were made, so the CPU has it, and the system gave leave to use it.
+            unsafe { x86::bf16_amx(rounds) }
+        }
+        #[cfg(target_arch = "x86_64")]
         (Isa::Avx512Bf16, ElementType::Bf16) => {
             // SAFETY: kernels of this instruction set were made, so the CPU has it.
             unsafe { x86::bf16_avx512(rounds) }
         }
         #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512Bf16 | Isa::Avx512, _) => {
+        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => {
             // SAFETY: as above.
             unsafe { x86::f32_avx512(rounds) }
         }
@@ -72,6 +80,35 @@ mod x86 {
     use std::{arch::x86_64::*, hint::black_box};
 
     use super::SUMS;
+
+    /// Four tiles of sums, as the kernels have. What tiles hold is zeros.
+    pub(super) unsafe fn bf16_amx(rounds: usize) {
+        #[repr(align(64))]
+        struct Configuration([u8; 64]);
+        let mut configuration = Configuration([0; 64]);
+        configuration.0[0] = 1;
+        for tile in 0..8 {
+            (configuration.0[16 + 2 * tile], configuration.0[48 + tile]) = (64, 16);
+        }
+        // SAFETY: reads the configuration; nobody else uses tiles in this thread meanwhile.
+        unsafe {
+            std::arch::asm!(
+                "ldtilecfg [{configuration}]",
+                "2:",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "dec {rounds}",
+                "jnz 2b",
+                "tilerelease",
+                configuration = in(reg) &raw const configuration,
+                rounds = inout(reg) rounds => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                options(nostack, readonly),
+            );
+        }
+    }
 
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub(super) fn bf16_avx512(rounds: usize) {

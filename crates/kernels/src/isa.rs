@@ -7,6 +7,8 @@ use crate::KernelsError;
 /// An instruction set, widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
+    /// The next, and Intel's tiles (AMX), which multiply bf16 sixteen rows at a time. Asked of Linux alone.
+    Amx,
     /// AVX-512 F, BW, DQ, VL and BF16: bf16 products by `vdpbf16ps`.
     Avx512Bf16,
     /// AVX-512 F, BW, DQ and VL: bf16 weights are widened to f32.
@@ -25,8 +27,8 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, widest first.
-    pub const ALL: [Isa; 7] =
-        [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::RelaxedSimd, Isa::Simd128, Isa::Scalar];
+    pub const ALL: [Isa; 8] =
+        [Isa::Amx, Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::RelaxedSimd, Isa::Simd128, Isa::Scalar];
 
     /// The widest instruction set of this CPU.
     pub fn detect() -> Isa {
@@ -50,9 +52,10 @@ impl Isa {
             .ok_or_else(|| KernelsError::UnknownIsa { name: name.to_owned() })
     }
 
-    /// The name: `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `simd128` or `scalar`.
+    /// The name: `amx`, `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `simd128` or `scalar`.
     pub const fn name(self) -> &'static str {
         match self {
+            Isa::Amx => "amx",
             Isa::Avx512Bf16 => "avx512bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
@@ -66,6 +69,8 @@ impl Isa {
     /// Whether this CPU and this build can run it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512Bf16.is_available() && crate::amx::is_available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]

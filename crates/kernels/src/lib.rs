@@ -18,6 +18,8 @@
 
 mod activation;
 mod aligned_buffer;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod arena;
 mod disjoint;
 mod element_panels;

@@ -54,7 +54,7 @@ const LEAST_CHUNK_WORK: usize = 32 * 1024;
 impl Kernels {
     /// Multiplies rows of activations by a packed matrix, with f32 sums.
     ///
-    /// With [`Isa::Avx512Bf16`](crate::Isa::Avx512Bf16) and bf16 weights, activations are rounded to bf16; with weights in
+    /// With [`Isa::Avx512Bf16`](crate::Isa::Avx512Bf16) or [`Isa::Amx`](crate::Isa::Amx) and bf16 weights, activations are rounded to bf16; with weights in
     /// blocks, to a byte each, in blocks of 32; otherwise they are taken as they are. Row i of the result is the same, bit
     /// for bit, whatever the other rows, their number and the threads; with weights in blocks, whatever the instruction set
     /// too, on native CPUs.
@@ -127,6 +127,12 @@ impl Kernels {
                 self.narrow_rows(pool, x, num_inputs, stride, scratch.elements_mut());
                 Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
             }
+            TileInput::Bf16Tiles => {
+                let stride = num_inputs.next_multiple_of(BF16_TILE_INPUTS);
+                let mut scratch = self.arena.take(num_rows.next_multiple_of(BF16_TILE_ROWS) * stride * 2)?;
+                self.narrow_tiles(pool, x, num_inputs, stride, scratch.elements_mut());
+                Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
+            }
             TileInput::Blocks => {
                 let num_blocks = num_inputs / BLOCK_INPUTS;
                 let groups = RowGroups { num_rows, group_rows: tiles.max_rows(), num_blocks };
@@ -148,6 +154,31 @@ impl Kernels {
         }
     }
 
+    /// Rounds rows of activations to bf16 in [tiles](TileInput::Bf16Tiles); inputs are padded with zeros, rows with anything.
+    fn narrow_tiles(&self, pool: &ThreadPool, x: &[f32], num_inputs: usize, stride: usize, target: &mut [u16]) {
+        if num_inputs == 0 {
+            return;
+        }
+        let narrow = narrow(self.isa());
+        let target = Disjoint::new(target);
+        for_rows(pool, x.len() / num_inputs, num_inputs, &|rows| {
+            for row in rows {
+                let first = row / BF16_TILE_ROWS * BF16_TILE_ROWS * stride + row % BF16_TILE_ROWS * BF16_TILE_INPUTS;
+                let inputs = x[row * num_inputs..(row + 1) * num_inputs].chunks(BF16_TILE_INPUTS);
+                for (index, inputs) in inputs.enumerate() {
+                    let first = first + index * BF16_TILE_ROWS * BF16_TILE_INPUTS;
+                    // SAFETY: each row has a place of its own in each tile; the instruction set is this CPU's.
+                    unsafe {
+                        let tile_row = target.range(first..first + BF16_TILE_INPUTS);
+                        let (values, padding) = tile_row.split_at_mut(inputs.len());
+                        narrow(inputs, values);
+                        padding.fill(0);
+                    }
+                }
+            }
+        });
+    }
+
     /// Rounds rows of activations to bf16; the padding after each becomes zero.
     fn narrow_rows(&self, pool: &ThreadPool, x: &[f32], num_inputs: usize, stride: usize, target: &mut [u16]) {
         if num_inputs == 0 {
@@ -167,6 +198,12 @@ impl Kernels {
         });
     }
 }
+
+/// Rows of a tile of activations.
+const BF16_TILE_ROWS: usize = 16;
+
+/// Inputs of a tile of activations.
+const BF16_TILE_INPUTS: usize = 32;
 
 /// Rows of activations.
 #[derive(Clone, Copy)]
@@ -195,7 +232,7 @@ fn multiply(pool: &ThreadPool, tiles: &TileTable, block: Tile, num_rows: usize, 
     let Tile { num_inputs, columns: num_outputs, out_stride, .. } = block;
     let num_columns = num_outputs.div_ceil(LANES).div_ceil(CHUNK_PANELS);
     let most_rows = match tiles.input() {
-        TileInput::F32 | TileInput::Bf16 => BLOCK_ROWS,
+        TileInput::F32 | TileInput::Bf16 | TileInput::Bf16Tiles => BLOCK_ROWS,
         TileInput::Blocks => (BLOCK_BYTES / block.x_stride_bytes.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS),
     };
     let block_rows = block_rows(most_rows, num_rows, num_columns, pool.threads(), tiles.max_rows());

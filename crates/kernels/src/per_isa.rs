@@ -36,7 +36,7 @@ macro_rules! per_isa {
             }
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                crate::Isa::Avx512Bf16 | crate::Isa::Avx512 => avx512,
+                crate::Isa::Amx | crate::Isa::Avx512Bf16 | crate::Isa::Avx512 => avx512,
                 #[cfg(target_arch = "x86_64")]
                 crate::Isa::Avx2 => avx2,
                 #[cfg(target_arch = "aarch64")]

@@ -13,6 +13,8 @@ pub(crate) mod rows;
 pub(crate) mod scales;
 pub(crate) mod sums;
 pub(crate) mod tables;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tall;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tile;

@@ -53,11 +53,17 @@ pub(crate) enum TileInput {
     /// bf16.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set multiplies bf16"))]
     Bf16,
+    /// bf16 in tiles: sixteen rows have their first 32 inputs one behind the other, then their second ones.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set has tiles"))]
+    Bf16Tiles,
     /// Bytes with scales: [`ActivationBlock`](crate::quantised::rows::ActivationBlock)s.
     Blocks,
 }
 
 pub(crate) type TileFn = unsafe fn(&Tile);
+
+/// Any number of rows times all columns of a tile.
+pub(crate) type TallTileFn = unsafe fn(&Tile, usize);
 
 /// The micro-kernels of one weight format on one instruction set.
 #[derive(Clone, Copy)]
@@ -66,6 +72,10 @@ pub(crate) struct TileTable {
     pub(crate) wide: &'static [(TileFn, usize)],
     /// By rows - 1: the kernel for that many rows and one panel.
     pub(crate) narrow: &'static [TileFn],
+    /// For more rows than those take at once.
+    pub(crate) tall: Option<TallTileFn>,
+    /// Rows that lie and are multiplied together.
+    pub(crate) group_rows: usize,
     /// What activations are made of.
     pub(crate) input: TileInput,
 }
@@ -82,6 +92,8 @@ macro_rules! table {
         TileTable {
             wide: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
             narrow: &[$($kernel::<$rows, 1> as TileFn),+],
+            tall: None,
+            group_rows: [$($rows),+].len(),
             input: TileInput::$input,
         }
     };
@@ -93,7 +105,7 @@ impl TileTable {
         match isa {
             // 32 registers of 16 lanes: at most 16 sums, some weights, one activation.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Avx512 => {
+            Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 => {
                 table!(f32_avx512, F32; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
             }
             // 16 registers of 8 lanes: at most 12 sums.
@@ -114,6 +126,15 @@ impl TileTable {
     /// Kernels for bf16 weights.
     pub(crate) fn bf16(isa: Isa) -> Self {
         match isa {
+            // Tiles take any number of rows.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => TileTable {
+                wide: &[],
+                narrow: &[],
+                tall: Some(crate::amx::multiply_bf16),
+                group_rows: 2 * crate::amx::TILE_ROWS,
+                input: TileInput::Bf16Tiles,
+            },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => {
                 table!(bf16_dot_avx512, Bf16; 1 => 4, 2 => 4, 3 => 4, 4 => 4, 5 => 2, 6 => 2, 7 => 2, 8 => 2)
@@ -136,7 +157,7 @@ impl TileTable {
 
     /// The most rows of one tile.
     pub(crate) fn max_rows(&self) -> usize {
-        self.wide.len()
+        self.group_rows
     }
 
     /// What activations are made of.
@@ -151,7 +172,10 @@ impl TileTable {
     /// # Safety
     /// As [`TileFn`]s: the CPU has the instruction set, and all pointers are good for what `block` says.
     pub(crate) unsafe fn multiply(&self, block: &Tile, num_rows: usize) {
-        let max_rows = self.max_rows();
+        let max_rows = self.wide.len();
+        if let Some(tall) = self.tall.filter(|_| num_rows > max_rows) {
+            return tall(block, num_rows);
+        }
         let full_rows = num_rows / max_rows * max_rows;
         if full_rows > 0 {
             self.multiply_rows(block, 0, full_rows, max_rows);

@@ -1,5 +1,7 @@
 //! The micro-kernels of every form of blocks, for the instructions that this CPU multiplies bytes with.
 
+#[cfg(target_arch = "x86_64")]
+use super::tall::{self, TallFn, TallKernels, TallTile};
 use super::{
     form::BlockForm,
     levels::{Bytes, Levels, Nibbles, Table},
@@ -7,6 +9,8 @@ use super::{
     sums::scalar::ScalarSums,
     tile::block_tile,
 };
+#[cfg(target_arch = "x86_64")]
+use crate::tile::TallTileFn;
 use crate::{
     Isa,
     tile::{Tile, TileFn, TileInput, TileTable},
@@ -23,12 +27,38 @@ macro_rules! blocks {
         TileTable {
             wide: Kernels::<$levels, $scales>::WIDE,
             narrow: Kernels::<$levels, $scales>::NARROW,
+            tall: None,
+            group_rows: [$($rows),+].len(),
             input: TileInput::Blocks,
         }
     }};
 }
+/// `tall!(kernel, levels, scales; rows, ...)`: what multiplies more rows than these.
+#[cfg(target_arch = "x86_64")]
+macro_rules! tall {
+    ($kernel:ident, $levels:ty, $scales:ty; $($rows:literal),+) => {{
+        struct Kernels<C>(std::marker::PhantomData<C>);
+        impl<C: Scales> Kernels<C> {
+            const ALL: TallKernels = TallKernels {
+                wide: &[$($kernel::<C, $rows, 2> as TallFn),+],
+                narrow: &[$($kernel::<C, $rows, 1> as TallFn),+],
+            };
+        }
+        unsafe fn multiply<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
+            tall::multiply::<V, C>(tile, num_rows, Kernels::<C>::ALL);
+        }
+        Some(multiply::<$levels, $scales> as TallTileFn)
+    }};
+}
 /// Defines the instances of the micro-kernel for one way of multiplying bytes.
 macro_rules! instance {
+    ($name:ident, $tall:ident, $sums:ty, $features:literal) => {
+        instance!($name, $sums, $features);
+        #[target_feature(enable = $features)]
+        unsafe fn $tall<C: Scales, const M: usize, const N: usize>(tile: &TallTile) {
+            tall::tall_tile::<$sums, C, M, N>(tile);
+        }
+    };
     ($name:ident, $sums:ty $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?
         unsafe fn $name<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
@@ -42,7 +72,12 @@ mod x86 {
     pub(super) use super::super::sums::{avx2::Avx2Sums, avx512::Avx512Sums};
 }
 #[cfg(target_arch = "x86_64")]
-instance!(avx512_vnni, x86::Avx512Sums, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c");
+instance!(
+    avx512_vnni,
+    tall_avx512_vnni,
+    x86::Avx512Sums,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"
+);
 #[cfg(target_arch = "x86_64")]
 instance!(avx_vnni, x86::Avx2Sums<true>, "avx2,avxvnni,fma,f16c");
 #[cfg(target_arch = "x86_64")]
@@ -83,7 +118,7 @@ impl ByteProducts {
     pub(crate) fn available(isa: Isa) -> impl Iterator<Item = ByteProducts> {
         use ByteProducts::{Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, Scalar, Simd128};
         let ways: &[ByteProducts] = match isa {
-            Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
+            Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx2 => &[AvxVnni, Avx2],
             Isa::Neon => &[NeonDot, Neon],
             Isa::RelaxedSimd => &[RelaxedSimd],
@@ -136,7 +171,8 @@ impl ByteProducts {
             // 32 registers of 16 sums, two for each row and panel. Two panels share what is loaded of a row.
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Avx512Vnni => {
-                blocks!(avx512_vnni, V, C; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2)
+                let tall = tall!(tall_avx512_vnni, V, C; 1, 2, 3, 4, 5, 6);
+                TileTable { tall, ..blocks!(avx512_vnni, V, C; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2) }
             }
             // 16 registers of 8 sums, four for each row and panel.
             #[cfg(target_arch = "x86_64")]

@@ -138,6 +138,17 @@ fn a_row_does_not_depend_on_its_company() {
 }
 
 #[test]
+fn products_of_nothing_are_the_bias() {
+    let (pool, bias) = (ThreadPool::new(1).expect("threads"), numbers(17, 1));
+    let packed = pack(&[source(&[], BlockFormat::Q4_0, 17, 0)]);
+    for (name, kernels) in setups() {
+        for m in [1, 7] {
+            assert_same_bits(&product(&kernels, &pool, &packed, Some(&bias), &[], m), &bias.repeat(m), &name);
+        }
+    }
+}
+
+#[test]
 fn a_stack_is_its_parts_side_by_side() {
     let (k, m) = (256, 5);
     let pool = ThreadPool::new(2).expect("threads");

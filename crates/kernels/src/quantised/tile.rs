@@ -13,6 +13,25 @@ use crate::{
 /// Pairs of groups of four inputs in a block.
 const PAIRS: usize = BLOCK_INPUTS / 8;
 
+/// Blocks that follow each other, of the rows of a tile and of its panels.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    /// The first blocks of all rows side by side, then their second ones.
+    pub(crate) x: *const ActivationBlock,
+    /// Levels of the first panel.
+    pub(crate) levels: *const u8,
+    /// Bytes from the levels of one panel to those of the next.
+    pub(crate) levels_stride: usize,
+    /// The scales of 256 of the first panel; the first block is the first of a super-block.
+    pub(crate) of_256: *const u8,
+    /// The scales of blocks of the first panel.
+    pub(crate) of_32: *const u8,
+    /// Bytes from the scales of one panel to those of the next.
+    pub(crate) panel_bytes: usize,
+    /// How many blocks.
+    pub(crate) num_blocks: usize,
+}
+
 /// `x` of the tile are the [`ActivationBlock`]s of its `M` rows, block by block.
 ///
 /// # Safety
@@ -20,12 +39,32 @@ const PAIRS: usize = BLOCK_INPUTS / 8;
 #[inline(always)]
 pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
     let regions = Regions::new(V::CODE, C::CODE, tile.num_inputs);
-    let mut sums = [[S::Lanes::splat(0.0); N]; M];
-    for block in 0..tile.num_inputs / BLOCK_INPUTS {
-        let x = tile.x.cast::<ActivationBlock>().add(block * M);
-        let levels = tile.weights.add(regions.levels + block * V::CODE.block_bytes());
-        let of_256 = tile.weights.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
-        let of_32 = tile.weights.add(regions.scales + block * C::CODE.block_bytes());
+    let span = Span {
+        x: tile.x.cast(),
+        levels: tile.weights.add(regions.levels),
+        levels_stride: tile.panel_bytes,
+        of_256: tile.weights,
+        of_32: tile.weights.add(regions.scales),
+        panel_bytes: tile.panel_bytes,
+        num_blocks: tile.num_inputs / BLOCK_INPUTS,
+    };
+    finish(tile, add_blocks::<S, V, C, M, N>(&span, [[S::Lanes::splat(0.0); N]; M]));
+}
+
+/// Adds the products of a span to sums.
+///
+/// # Safety
+/// As [`Sums`]; what the span says is there.
+#[inline(always)]
+pub(crate) unsafe fn add_blocks<S: Sums, V: Levels, C: Scales, const M: usize, const N: usize>(
+    span: &Span,
+    mut sums: [[S::Lanes; N]; M],
+) -> [[S::Lanes; N]; M] {
+    for block in 0..span.num_blocks {
+        let x = span.x.add(block * M);
+        let levels = span.levels.add(block * V::CODE.block_bytes());
+        let of_256 = span.of_256.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
+        let of_32 = span.of_32.add(block * C::CODE.block_bytes());
         for part in 0..C::PARTS {
             let mut whole = [[S::splat(0); N]; M];
             for (row, whole) in whole.iter_mut().enumerate() {
@@ -35,7 +74,7 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
             for pair in part * PAIRS / C::PARTS..(part + 1) * PAIRS / C::PARTS {
                 let mut weights = [V::load::<S>(levels, pair); N];
                 for (panel, weights) in weights.iter_mut().enumerate().skip(1) {
-                    *weights = V::load::<S>(levels.add(panel * tile.panel_bytes), pair);
+                    *weights = V::load::<S>(levels.add(panel * span.levels_stride), pair);
                 }
                 for (group, input) in [0, 4].into_iter().enumerate() {
                     for (row, whole) in whole.iter_mut().enumerate() {
@@ -49,7 +88,7 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
             // Scales are not to be loaded before their turn: registers are all taken.
             compiler_fence(Ordering::SeqCst);
             for panel in 0..N {
-                let (of_256, of_32) = (of_256.add(panel * tile.panel_bytes), of_32.add(panel * tile.panel_bytes));
+                let (of_256, of_32) = (of_256.add(panel * span.panel_bytes), of_32.add(panel * span.panel_bytes));
                 let scale = C::scale::<S::Lanes>(of_256, of_32, part);
                 for row in 0..M {
                     let factor = scale.mul(S::Lanes::splat((*x.add(row)).scale));
@@ -67,5 +106,5 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
             compiler_fence(Ordering::SeqCst);
         }
     }
-    finish(tile, sums);
+    sums
 }

@@ -1,0 +1,417 @@
+//! Intel's tile registers: eight registers of sixteen rows of 64 bytes, and products of whole tiles. Panels of bf16 are
+//! the right-hand tiles of these products as they lie.
+//!
+//! The compiler knows nothing of tiles, so nothing but what is here uses them. Blocks of assembly leave no sums in tiles; what
+//! they do rely on from one to the next is the configuration, which a [`Configured`] holds in its thread.
+
+use std::{arch::asm, mem::MaybeUninit};
+
+use crate::{
+    lanes::{LANES, Lanes, avx512::Avx512Lanes},
+    tile::{Tile, finish},
+};
+
+/// Rows of a tile.
+pub(crate) const TILE_ROWS: usize = 16;
+
+/// Bytes of a row of a tile.
+const ROW_BYTES: usize = 64;
+
+/// Sums of a tile.
+const TILE_SUMS: usize = TILE_ROWS * LANES;
+
+/// Inputs of one product of bf16 tiles.
+const BF16_INPUTS: usize = 32;
+
+/// Products of a stretch: of two panels 32 KiB, which stay in the nearest cache.
+const STRETCH_STEPS: usize = 16;
+
+/// Rows whose sums wait at once: whole pairs of tiles.
+const MOST_ROWS: usize = 192;
+
+/// Whether the CPU has tiles with products of bf16, and the system lets this process use them, which it asks.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_available() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+    // Tiles, and their products of bf16.
+    const FEATURES: u32 = 1 << 24 | 1 << 22;
+    // The system saves the configuration of tiles, and the tiles.
+    const SAVED: u64 = 1 << 17 | 1 << 18;
+    const USES_XSAVE: u32 = 1 << 27;
+    // ARCH_REQ_XCOMP_PERM of Linux 5.16, and its number of the tiles.
+    const REQUEST_PERMISSION: libc::c_long = 0x1023;
+    const TILE_DATA: libc::c_long = 18;
+
+    #[target_feature(enable = "xsave")]
+    fn saved() -> u64 {
+        // SAFETY: the feature is there.
+        unsafe { _xgetbv(0) }
+    }
+
+    if __cpuid(0).eax < 7 || __cpuid(1).ecx & USES_XSAVE == 0 || __cpuid_count(7, 0).edx & FEATURES != FEATURES {
+        return false;
+    }
+    // SAFETY: the system uses xsave; asking for permission changes nothing but what threads may do.
+    unsafe { saved() & SAVED == SAVED && libc::syscall(libc::SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0 }
+}
+
+/// Other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_available() -> bool {
+    false
+}
+
+/// A thread whose tiles have shapes, until this is dropped.
+struct Configured(());
+
+impl Configured {
+    /// Tiles by their numbers: rows, and bytes of each.
+    ///
+    /// # Safety
+    /// [`is_available`], and no other configuration lives in this thread.
+    unsafe fn new(shapes: [(u8, u16); 8]) -> Configured {
+        #[repr(C, align(64))]
+        struct Configuration {
+            palette: u8,
+            start_row: u8,
+            reserved: [u8; 14],
+            row_bytes: [u16; 16],
+            rows: [u8; 16],
+        }
+        let mut configuration =
+            Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        for (tile, (rows, row_bytes)) in shapes.into_iter().enumerate() {
+            (configuration.rows[tile], configuration.row_bytes[tile]) = (rows, row_bytes);
+        }
+        asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(readonly, nostack, preserves_flags));
+        Configured(())
+    }
+}
+
+impl Drop for Configured {
+    fn drop(&mut self) {
+        // SAFETY: was configured, so there are tiles.
+        unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
+    }
+}
+
+/// Memory of some tiles of sums.
+#[repr(align(64))]
+struct TileMemory<const TILES: usize>([[f32; TILE_SUMS]; TILES]);
+
+/// Any number of bf16 rows, in [tiles](crate::tile::TileInput::Bf16Tiles), times all columns of `block`.
+///
+/// Each sum is that of products of 32 inputs after each other, the same whatever the rows and panels beside.
+///
+/// # Safety
+/// As [`TileFn`](crate::tile::TileFn)s.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(crate) unsafe fn multiply_bf16(block: &Tile, num_rows: usize) {
+    const LOW: (u8, u16) = (TILE_ROWS as u8, ROW_BYTES as u16);
+    let pairs = 2 * TILE_ROWS;
+    let full_rows = num_rows / pairs * pairs;
+    if full_rows > 0 {
+        let configured = Configured::new([LOW; 8]);
+        multiply_bf16_rows(block, 0..full_rows);
+        drop(configured);
+    }
+    let rest = num_rows - full_rows;
+    if rest > 0 {
+        let upper = (rest.min(TILE_ROWS) as u8, LOW.1);
+        let lower = (rest.saturating_sub(TILE_ROWS) as u8, LOW.1);
+        // As `two_by_two` and `one_by_four` take them; of no rows there is no tile, and neither is one used.
+        let shapes = if rest > TILE_ROWS {
+            [upper, upper, lower, lower, upper, lower, LOW, LOW]
+        } else {
+            [upper, upper, upper, upper, upper, LOW, LOW, LOW]
+        };
+        let configured = Configured::new(shapes);
+        multiply_bf16_rows(block, full_rows..num_rows);
+        drop(configured);
+    }
+}
+
+/// The rows of one configuration: 32 at a time, or at most 32.
+#[inline(always)]
+unsafe fn multiply_bf16_rows(block: &Tile, rows: std::ops::Range<usize>) {
+    let all_steps = block.num_inputs / BF16_INPUTS;
+    let rest_bytes = block.num_inputs % BF16_INPUTS / 2 * ROW_BYTES + block.num_inputs % 2 * ROW_BYTES;
+    let most_panels = if rows.len() > TILE_ROWS { 2 } else { 4 };
+    let num_panels = block.columns.div_ceil(LANES);
+    let stretch_steps = if rows.len() > 2 * TILE_ROWS { STRETCH_STEPS } else { all_steps.max(1) };
+    let mut sums = MaybeUninit::<TileMemory<{ MOST_ROWS / TILE_ROWS * 2 }>>::uninit();
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    for start in rows.clone().step_by(MOST_ROWS) {
+        let end = rows.end.min(start + MOST_ROWS);
+        let mut panel = 0;
+        while panel < num_panels {
+            let panels = if panel + most_panels <= num_panels { most_panels } else { 1 };
+            let weights = block.weights.add(panel * block.panel_bytes);
+            // The last inputs, of a number that is not a multiple: padded with zeros.
+            let mut rest = TileMemory([[0.0; TILE_SUMS]; 4]);
+            for (index, rest) in rest.0.iter_mut().enumerate().take(if rest_bytes > 0 { panels } else { 0 }) {
+                let last = weights.add(index * block.panel_bytes + all_steps * TILE_ROWS * ROW_BYTES);
+                std::ptr::copy_nonoverlapping(last, rest.as_mut_ptr().cast::<u8>(), rest_bytes);
+            }
+            std::ptr::write_bytes(sums, 0, (end - start).div_ceil(TILE_ROWS) * panels * TILE_SUMS);
+            // Weights of a stretch of inputs stay in the nearest cache while all rows pass; sums wait in memory.
+            for first in (0..all_steps.max(1)).step_by(stretch_steps) {
+                let steps = stretch_steps.min(all_steps - first);
+                let ends = first + steps == all_steps;
+                for row in (start..end).step_by(2 * TILE_ROWS) {
+                    let num_rows = (end - row).min(2 * TILE_ROWS);
+                    let operands = Operands {
+                        x: block.x.add(row * block.x_stride_bytes + first * TILE_ROWS * ROW_BYTES),
+                        x_stride: block.x_stride_bytes,
+                        weights: weights.add(first * TILE_ROWS * ROW_BYTES),
+                        panel_bytes: block.panel_bytes,
+                        steps,
+                        rest: if ends && rest_bytes > 0 { rest.0.as_ptr().cast() } else { std::ptr::null() },
+                        sums: sums.add((row - start) * panels * LANES),
+                    };
+                    match (num_rows > TILE_ROWS, panels) {
+                        (true, 2) => two_by_two(operands),
+                        (false, 4) => one_by_four(operands),
+                        (true, _) => two_by_one(operands),
+                        (false, _) => one_by_one(operands),
+                    }
+                    if ends {
+                        store_bf16(block, row..row + num_rows, panel..panel + panels, operands.sums);
+                    }
+                }
+            }
+            panel += panels;
+        }
+    }
+}
+
+/// Sums of up to 32 rows of some panels, all panels of the upper rows before those of the lower ones, to the results.
+#[inline(always)]
+unsafe fn store_bf16(block: &Tile, rows: std::ops::Range<usize>, panels: std::ops::Range<usize>, sums: *const f32) {
+    for (index, panel) in panels.clone().enumerate() {
+        let column = panel * LANES;
+        for row in rows.clone() {
+            let within = row - rows.start;
+            let tile = within / TILE_ROWS * panels.len() + index;
+            let sums = Avx512Lanes::load(sums.add(tile * TILE_SUMS + within % TILE_ROWS * LANES));
+            let part = Tile {
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                out: block.out.add(row * block.out_stride + column),
+                columns: (block.columns - column).min(LANES),
+                ..*block
+            };
+            finish(&part, [[sums]]);
+        }
+    }
+}
+
+/// What products of bf16 tiles are made of.
+#[derive(Clone, Copy)]
+struct Operands {
+    x: *const u8,
+    x_stride: usize,
+    weights: *const u8,
+    panel_bytes: usize,
+    /// Whole products.
+    steps: usize,
+    /// What the last product takes of the panels, a tile each; null where there is none.
+    rest: *const u8,
+    /// A tile for each.
+    sums: *mut f32,
+}
+
+/// Adds the products of all steps, then of the rest, to the sums in memory.
+macro_rules! products {
+    ($name:ident, load: [$($load:literal),+], body: [$($body:expr),+], store: [$($store:literal),+]) => {
+        #[inline(always)]
+        unsafe fn $name(operands: Operands) {
+            let Operands { x, x_stride, weights, panel_bytes, steps, rest, sums } = operands;
+            asm!(
+                $($load,)+
+                "test {steps}, {steps}",
+                "jz 3f",
+                "2:",
+                $($body,)+
+                "add {x}, 1024",
+                "add {below}, 1024",
+                "add {weights}, 1024",
+                "dec {steps}",
+                "jnz 2b",
+                "3:",
+                "test {rest}, {rest}",
+                "jz 4f",
+                "mov {weights}, {rest}",
+                "xor {rest:e}, {rest:e}",
+                "mov {panel:e}, 1024",
+                "lea {panel_3}, [{panel} + 2 * {panel}]",
+                "mov {steps:e}, 1",
+                "jmp 2b",
+                "4:",
+                $($store,)+
+                x = inout(reg) x => _,
+                below = inout(reg) x.wrapping_add(TILE_ROWS * x_stride) => _,
+                weights = inout(reg) weights => _,
+                panel = inout(reg) panel_bytes => _,
+                panel_3 = inout(reg) 3 * panel_bytes => _,
+                second = out(reg) _,
+                line = in(reg) ROW_BYTES,
+                steps = inout(reg) steps => _,
+                rest = inout(reg) rest => _,
+                sums = in(reg) sums,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    };
+}
+
+/// Asks for the lines of a tile of weights that is wanted four steps on: no prefetcher follows tiles closely enough.
+macro_rules! ahead {
+    ($panel:literal) => {
+        concat!(
+            ".irp within, 0, 64, 128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960\n",
+            concat!("prefetcht0 [{", $panel, "} + 4096 + \\within]\n"),
+            ".endr\n"
+        )
+    };
+}
+
+products!(
+    two_by_two,
+    load: [
+        "tileloadd tmm0, [{sums} + {line}]",
+        "tileloadd tmm1, [{sums} + {line} + 1024]",
+        "tileloadd tmm2, [{sums} + {line} + 2048]",
+        "tileloadd tmm3, [{sums} + {line} + 3072]"
+    ],
+    body: [
+        "lea {second}, [{weights} + {panel}]",
+        "tileloadd tmm6, [{weights} + {line}]",
+        "tileloadd tmm4, [{x} + {line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm7, [{second} + {line}]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm5, [{below} + {line}]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7"
+    ],
+    store: [
+        "tilestored [{sums} + {line}], tmm0",
+        "tilestored [{sums} + {line} + 1024], tmm1",
+        "tilestored [{sums} + {line} + 2048], tmm2",
+        "tilestored [{sums} + {line} + 3072], tmm3"
+    ]
+);
+products!(
+    two_by_one,
+    load: ["tileloadd tmm0, [{sums} + {line}]", "tileloadd tmm2, [{sums} + {line} + 1024]"],
+    body: [
+        "mov {second}, {weights}",
+        "tileloadd tmm6, [{second} + {line}]",
+        "tileloadd tmm4, [{x} + {line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm5, [{below} + {line}]",
+        "tdpbf16ps tmm2, tmm5, tmm6"
+    ],
+    store: ["tilestored [{sums} + {line}], tmm0", "tilestored [{sums} + {line} + 1024], tmm2"]
+);
+products!(
+    one_by_four,
+    load: [
+        "tileloadd tmm0, [{sums} + {line}]",
+        "tileloadd tmm1, [{sums} + {line} + 1024]",
+        "tileloadd tmm2, [{sums} + {line} + 2048]",
+        "tileloadd tmm3, [{sums} + {line} + 3072]"
+    ],
+    body: [
+        "lea {second}, [{weights} + {panel}]",
+        "tileloadd tmm4, [{x} + {line}]",
+        ahead!("weights"),
+        "tileloadd tmm5, [{weights} + {line}]",
+        "tdpbf16ps tmm0, tmm4, tmm5",
+        ahead!("second"),
+        "tileloadd tmm6, [{second} + {line}]",
+        "tdpbf16ps tmm1, tmm4, tmm6",
+        "lea {second}, [{second} + {panel}]",
+        ahead!("second"),
+        "tileloadd tmm7, [{second} + {line}]",
+        "tdpbf16ps tmm2, tmm4, tmm7",
+        "lea {second}, [{weights} + {panel_3}]",
+        ahead!("second"),
+        "tileloadd tmm5, [{second} + {line}]",
+        "tdpbf16ps tmm3, tmm4, tmm5"
+    ],
+    store: [
+        "tilestored [{sums} + {line}], tmm0",
+        "tilestored [{sums} + {line} + 1024], tmm1",
+        "tilestored [{sums} + {line} + 2048], tmm2",
+        "tilestored [{sums} + {line} + 3072], tmm3"
+    ]
+);
+products!(
+    one_by_one,
+    load: ["tileloadd tmm0, [{sums} + {line}]"],
+    body: [
+        "mov {second}, {weights}",
+        "tileloadd tmm4, [{x} + {line}]",
+        "tileloadd tmm5, [{second} + {line}]",
+        "tdpbf16ps tmm0, tmm4, tmm5"
+    ],
+    store: ["tilestored [{sums} + {line}], tmm0"]
+);
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use crate::{
+        ElementType, Epilogue, Isa, Kernels, Matmul, MatrixOrder, MatrixSource, PackedMatrix, ThreadPool, WeightFormat,
+        testing::{assert_close, assert_same_bits, numbers},
+    };
+
+    /// Numbers that bf16 holds, so that rounding activations changes nothing.
+    fn exact(count: usize, seed: u64) -> Vec<f32> {
+        numbers(count, seed).into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
+    fn tiles_of_every_height_agree_with_the_scalar_twin_and_each_other() {
+        let Ok(kernels) = Kernels::new(Isa::Amx) else {
+            eprintln!("SKIPPED tiles: this processor or system lacks them");
+            return;
+        };
+        let scalar = Kernels::new(Isa::Scalar).expect("scalar");
+        let pool = ThreadPool::new(2).expect("threads");
+        for (n, k) in [(16, 32), (70, 31), (33, 1), (64, 545), (17, 1090)] {
+            let bytes: Vec<u8> = exact(n * k, 5).iter().flat_map(|value| value.to_le_bytes()).collect();
+            let source = MatrixSource {
+                bytes: &bytes,
+                stored: WeightFormat::Elements(ElementType::F32),
+                packed: WeightFormat::Elements(ElementType::Bf16),
+                order: MatrixOrder::OutputsFirst,
+                num_outputs: n,
+                num_inputs: k,
+            };
+            let weights = PackedMatrix::pack(&pool, &[source]).expect("fits");
+            let x = exact(225 * k, 4);
+            let product = |kernels: &Kernels, rows: std::ops::Range<usize>| {
+                let (x, num_rows) = (&x[rows.start * k..rows.end * k], rows.len());
+                let mut out = vec![f32::NAN; num_rows * n];
+                let (weights, epilogue) = (&weights, Epilogue::Store);
+                let matmul = Matmul { x, num_rows, weights, bias: None, out: &mut out, out_stride: n, epilogue };
+                kernels.matmul(&pool, matmul).expect("memory");
+                out
+            };
+            let twin: Vec<f64> = product(&scalar, 0..33).into_iter().map(f64::from).collect();
+            let together = product(&kernels, 0..225);
+            assert_close(&together[..33 * n], &twin, 2e-4, &format!("n={n} k={k}"));
+            for rows in [0..1, 3..18, 5..21, 7..24, 0..31, 0..32, 2..67, 30..223] {
+                let what = format!("n={n} k={k}, rows {rows:?}");
+                assert_same_bits(&product(&kernels, rows.clone()), &together[rows.start * n..rows.end * n], &what);
+            }
+        }
+    }
+}
