@@ -2,5 +2,6 @@
 
 export { bundledModelDirectory } from './bundled-model.js'
 export { parseEngineOptions } from './directory-options.js'
-export { isGguf, modelPathOf, onlyGguf } from './gguf-files.js'
+export { modelPathOf } from './gguf-files.js'
+export { isGguf, onlyGguf } from './gguf-names.js'
 export { checkUnpacked, readArchitecture } from './model-files.js'
