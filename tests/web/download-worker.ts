@@ -81,6 +81,8 @@ const calls: Readonly<Record<string, (...values: never[]) => Promise<unknown>>> 
     const phases: string[] = []
     const folder = await openRemoteFolder({
       url,
+      query: '',
+      label: url,
       headers: {},
       storage: 'opfs',
       offline: false,

@@ -39,6 +39,10 @@ class Folder {
     }
   }
 
+  ggufHeader(): never {
+    throw new Error('the addons read no header of which only the beginning has come')
+  }
+
   remove(directory: string): void {
     rmSync(join(this.path, directory), { recursive: true, force: true })
   }

@@ -23,11 +23,15 @@ export interface Served {
 /** Answers in place of the server; false: it has not. */
 export type Intercept = (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
+
 export class StaticServer {
   readonly requests: Served[] = []
   /** Null: the server serves. */
   intercept: Intercept | undefined
   ranges = true
+  /** Answers are such that pages are cross-origin isolated. */
+  isolates = false
   readonly #server: Server
   readonly #folders: ReadonlyMap<string, string>
 
@@ -65,6 +69,7 @@ export class StaticServer {
     }
     const { size, mtimeMs } = statSync(file)
     const headers = {
+      ...(this.isolates && ISOLATION),
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
       etag: `"${size}-${Math.trunc(mtimeMs)}"`,
     }

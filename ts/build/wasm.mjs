@@ -1,7 +1,7 @@
-// `npm run build:wasm`: the WebAssembly module in both of its builds, into ts/wasm. Skips, and says what to install, where no
+// `npm run build:wasm`: the WebAssembly module in its builds, into ts/wasm. Skips, and says what to install, where no
 // compiler for the target is here.
-import { createReadStream, existsSync, readdirSync } from 'node:fs'
-import { readFile, rename, stat } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
@@ -11,26 +11,34 @@ import { mustExecute, outputOf } from './execute.mjs'
 import { inRoot, npmProgram, targetDirectory } from './repository.mjs'
 import { unlessFresh } from './stamp.mjs'
 import { runMain, StepError } from './step-error.mjs'
+import { compileEnvironment, findCompiler, TARGET } from './wasm-compiler.mjs'
 
-const TARGET = 'wasm32-unknown-unknown'
 const BINDGEN = 'wasm-bindgen'
 
 /**
- * The builds, from which `loadWasm` chooses at run time. An engine refuses a module that has an instruction which it does not
- * know, so relaxed SIMD is a module of its own.
+ * The builds, from which a page chooses at run time. An engine refuses a module that has an instruction which it does not
+ * know, so relaxed SIMD is a module of its own; and memory is shared in a module or it is not.
  */
 const BUILDS = [
-  { name: 'simd', features: [] },
-  { name: 'relaxed', features: ['relaxed-simd'] },
+  { name: 'simd', features: [], linkFlags: [] },
+  { name: 'relaxed', features: ['relaxed-simd'], linkFlags: [] },
+  { name: 'threads', features: ['relaxed-simd'], linkFlags: sharedMemory() },
 ]
-
-/** SIMD everywhere, not only in the kernels. */
-const RUSTFLAGS = '-Ctarget-feature=+simd128'
 
 /** A stack as deep as grammars and chat templates may be nested. */
 const LINK_FLAGS = ['-Clink-arg=-zstack-size=4194304']
 
+/** Memory that JavaScript makes and Workers share, of up to 4 GiB, and what wasm-bindgen starts threads with. */
+function sharedMemory() {
+  const exported = ['__wasm_init_tls', '__tls_size', '__tls_align', '__tls_base', '__heap_base']
+  const flags = ['--shared-memory', '--import-memory', '--max-memory=4294967296']
+  return [...flags, ...exported.map(name => `--export=${name}`)].map(flag => `-Clink-arg=${flag}`)
+}
+
 const MISSING = `No Rust compiler for ${TARGET} is here. With rustup: \`rustup target add ${TARGET}\`. On Debian: \`ts/build/install-wasm-target.sh\`.`
+
+const NO_THREADS =
+  "the build with threads: the sources of Rust's standard library are not here. With rustup: `rustup component add rust-src`."
 
 /** @returns {Promise<boolean>} false: skipped, and said so. @throws {StepError} the first step that failed. */
 export async function buildWasm() {
@@ -40,27 +48,34 @@ export async function buildWasm() {
     return false
   }
   const version = await bindgenVersion()
+  const environment = await compileEnvironment(compiler)
+  const hasThreads = compiler.sources !== undefined
+  if (!hasThreads) console.error(`SKIPPED ${NO_THREADS}`)
   for (const build of BUILDS) {
     const folder = join('ts', 'wasm', build.name)
+    if (build.name === 'threads' && !hasThreads) {
+      // One of other sources would be worse than none.
+      await rm(inRoot(folder), { recursive: true, force: true })
+      continue
+    }
     await unlessFresh({
       stamp: join(targetDirectory, 'quire-build', `wasm-${build.name}`),
-      inputs: ['crates', 'Cargo.toml', 'Cargo.lock', 'ts/build/wasm.mjs'],
+      inputs: ['crates', 'Cargo.toml', 'Cargo.lock', 'ts/build/wasm.mjs', 'ts/build/wasm-compiler.mjs'],
       outputs: [join(folder, 'quire.js'), join(folder, 'quire_bg.wasm')],
       facts: [compiler.version, version],
-      make: () => makeBuild(build, folder, compiler, version),
+      make: () => makeBuild(build, folder, { ...compiler, environment }, version),
     })
   }
   return true
 }
 
-async function makeBuild({ name, features }, folder, compiler, version) {
+async function makeBuild({ name, features, linkFlags }, folder, { cargo, environment }, version) {
   const cargoArguments = ['rustc', '--locked', '--profile', 'wasm', '--target', TARGET, '-p', 'quire-wasm']
   if (features.length > 0) cargoArguments.push('--features', features.join(','))
-  cargoArguments.push('--', ...LINK_FLAGS)
-  const environment = { ...compiler.environment, CARGO_TARGET_DIR: targetDirectory, RUSTFLAGS }
+  cargoArguments.push('--', ...LINK_FLAGS, ...linkFlags)
   const [bindgen] = await Promise.all([
     installBindgen(version),
-    mustExecute(`Compiling the ${name} build`, compiler.cargo, cargoArguments, { environment, output: 'stderr' }),
+    mustExecute(`Compiling the ${name} build`, cargo, cargoArguments, { environment, output: 'stderr' }),
   ])
   const module = join(targetDirectory, TARGET, 'wasm', 'quire_wasm.wasm')
   const bindgenArguments = [
@@ -85,38 +100,11 @@ async function optimize(module) {
     '--enable-simd',
     '--enable-relaxed-simd',
     '--enable-bulk-memory',
+    '--enable-threads',
     '--enable-nontrapping-float-to-int',
   ]
   await mustExecute('Optimizing the module', npmProgram('wasm-opt'), [...flags, module, '-o', `${module}.opt`])
   await rename(`${module}.opt`, module)
-}
-
-/**
- * The compiler of rustup if it has the target, else Debian's.
- * @returns {Promise<{ cargo: string, version: string, environment: Record<string, string> } | undefined>}
- */
-async function findCompiler() {
-  const libraries = await outputOf('rustc', ['--print', 'target-libdir', '--target', TARGET])
-  if (hasStandardLibrary(libraries)) {
-    return { cargo: 'cargo', version: (await outputOf('rustc', ['--version'])) ?? '', environment: {} }
-  }
-  const rustc = '/usr/bin/rustc'
-  if (!hasStandardLibrary(await outputOf(rustc, ['--print', 'target-libdir', '--target', TARGET]))) return undefined
-  const linker = readdirSync('/usr/bin').findLast(name => /^wasm-ld(-\d+)?$/.test(name))
-  if (linker === undefined) return undefined
-  return {
-    cargo: '/usr/bin/cargo',
-    version: (await outputOf(rustc, ['--version'])) ?? '',
-    environment: {
-      RUSTC: rustc,
-      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker,
-      PATH: `/usr/bin:${process.env.PATH}`,
-    },
-  }
-}
-
-function hasStandardLibrary(folder) {
-  return folder !== undefined && existsSync(folder) && readdirSync(folder).some(name => /^libstd-.*\.rlib$/.test(name))
 }
 
 /** The command must be of the version of the crate. */
@@ -160,7 +148,10 @@ async function report(folder) {
 async function main(commandArguments) {
   parseArgs({ args: commandArguments, options: {} })
   if (!(await buildWasm())) return
-  for (const { name } of BUILDS) await report(join('ts', 'wasm', name))
+  for (const { name } of BUILDS) {
+    const folder = join('ts', 'wasm', name)
+    if (existsSync(inRoot(folder))) await report(folder)
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await runMain(main)

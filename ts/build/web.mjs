@@ -17,7 +17,7 @@ const bundle = join(web, 'bundle')
 const absentGlue = {
   name: 'absent-glue',
   setup(bundler) {
-    bundler.onResolve({ filter: /\/wasm\/(?:relaxed|simd)\/quire\.js$/ }, ({ path, resolveDir }) =>
+    bundler.onResolve({ filter: /\/wasm\/(?:relaxed|simd|threads)\/quire\.js$/ }, ({ path, resolveDir }) =>
       existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
     )
   },

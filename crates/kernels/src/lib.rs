@@ -50,6 +50,7 @@ mod simd128_tile;
 #[cfg(test)]
 mod testing;
 mod thread_pool;
+mod threads;
 mod tile;
 
 pub use activation::Activation;
@@ -68,4 +69,6 @@ pub use paged_attention::PagedAttention;
 pub use rope::Rope;
 pub use shared_buffer::SharedBuffer;
 pub use thread_pool::ThreadPool;
+#[cfg(target_family = "wasm")]
+pub use threads::{lend_thread, thread_failed};
 pub use tile::Epilogue;

@@ -77,6 +77,11 @@ impl PackedMatrix {
         self.num_inputs
     }
 
+    /// Memory that a matrix [outputs, inputs] takes whose weights are packed as `packed`; `None` when it cannot be counted.
+    pub fn bytes_of(packed: WeightFormat, num_outputs: usize, num_inputs: usize) -> Option<usize> {
+        PanelForm::of(packed).panel_bytes(num_inputs)?.checked_mul(num_outputs.div_ceil(LANES))
+    }
+
     /// Memory taken, padding included.
     pub fn size_bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.data.len_bytes()).sum()
@@ -111,6 +116,14 @@ impl PanelForm {
             WeightFormat::Blocks(format) => PanelForm::Blocks(BlockForm::of(format)),
         }
     }
+
+    /// Bytes of a panel; `None` when they cannot be counted.
+    fn panel_bytes(self, num_inputs: usize) -> Option<usize> {
+        match self {
+            PanelForm::Elements(dtype) => element_panels::panel_bytes(dtype, num_inputs),
+            PanelForm::Blocks(form) => quantised::panels::panel_bytes(form, num_inputs),
+        }
+    }
 }
 
 impl Segment {
@@ -122,11 +135,7 @@ impl Segment {
             count: num_outputs.saturating_mul(num_inputs),
             element_bytes: size_of::<f32>(),
         };
-        let panel_bytes = match form {
-            PanelForm::Elements(dtype) => element_panels::panel_bytes(dtype, num_inputs),
-            PanelForm::Blocks(form) => quantised::panels::panel_bytes(form, num_inputs),
-        }
-        .ok_or_else(overflow)?;
+        let panel_bytes = form.panel_bytes(num_inputs).ok_or_else(overflow)?;
         let num_panels = num_outputs.div_ceil(LANES);
         let mut data = AlignedBuffer::zeroed(num_panels.checked_mul(panel_bytes).ok_or_else(overflow)?)?;
         let shared = Disjoint::new(data.bytes_mut());

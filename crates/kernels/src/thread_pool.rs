@@ -14,17 +14,12 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
-use crate::KernelsError;
-
-/// How long an idle worker looks for the next region before it sleeps.
-const SPIN: Duration = Duration::from_micros(30);
-
-/// How long a thread computes before it lets a waiting thread have its core.
-const GIVE_WAY: Duration = Duration::from_micros(400);
+use crate::{
+    KernelsError,
+    threads::{Spin, Worker, give_way, pause},
+};
 
 /// Threads that share the chunks of one region at a time.
 ///
@@ -32,7 +27,7 @@ const GIVE_WAY: Duration = Duration::from_micros(400);
 pub struct ThreadPool {
     shared: Arc<Shared>,
     turn: Mutex<()>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Worker>,
 }
 
 /// What a region runs: the worker's index (0 is the caller) and a range of items.
@@ -75,8 +70,6 @@ unsafe impl Send for Shared {}
 thread_local! {
     /// Whether this thread is inside a region, of any pool.
     static IN_REGION: Cell<bool> = const { Cell::new(false) };
-    /// When this thread last gave way.
-    static GAVE_WAY: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 impl ThreadPool {
@@ -100,9 +93,7 @@ impl ThreadPool {
         let mut pool = ThreadPool { shared, turn: Mutex::new(()), workers: Vec::with_capacity(threads - 1) };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let worker = thread::Builder::new()
-                .name(format!("quire-kernels-{index}"))
-                .spawn(move || shared.work(index))
+            let worker = Worker::spawn(format!("quire-kernels-{index}"), move || shared.work(index))
                 .map_err(|source| KernelsError::ThreadSpawn { index, threads, source })?;
             pool.workers.push(worker);
         }
@@ -155,8 +146,7 @@ impl Drop for ThreadPool {
         lock(&self.shared.sleep).shutdown = true;
         self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
-            // A worker catches its task's panics, so joining it does not fail.
-            let _ = worker.join();
+            worker.join();
         }
     }
 }
@@ -169,15 +159,6 @@ impl std::fmt::Debug for ThreadPool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Yields the core if this thread last did so [`GIVE_WAY`] ago.
-fn give_way() {
-    let now = Instant::now();
-    if GAVE_WAY.get().is_none_or(|last| now.duration_since(last) >= GIVE_WAY) {
-        GAVE_WAY.set(Some(now));
-        thread::yield_now();
-    }
 }
 
 impl Shared {
@@ -201,7 +182,7 @@ impl Shared {
             if spins < 2_000 {
                 std::hint::spin_loop();
             } else {
-                thread::yield_now();
+                pause();
             }
         }
         let panic = lock(&self.panic).take();
@@ -268,7 +249,7 @@ impl Shared {
     /// The state word once it shows an open region other than `seen`; None when the pool shuts down.
     fn next_region(&self, seen: u64) -> Option<u64> {
         let is_new = |state: u64| state >> 32 != seen && state & OPEN != 0;
-        let deadline = Instant::now() + SPIN;
+        let mut spin = Spin::begin();
         loop {
             for _ in 0..64 {
                 let state = self.state.load(Ordering::Acquire);
@@ -277,7 +258,7 @@ impl Shared {
                 }
                 std::hint::spin_loop();
             }
-            if Instant::now() >= deadline {
+            if spin.is_over() {
                 break;
             }
         }
@@ -300,6 +281,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use super::*;
 
     fn check_every_item_once(pool: &ThreadPool, num_items: usize, chunk: usize) {

@@ -16,6 +16,7 @@ mod kv_cache_spec;
 mod memory_profile;
 mod model_info;
 mod options;
+mod packed_bytes;
 mod pooling;
 mod running_model;
 mod score_activation;
@@ -30,7 +31,10 @@ pub use kv_cache_spec::KvCacheSpec;
 pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, RunnerOptions};
+pub use packed_bytes::packed_bytes;
 pub use quire_kernels::Isa;
+#[cfg(target_family = "wasm")]
+pub use quire_kernels::{lend_thread, thread_failed};
 pub use quire_models::{Quantization, architectures};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,

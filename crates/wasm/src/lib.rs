@@ -2,8 +2,8 @@
 //!
 //! It is the native doors' own sources, compiled again: [`node_api`], [`arrays`], [`either`], [`callback`] and
 //! [`class_instance`] are what those use of napi-rs, and `#[napi]` is ours (`crates/wasm-macros`). So JavaScript finds the same
-//! classes here as there. What is different: there is one thread, files are those that JavaScript brought ([`files`]), and a
-//! panic is a trap, which ends the module ([`panic`]).
+//! classes here as there. What is different: files are those that JavaScript brought ([`files`]), threads are those that it lends
+//! ([`threads`]), and a panic is a trap, which ends the module ([`panic`]).
 #![cfg(target_family = "wasm")]
 #![expect(unreachable_pub, reason = "wasm-bindgen exports public items of private modules")]
 
@@ -15,9 +15,11 @@ mod class_instance;
 mod convert;
 mod either;
 mod files;
+mod gguf;
 mod node_api;
 mod panic;
 mod shared_memory;
+mod threads;
 
 #[path = "../../node/src/batch_layout.rs"]
 mod batch_layout;

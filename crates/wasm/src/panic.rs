@@ -12,7 +12,8 @@ static MESSAGE: Mutex<Option<String>> = Mutex::new(None);
 #[wasm_bindgen(start)]
 pub fn keep_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
-        *MESSAGE.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
+        // The first: with several threads, others follow it.
+        MESSAGE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| panic.to_string());
     }));
 }
 

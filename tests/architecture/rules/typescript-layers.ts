@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The native module's declarations, and the WebAssembly module in both of its builds. */
-const DOORS = ['../native/native.js', '../wasm/simd/quire.js', '../wasm/relaxed/quire.js']
+const DOORS = ['../native/native.js', '../wasm/simd/quire.js', '../wasm/relaxed/quire.js', '../wasm/threads/quire.js']
 
 export const typescriptLayers: Rule = {
   name: 'a part of ts/src imports only parts below it',

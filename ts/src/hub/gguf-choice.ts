@@ -40,8 +40,8 @@ export function chooseGguf(
   })
 }
 
-/** All parts, by the name of the first. */
-function partsOf(first: string): readonly [string, ...string[]] {
+/** All parts, by the name of the first: of a whole file, itself. */
+export function partsOf(first: string): readonly [string, ...string[]] {
   const count = Number(PART.exec(first)?.[2] ?? 1)
   const part = (index: number) =>
     first.replace(PART, (_, __, of: string) => `-${String(index).padStart(5, '0')}-of-${of}.gguf`)

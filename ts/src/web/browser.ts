@@ -1,8 +1,8 @@
 // What the browser gives to the page's side of an engine: Workers, locks, and the module, compiled once.
 
-import { relaxedBuild, simdBuild } from '../binding/wasm/builds.js'
+import { type Build, relaxedBuild, simdBuild, threadsBuild } from '../binding/wasm/builds.js'
 import { loadWasm } from '../binding/wasm/index.js'
-import { supportsRelaxedSimd, supportsSimd } from '../binding/wasm/wasm-features.js'
+import { supportsRelaxedSimd, supportsSimd, supportsThreads } from '../binding/wasm/wasm-features.js'
 import { NativeBindingError } from '../errors.js'
 import type { SpawnWorker, WatchLock } from './engine-worker.js'
 import type { CompiledModule, WebRuntime } from './web-creation.js'
@@ -41,10 +41,23 @@ const watchLock: WatchLock = (name, onFree) => {
 
 const compiled = new Map<string, Promise<CompiledModule>>()
 
-/** The best build that this browser can run, compiled once for the page and all its Workers. @throws NativeBindingError. */
-async function compile({ wasm }: WebAssets): Promise<CompiledModule> {
+/** The best build that this browser can run. @throws NativeBindingError. */
+async function compile(assets: WebAssets, threads = navigator.hardwareConcurrency): Promise<CompiledModule> {
   if (!supportsSimd()) throw new NativeBindingError('This browser has no WebAssembly SIMD, which Quire needs.')
-  const { name, module } = supportsRelaxedSimd() ? relaxedBuild : simdBuild
+  if (!supportsRelaxedSimd()) return compileBuild(simdBuild, assets)
+  if (threads > 1 && supportsThreads()) {
+    try {
+      return await compileBuild(threadsBuild, assets)
+    } catch (error) {
+      // biome-ignore lint/suspicious/noConsole: a page has no other place for a warning
+      console.warn('Quire computes with one thread: its build with threads cannot be loaded.', error)
+    }
+  }
+  return compileBuild(relaxedBuild, assets)
+}
+
+/** Compiled once for the page and all its Workers. */
+function compileBuild({ name, module }: Build, { wasm }: WebAssets): Promise<CompiledModule> {
   const url = wasm === undefined ? module : new URL(`${name}/quire_bg.wasm`, new URL(`${wasm}/`, location.href))
   let compiling = compiled.get(url.href)
   if (compiling === undefined) {

@@ -1,6 +1,7 @@
 // An engine's Worker as the page sees it: a line to its loop, the files of its tokenizer, and long texts to be tokenized there.
 // However it ends, everybody who waits for it hears of it.
 
+import type { BuildName } from '../binding/wasm/builds.js'
 import type { LoopReport } from '../engine/loop-messages.js'
 import { fromPortable } from '../engine/portable-error.js'
 import type { LoopLine, LoopLineEvents } from '../engine/remote-loop.js'
@@ -71,8 +72,11 @@ export class EngineWorker {
   }
 
   /** Hands the compiled module over. */
-  give({ module, build }: { readonly module: WebAssembly.Module; readonly build: 'relaxed' | 'simd' }): void {
-    this.#post({ kind: 'module', module, build })
+  give(
+    { module, build }: { readonly module: WebAssembly.Module; readonly build: BuildName },
+    threads: number | undefined,
+  ): void {
+    this.#post({ kind: 'module', module, build, ...(threads !== undefined && { threads }) })
   }
 
   connect(events: LoopLineEvents): LoopLine {

@@ -28,6 +28,9 @@ export interface ModelPlan {
   /** All small files; those of the tokenizer among them. */
   readonly small: readonly SmallFile[]
   readonly weights: readonly ModelFile[]
+  /** What a GGUF file says of its weights: their bytes in memory with blocks as blocks, and their number. */
+  readonly packedBytes?: number
+  readonly numParameters?: number
 }
 
 /** Reads the small files, and finds the weights. @throws ModelError, HubError. */
@@ -39,7 +42,7 @@ export async function planModel(
   if (configFile === undefined) {
     throw new ModelError(
       'ERR_MODEL_NOT_FOUND',
-      `There is no config.json at ${folder.label}: it is no model's folder.`,
+      `There is no config.json at ${folder.label}: it is no model's folder. A GGUF file is named by its own address.`,
       {
         details: { file: CONFIG },
       },

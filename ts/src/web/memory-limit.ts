@@ -15,21 +15,38 @@ export interface FitInput {
   /** config.json */
   readonly config: Readonly<Record<string, unknown>>
   readonly dtype: string
+  /** Of a GGUF file. */
+  readonly packedBytes?: number
+  readonly numParameters?: number
+  /** The option: `none` makes numbers of blocks. */
+  readonly quantization: string
   readonly usedBytes: number
   readonly label: string
 }
 
 /** @throws OutOfMemoryError saying what is needed and what there is. */
-export function checkFits({ weightsBytes, config, dtype, usedBytes, label }: FitInput): void {
-  const loadedBytes = weightsBytes * expansion(config, dtype)
+export function checkFits(input: FitInput): void {
+  const { weightsBytes, usedBytes, label } = input
+  // The files are in memory as they are before the first tensor is packed, and each tensor goes when it is.
+  const loadedBytes = Math.max(weightsBytes, packedBytes(input))
   const neededBytes = loadedBytes + LEAST_BESIDE_BYTES
   const availableBytes = WASM_LIMIT_BYTES - usedBytes
   if (neededBytes <= availableBytes) return
-  const wider = loadedBytes > weightsBytes ? ` (${gib(weightsBytes)} of files, in a wider type)` : ''
+  const wider = loadedBytes > weightsBytes ? ` (${gib(weightsBytes)} of files, wider in memory)` : ''
   throw new OutOfMemoryError(
     `The weights at ${label} take ${gib(loadedBytes)}${wider}; WebAssembly memory has room for ${gib(availableBytes)}. Take a smaller model.`,
     { details: { neededBytes, availableBytes, weightsBytes } },
   )
+}
+
+function packedBytes({ weightsBytes, config, dtype, packedBytes, numParameters, quantization }: FitInput): number {
+  if (packedBytes === undefined || numParameters === undefined) return weightsBytes * expansion(config, dtype)
+  return quantization === 'none' ? numParameters * elementBytes(dtype) : packedBytes
+}
+
+/** Bytes of a number of a GGUF file that is in no block. */
+export function elementBytes(dtype: string): number {
+  return dtype === 'bfloat16' ? 2 : 4
 }
 
 /** The older name of `dtype` in config.json. */

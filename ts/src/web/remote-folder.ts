@@ -14,6 +14,10 @@ import { ask, factsOf, type RemoteFacts, type WebHost } from './web-client.js'
 export interface RemoteFolderOptions {
   /** Ends with a slash. */
   readonly url: string
+  /** Behind the address of each file. */
+  readonly query: string
+  /** By which address the model is kept, and called. */
+  readonly label: string
   readonly headers: Readonly<Record<string, string>>
   /** Where downloads are kept: in the origin's file system, or nowhere. */
   readonly storage: 'opfs' | 'none'
@@ -37,7 +41,7 @@ interface Announced extends ModelFile {
 }
 
 export async function openRemoteFolder(options: RemoteFolderOptions): Promise<ModelFolder> {
-  const store = options.storage === 'opfs' ? await openStoredModel(options.url) : undefined
+  const store = options.storage === 'opfs' ? await openStoredModel(options.label) : undefined
   return new RemoteFolder(options, store)
 }
 
@@ -50,7 +54,7 @@ class RemoteFolder implements ModelFolder {
   readonly #progress: DownloadProgress
 
   constructor(options: RemoteFolderOptions, store: StoredModel | undefined) {
-    this.label = options.url
+    this.label = options.label
     this.#options = options
     this.#store = store
     this.#progress = new DownloadProgress(options.onProgress, () => performance.now())
@@ -58,10 +62,11 @@ class RemoteFolder implements ModelFolder {
   }
 
   async open(name: string): Promise<ModelFile | undefined> {
-    const url = new URL(name, this.#options.url).href
+    const path = name.split('/').map(encodeURIComponent).join('/')
+    const url = `${new URL(path, this.#options.url).href}${this.#options.query}`
     const held = await inCacheStorage(url)
     if (held !== undefined) return blobFile(name, held)
-    return name.endsWith('.safetensors') ? this.#openLarge(name, url) : this.#openSmall(name, url)
+    return /\.(?:safetensors|gguf)$/i.test(name) ? this.#openLarge(name, url) : this.#openSmall(name, url)
   }
 
   async fetchAll(files: readonly ModelFile[]): Promise<readonly ModelFile[]> {
@@ -69,7 +74,7 @@ class RemoteFolder implements ModelFolder {
     const announced = files.filter(isAnnounced)
     for (const { name, byteLength } of announced) this.#progress.expect(name, byteLength, 0)
     if (store === undefined || announced.length === 0) return files
-    const fetched = await exclusively(this.#options.url, this.#options.signal, () =>
+    const fetched = await exclusively(this.label, this.#options.signal, () =>
       Promise.all(files.map(file => (isAnnounced(file) ? this.#download(store, file) : file))),
     )
     this.#progress.done()

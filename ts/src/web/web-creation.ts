@@ -1,6 +1,7 @@
 // From the options of a page to the parts of an engine: the module compiled, the Worker started, the model on its way there.
 
 import type { Native } from '../binding/index.js'
+import type { BuildName } from '../binding/wasm/builds.js'
 import { check } from '../config/check.js'
 import { type EnginePlan, throwIfAborted } from '../engine/engine-plan.js'
 import { randomId } from '../engine/random-bytes.js'
@@ -13,7 +14,8 @@ import { parseWebOptions, type WebAssets, type WebEngineOptions } from './web-op
 /** What the page's thread gives. */
 export interface WebRuntime {
   readonly baseUrl: string
-  compile(assets: WebAssets): Promise<CompiledModule>
+  /** @param threads how many may compute; undefined = as many as pay. */
+  compile(assets: WebAssets, threads: number | undefined): Promise<CompiledModule>
   spawner(assets: WebAssets): SpawnWorker
   readonly watchLock: WatchLock
   /** The module in this thread. */
@@ -22,7 +24,7 @@ export interface WebRuntime {
 
 export interface CompiledModule {
   readonly module: WebAssembly.Module
-  readonly build: 'relaxed' | 'simd'
+  readonly build: BuildName
 }
 
 export interface PageDoor {
@@ -48,8 +50,8 @@ export function planWebEngine(options: WebEngineOptions, runtime: WebRuntime): W
   throwIfAborted(check.optional(check.signal, 'signal', signal))
   numEngines += 1
   const directory = `/models/${numEngines}`
-  const { config, tokenizer, ...start } = parseWebOptions(options, { baseUrl: runtime.baseUrl, directory })
-  const compiling = runtime.compile(assets)
+  const { config, threads, tokenizer, ...start } = parseWebOptions(options, { baseUrl: runtime.baseUrl, directory })
+  const compiling = runtime.compile(assets, threads)
   const worker = new EngineWorker({
     spawn: runtime.spawner(assets),
     watchLock: runtime.watchLock,
@@ -57,12 +59,18 @@ export function planWebEngine(options: WebEngineOptions, runtime: WebRuntime): W
     onDownload,
   })
   compiling.then(
-    compiled => worker.give(compiled),
+    compiled => worker.give(compiled, threads),
     (error: Error) => worker.fail(error),
   )
   const onAbort = () => worker.cancel(new RequestAbortedError(undefined, { cause: signal?.reason }))
   signal?.addEventListener('abort', onAbort, { once: true })
-  const text = new TextSide(compiling, worker, config.model.tokenizerPath, runtime)
+  const textDirectory = tokenizer === undefined ? directory : `${directory}-tokenizer`
+  const text = new TextSide(
+    compiling,
+    worker,
+    config.model.tokenizerPath === undefined ? undefined : textDirectory,
+    runtime,
+  )
   const connect: RemoteLoopOptions['connect'] = events => {
     const line = worker.connect(events)
     return {

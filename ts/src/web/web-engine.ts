@@ -3,7 +3,7 @@
 import { Engine as PortableEngine } from '../engine/engine.js'
 import { browserRuntime } from './browser.js'
 import { planWebEngine } from './web-creation.js'
-import type { WebEngineOptions } from './web-options.js'
+import { type WebEngineOptions, withResolvedHandles } from './web-options.js'
 
 /** A model in a Worker of this page, and the requests on their way through it. */
 export class Engine extends PortableEngine {
@@ -13,7 +13,7 @@ export class Engine extends PortableEngine {
    * RequestAbortedError.
    */
   static async create(options: WebEngineOptions): Promise<Engine> {
-    const plan = planWebEngine(options, browserRuntime)
+    const plan = planWebEngine(await withResolvedHandles(options), browserRuntime)
     try {
       const engine = await Engine.open(plan, parts => new Engine(parts))
       plan.settle()

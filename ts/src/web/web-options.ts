@@ -4,7 +4,7 @@ import { check } from '../config/check.js'
 import { type EngineConfig, type EngineOptions, parseOptions } from '../config/index.js'
 import { InvalidArgumentError } from '../errors.js'
 import type { PullProgress } from '../hub/download-progress.js'
-import { checkToken, type ModelSource, toModelSource, type WebModel } from './model-source.js'
+import { checkToken, type ModelSource, resolveHandles, toModelSource, type WebModel } from './model-source.js'
 
 /** What needs a file system, processes or other frameworks. */
 type NotHere =
@@ -13,7 +13,6 @@ type NotHere =
   | 'cacheDir'
   | 'framework'
   | 'device'
-  | 'threads'
   | 'tensorParallelSize'
   | 'enforceEager'
   | 'restart'
@@ -21,10 +20,15 @@ type NotHere =
 
 /** What an engine on a web page can be told: which model, where its downloads are kept, who hears of them. */
 export interface WebEngineOptions extends Omit<EngineOptions, NotHere> {
-  /** The address of a model's folder, a name on the hub, a directory handle, or files. */
+  /** The address of a model's folder or GGUF file, a name on the hub, a handle of a directory or file, or files. */
   readonly model: WebModel
   /** Another tokenizer. Default: the model's. */
   readonly tokenizer?: WebModel
+  /**
+   * Threads that compute, where the page is cross-origin isolated; elsewhere there is one. Default: half of the cores of the device,
+   * all of two, and one for the smallest models.
+   */
+  readonly threads?: number
   /** Where downloads are kept: 'opfs' is the origin's private file system. Default 'opfs', where the browser has it. */
   readonly storage?: 'opfs' | 'none'
   /** SHA-256 of files by their names, in hexadecimal: what comes is compared with them. */
@@ -49,11 +53,17 @@ export interface WebAssets {
 
 /** Sequences that run at once: a page has one user. */
 const MAX_NUM_SEQS = 32
+/** Each is a Worker. */
+const MOST_THREADS = 64
 /** Tokens in one step: the Worker hears of aborts between steps. */
 const MAX_NUM_BATCHED_TOKENS = 512
 
 export interface WebPlan {
   readonly config: EngineConfig
+  /** That compute; undefined = as many as pay. */
+  readonly threads: number | undefined
+  /** In the module's memory. Of another tokenizer: the same with `-tokenizer` behind it. */
+  readonly directory: string
   readonly model: ModelSource
   readonly tokenizer: ModelSource | undefined
   readonly storage: 'opfs' | 'none'
@@ -68,9 +78,19 @@ export interface OptionPlaces {
   readonly directory: string
 }
 
+/** The options, with files in place of the handles of GGUF models. @throws ModelError. */
+export async function withResolvedHandles(options: WebEngineOptions): Promise<WebEngineOptions> {
+  const { model, tokenizer } = check.object('options', options)
+  return {
+    ...options,
+    model: await resolveHandles(model),
+    ...(tokenizer !== undefined && { tokenizer: await resolveHandles(tokenizer) }),
+  }
+}
+
 /** @throws InvalidArgumentError naming the option. */
 export function parseWebOptions(options: WebEngineOptions, { baseUrl, directory }: OptionPlaces): WebPlan {
-  const { onProgress, onDownload, signal, assets, model, tokenizer, storage, sha256, ...others } = options
+  const { onProgress, onDownload, signal, assets, model, tokenizer, storage, sha256, threads, ...others } = options
   const { revision, tokenizerRevision, hfToken, offline } = others
   for (const name of notHere) {
     if ((others as Partial<Record<string, unknown>>)[name] !== undefined) {
@@ -81,12 +101,16 @@ export function parseWebOptions(options: WebEngineOptions, { baseUrl, directory 
   const token = checkToken(hfToken)
   const address = { baseUrl, token }
   const ownTokenizer = tokenizer === undefined || others.loadTokenizer === false
+  const source = toModelSource('model', model, { ...address, revision })
+  const tokenizerSource = ownTokenizer
+    ? undefined
+    : toModelSource('tokenizer', tokenizer, { ...address, revision: tokenizerRevision })
   const maxNumSeqs = others.maxNumSeqs ?? MAX_NUM_SEQS
   const config = parseOptions(
     {
       ...others,
-      model: directory,
-      ...(!ownTokenizer && { tokenizer: `${directory}-tokenizer` }),
+      model: pathIn(directory, source),
+      ...(tokenizerSource !== undefined && { tokenizer: pathIn(`${directory}-tokenizer`, tokenizerSource) }),
       maxNumSeqs,
       maxNumBatchedTokens:
         others.maxNumBatchedTokens ??
@@ -96,21 +120,25 @@ export function parseWebOptions(options: WebEngineOptions, { baseUrl, directory 
   )
   return {
     config,
-    model: toModelSource('model', model, { ...address, revision }),
-    tokenizer: ownTokenizer
-      ? undefined
-      : toModelSource('tokenizer', tokenizer, { ...address, revision: tokenizerRevision }),
+    threads: threads === undefined ? undefined : check.integer('threads', threads, 1, MOST_THREADS),
+    directory,
+    model: source,
+    tokenizer: tokenizerSource,
     storage: check.choice('storage', storage ?? 'opfs', ['opfs', 'none']),
     offline: check.boolean('offline', offline ?? false),
     sha256: checkSums(sha256 ?? {}),
   }
 }
 
+/** A folder, or the GGUF file in it. */
+function pathIn(directory: string, { gguf }: ModelSource): string {
+  return gguf === undefined ? directory : `${directory}/${gguf}`
+}
+
 const notHere = [
   'cacheDir',
   'framework',
   'device',
-  'threads',
   'tensorParallelSize',
   'enforceEager',
   'restart',

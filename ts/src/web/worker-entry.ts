@@ -1,10 +1,11 @@
-// The Worker's script: the program over the WebAssembly module that the page has compiled.
+// The Worker's script: the program over the WebAssembly module that the page has compiled, or a thread of it.
 
 import { candlePlugin } from '@quire-llm/candle-cpu/portable'
-import { loadWasm } from '../binding/wasm/index.js'
+import { lendThread, loadWasm } from '../binding/wasm/index.js'
 import { memoryOf, WASM_LIMIT_BYTES } from './memory-limit.js'
-import type { PageMessage } from './worker-messages.js'
-import { type WorkerDoor, WorkerProgram } from './worker-program.js'
+import type { PageMessage, ThreadMessage } from './worker-messages.js'
+import { type DoorFiles, type WorkerDoor, WorkerProgram } from './worker-program.js'
+import { startThreads, usualThreads } from './worker-threads.js'
 
 declare const self: DedicatedWorkerGlobalScope
 
@@ -26,13 +27,24 @@ const program = new WorkerProgram(
   door,
 )
 
-self.addEventListener('message', ({ data }: MessageEvent<PageMessage>) => {
-  if (data.kind === 'module') openDoor(wasmDoor(data.module, data.build))
-  else program.receive(data)
+self.addEventListener('message', ({ data }: MessageEvent<PageMessage | ThreadMessage>) => {
+  switch (data.kind) {
+    case 'thread':
+      lendThread(data.module, data.memory, () => self.postMessage('ready')).catch(fail)
+      break
+    case 'module':
+      openDoor(wasmDoor(data))
+      break
+    default:
+      program.receive(data)
+  }
 })
 
-async function wasmDoor(module: WebAssembly.Module, build: 'relaxed' | 'simd'): Promise<WorkerDoor> {
+type ModuleMessage = Extract<PageMessage, { readonly kind: 'module' }>
+
+async function wasmDoor({ module, build, threads }: ModuleMessage): Promise<WorkerDoor> {
   const { native, runner, files, memory } = await loadWasm({ source: module, build })
+  const weighed = new WeighedFiles(files)
   const usedBytes = () => memory.buffer.byteLength
   const { deviceMemory } = navigator as { readonly deviceMemory?: number }
   const plugin = candlePlugin({
@@ -42,10 +54,44 @@ async function wasmDoor(module: WebAssembly.Module, build: 'relaxed' | 'simd'): 
       peakBytes: () => Math.min(usedBytes(), WASM_LIMIT_BYTES),
       resetPeak: () => false,
     },
-    parallelism: 1,
-    computeThreads: async () => 1,
+    parallelism: build === 'threads' ? navigator.hardwareConcurrency : 1,
+    computeThreads: async () => {
+      if (build !== 'threads') return 1
+      const count = threads ?? usualThreads(navigator.hardwareConcurrency, weighed.weightsBytes)
+      return startThreads(count, module, memory)
+    },
   })
-  return { native, plugin, files, usedBytes }
+  return { native, plugin, files: weighed, usedBytes }
+}
+
+/** Files of models, and how long their weights are together. */
+class WeighedFiles implements DoorFiles {
+  weightsBytes = 0
+  readonly #files: DoorFiles
+
+  constructor(files: DoorFiles) {
+    this.#files = files
+  }
+
+  write(path: string, bytes: Uint8Array): void {
+    this.#files.write(path, bytes)
+  }
+
+  ggufHeader(...values: Parameters<DoorFiles['ggufHeader']>): ReturnType<DoorFiles['ggufHeader']> {
+    return this.#files.ggufHeader(...values)
+  }
+
+  openWeights(path: string, byteLength: number): ReturnType<DoorFiles['openWeights']> {
+    this.weightsBytes += byteLength
+    return this.#files.openWeights(path, byteLength)
+  }
+}
+
+/** As if it had been thrown where nobody catches: whoever started this Worker hears of it. */
+function fail(error: unknown): void {
+  setTimeout(() => {
+    throw error
+  })
 }
 
 function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T | Promise<T>) => void } {

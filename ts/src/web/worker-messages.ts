@@ -1,6 +1,8 @@
 // What crosses between the page and the Worker of an engine. Commands and reports of the loop are those of every thread.
 
 import type { Text } from '../binding/index.js'
+import type { BuildName } from '../binding/wasm/builds.js'
+import type { WasmMemory } from '../binding/wasm/glue.js'
 import type { EngineConfig } from '../config/index.js'
 import type { LoopCommand, LoopReport } from '../engine/loop-messages.js'
 import type { PortableError } from '../engine/portable-error.js'
@@ -10,6 +12,8 @@ import type { ModelSource } from './model-source.js'
 
 export interface WorkerStart {
   readonly config: EngineConfig
+  /** Of the model in the module's memory. */
+  readonly directory: string
   readonly model: ModelSource
   /** Absent: the model's own. */
   readonly tokenizer?: ModelSource
@@ -27,11 +31,24 @@ export type TextCall =
 
 export type PageMessage =
   | { readonly kind: 'start'; readonly start: WorkerStart }
-  | { readonly kind: 'module'; readonly module: WebAssembly.Module; readonly build: 'relaxed' | 'simd' }
+  | {
+      readonly kind: 'module'
+      readonly module: WebAssembly.Module
+      readonly build: BuildName
+      /** That compute; absent = as many as pay. */
+      readonly threads?: number
+    }
   /** Stop loading. */
   | { readonly kind: 'cancel' }
   | { readonly kind: 'commands'; readonly commands: readonly LoopCommand[] }
   | { readonly kind: 'text'; readonly id: number; readonly call: TextCall }
+
+/** What an engine's Worker says to one that computes for it. */
+export interface ThreadMessage {
+  readonly kind: 'thread'
+  readonly module: WebAssembly.Module
+  readonly memory: WasmMemory
+}
 
 export type WorkerMessage =
   /** The lock is held. */

@@ -2,6 +2,7 @@
 // and long texts by messages. Which module it is, is an argument.
 
 import { type Native, Text } from '../binding/index.js'
+import type { GgufFile, GgufHeader } from '../binding/wasm/index.js'
 import { LoopHost } from '../engine/loop-host.js'
 import type { LoopCommand } from '../engine/loop-messages.js'
 import type { LoopPlatform } from '../engine/loop-platform.js'
@@ -11,9 +12,10 @@ import { NotSupportedError, RequestAbortedError } from '../errors.js'
 import type { FrameworkPlugin } from '../plugin/framework-plugin.js'
 import { openPlugin } from '../plugin/open-plugin.js'
 import { type ModelPlan, planModel, readTokenizer, type SmallFile } from './file-selection.js'
+import { planGguf, type ReadHeader, readGgufTokenizer } from './gguf-plan.js'
 import { folderOfDirectory, folderOfFiles } from './local-folder.js'
-import { checkFits } from './memory-limit.js'
-import type { ModelFolder } from './model-folder.js'
+import { checkFits, elementBytes } from './memory-limit.js'
+import type { ModelFile, ModelFolder } from './model-folder.js'
 import type { ModelSource } from './model-source.js'
 import { openRemoteFolder } from './remote-folder.js'
 import type { PageMessage, TextCall, WorkerMessage, WorkerStart } from './worker-messages.js'
@@ -31,6 +33,7 @@ export interface WorkerDoor {
 export interface DoorFiles {
   write(path: string, bytes: Uint8Array): void
   openWeights(path: string, byteLength: number): { write(piece: Uint8Array): void; close(): void }
+  ggufHeader(file: GgufFile, start: Uint8Array, elementBytes: number): GgufHeader | undefined
 }
 
 export interface WorkerHost {
@@ -86,20 +89,21 @@ export class WorkerProgram {
     this.#host.post({ kind: 'locked' })
     const { plan, folder } = await this.#fetchModel(start)
     const door = await this.#door
-    const { path, tokenizerPath } = config.model
+    const { dtype, tokenizerPath, quantization } = config.model
     checkFits({
-      weightsBytes: plan.weights.reduce((sum, { byteLength }) => sum + byteLength, 0),
-      config: plan.config,
-      dtype: config.model.dtype,
+      ...plan,
+      weightsBytes: lengthOf(plan.weights),
+      dtype,
+      quantization,
       usedBytes: door.usedBytes(),
       label: folder.label,
     })
     this.#tokenizerPath = tokenizerPath
-    for (const { name, bytes } of plan.small) door.files.write(`${path}/${name}`, bytes)
+    for (const { name, bytes } of plan.small) door.files.write(`${start.directory}/${name}`, bytes)
     this.#obey = await serveLoop(
       report => this.#host.post({ kind: 'report', report }),
       async (events, onProgress) => {
-        await this.#loadWeights(door, plan, folder, path, share => onProgress(COPY_SHARE * share))
+        await this.#loadWeights(door, plan, folder, start.directory, share => onProgress(COPY_SHARE * share))
         return LoopHost.create(
           config,
           async () => ({ ...(await openPlugin(door.plugin, { device: cpu, env: {} })), device: cpu }),
@@ -119,25 +123,45 @@ export class WorkerProgram {
     const told = (files: readonly SmallFile[]) => {
       if (ownTokenizer) this.#host.post({ kind: 'text-files', files })
     }
-    const [plan] = await Promise.all([planModel(folder, told), this.#fetchTokenizer(start)])
+    const planning = start.model.gguf === undefined ? planModel(folder, told) : this.#planGguf(folder, start, told)
+    const [plan] = await Promise.all([planning, this.#fetchTokenizer(start)])
     return { plan, folder }
+  }
+
+  async #planGguf(
+    folder: ModelFolder,
+    { model, config }: WorkerStart,
+    told: (files: readonly SmallFile[]) => void,
+  ): Promise<ModelPlan> {
+    return planGguf(folder, model.gguf as string, await this.#headerReader(config.model.dtype), told)
+  }
+
+  async #headerReader(dtype: string): Promise<ReadHeader> {
+    const { files } = await this.#door
+    return (file, bytes) => files.ggufHeader(file, bytes, elementBytes(dtype))
   }
 
   async #fetchTokenizer(start: WorkerStart): Promise<void> {
     const { tokenizer, config } = start
     if (tokenizer === undefined) return
-    const files = await readTokenizer(await this.#open(tokenizer, start))
+    const folder = await this.#open(tokenizer, start)
+    const files =
+      tokenizer.gguf === undefined
+        ? await readTokenizer(folder)
+        : await readGgufTokenizer(folder, tokenizer.gguf, await this.#headerReader(config.model.dtype))
     this.#host.post({ kind: 'text-files', files })
     const door = await this.#door
-    for (const { name, bytes } of files) door.files.write(`${config.model.tokenizerPath}/${name}`, bytes)
+    for (const { name, bytes } of files) door.files.write(`${start.directory}-tokenizer/${name}`, bytes)
   }
 
   async #open(source: ModelSource, { storage, offline, sha256 }: WorkerStart): Promise<ModelFolder> {
     if (source.kind === 'directory') return folderOfDirectory(source.directory)
     if (source.kind === 'files') return folderOfFiles(source.files)
-    const { url, headers } = source
+    const { url, query, headers, gguf } = source
     return openRemoteFolder({
       url,
+      query,
+      label: gguf === undefined ? url : new URL(encodeURIComponent(gguf), url).href,
       headers,
       storage,
       offline,
@@ -152,14 +176,14 @@ export class WorkerProgram {
     door: WorkerDoor,
     { weights }: ModelPlan,
     folder: ModelFolder,
-    path: string,
+    directory: string,
     onProgress: (share: number) => void,
   ): Promise<void> {
     const files = await folder.fetchAll(weights)
-    const allBytes = files.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const allBytes = lengthOf(files)
     let loaded = 0
     for (const file of files) {
-      const writer = door.files.openWeights(`${path}/${file.name}`, file.byteLength)
+      const writer = door.files.openWeights(`${directory}/${file.name}`, file.byteLength)
       for await (const piece of file.pieces()) {
         this.#stop.signal.throwIfAborted()
         writer.write(piece)
@@ -177,6 +201,10 @@ export class WorkerProgram {
     const text = await this.#text
     return call.name === 'encode' ? text.encode(...call.values) : text.encodePooled(...call.values)
   }
+}
+
+function lengthOf(files: readonly ModelFile[]): number {
+  return files.reduce((sum, { byteLength }) => sum + byteLength, 0)
 }
 
 function platformOf({ native }: WorkerDoor): LoopPlatform {

@@ -1,4 +1,7 @@
 // The door to WebAssembly: what the native modules are elsewhere.
 
+export type { BuildName } from './builds.js'
+export type { GgufHeader, WasmMemory } from './glue.js'
+export { lendThread } from './lend-thread.js'
 export { loadWasm, type WasmDoor, type WasmOptions } from './load-wasm.js'
-export { ModelFiles, WeightsWriter } from './model-files.js'
+export { type GgufFile, ModelFiles, WeightsWriter } from './model-files.js'

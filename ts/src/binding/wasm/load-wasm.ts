@@ -2,7 +2,7 @@
 
 import { NativeBindingError } from '../../errors.js'
 import type { Native } from '../native.js'
-import { type Build, relaxedBuild, simdBuild } from './builds.js'
+import { type Build, type BuildName, relaxedBuild, simdBuild, threadsBuild } from './builds.js'
 import { type Glue, instantiateGlue, type WasmMemory, type WasmSource } from './glue.js'
 import { guardExports } from './guarded.js'
 import { ModelFiles } from './model-files.js'
@@ -11,7 +11,7 @@ import { supportsRelaxedSimd, supportsSimd } from './wasm-features.js'
 /** The module, instantiated once for each thread that asks. */
 export interface WasmDoor {
   /** Which build runs. */
-  readonly build: Build['name']
+  readonly build: BuildName
   /** What the native module of core, sampler and text exports. */
   readonly native: Native
   /** What the native module of the embedded framework exports. */
@@ -22,11 +22,13 @@ export interface WasmDoor {
 }
 
 export interface WasmOptions {
-  /** Which build; absent = the best that this engine can run. */
-  readonly build?: Build['name']
+  /** Which build; absent = the best that this engine can run with one thread. */
+  readonly build?: BuildName
   /** The module itself; absent = the file beside its JavaScript. */
   readonly source?: WasmSource
 }
+
+const BUILDS: Readonly<Record<BuildName, Build>> = { relaxed: relaxedBuild, simd: simdBuild, threads: threadsBuild }
 
 let loading: Promise<WasmDoor> | undefined
 
@@ -42,7 +44,7 @@ export function loadWasm(options: WasmOptions = {}): Promise<WasmDoor> {
 async function instantiate({ build: asked, source }: WasmOptions): Promise<WasmDoor> {
   if (!supportsSimd())
     throw new NativeBindingError('This JavaScript engine has no WebAssembly SIMD, which Quire needs.')
-  const build = asked === 'simd' || (asked === undefined && !supportsRelaxedSimd()) ? simdBuild : relaxedBuild
+  const build = BUILDS[asked ?? (supportsRelaxedSimd() ? 'relaxed' : 'simd')]
   try {
     const glue = (await build.importGlue()) as Glue
     const { memory } = await instantiateGlue(glue, source ?? (await moduleAt(build.module)))

@@ -1,7 +1,7 @@
 // The files of models in the module's memory: what a browser has instead of a folder.
 
 import { unwrap } from '../outcome.js'
-import type { NativeWeightsWriter, WasmOnly } from './glue.js'
+import type { GgufHeader, NativeWeightsWriter, WasmOnly } from './glue.js'
 
 /** Model folders by paths such as `/models/a`. */
 export class ModelFiles {
@@ -17,17 +17,33 @@ export class ModelFiles {
   }
 
   /**
-   * Opens a safetensors file of `byteLength` bytes, to be written in pieces.
+   * Opens a safetensors or GGUF file of `byteLength` bytes, to be written in pieces.
    * @throws OutOfMemoryError where it cannot fit.
    */
   openWeights(path: string, byteLength: number): WeightsWriter {
     return new WeightsWriter(unwrap(this.#module.WeightsWriter.create(path, byteLength)))
   }
 
+  /**
+   * The header of a GGUF file of `byteLength` bytes that begins with `start`; undefined if more of the file is needed. Numbers
+   * that are not in blocks are reckoned with `elementBytes` each.
+   * @throws ModelError for what is no GGUF file.
+   */
+  ggufHeader({ name, byteLength }: GgufFile, start: Uint8Array, elementBytes: number): GgufHeader | undefined {
+    const header = this.#module.ggufHeader(name, start, byteLength, elementBytes)
+    return header === undefined ? undefined : unwrap(header)
+  }
+
   /** Forgets a folder: its tokenizer and its model keep what they have made of it. */
   remove(directory: string): void {
     this.#module.removeFiles(directory)
   }
+}
+
+/** A file, to those who read its header. */
+export interface GgufFile {
+  readonly name: string
+  readonly byteLength: number
 }
 
 /** A file that comes in pieces. Its tensors go to the memory from which the model takes them; it is never held twice. */

@@ -1,7 +1,11 @@
 // What this JavaScript engine can run, found out with the smallest modules that need it.
 
 // The part of lib.dom that is needed, which Node has too.
-declare const WebAssembly: { validate(bytes: Uint8Array): boolean }
+declare const WebAssembly: {
+  validate(bytes: Uint8Array): boolean
+  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => object
+}
+declare const crossOriginIsolated: boolean | undefined
 
 /** `f() { i8x16.splat(0); drop }` */
 const SIMD = [0xfd, 0x0f, 0x1a]
@@ -16,6 +20,19 @@ export function supportsSimd(): boolean {
 export function supportsRelaxedSimd(): boolean {
   const zero = [0x43, 0x00, 0x00, 0x00, 0x00, 0xfd, 0x13] // f32.const 0; f32x4.splat
   return validates([...zero, ...zero, ...zero, ...RELAXED_MADD])
+}
+
+/** Pages that WebAssembly memory may have: 4 GiB. */
+const MOST_PAGES = 65_536
+
+/** Memory that Workers share: on pages that are cross-origin isolated, where so many addresses can be had. */
+export function supportsThreads(): boolean {
+  if (typeof crossOriginIsolated === 'undefined' || !crossOriginIsolated) return false
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true }) !== undefined
+  } catch {
+    return false
+  }
 }
 
 /** Whether a module of one function without parameters and results is valid that has these instructions. */
