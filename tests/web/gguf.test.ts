@@ -197,8 +197,7 @@ if (existsSync(`${models}/${SMOLLM2}`) && why === undefined) {
     await using llm = await LLM.create({ model: `${models}/${SMOLLM2}`, ...options })
     const scores = (await llm.generate(TEXT, scored)) as PromptScores
     t.deepEqual(found.scores.promptTokenIds, [...scores.promptTokenIds])
-    // The last bits of sines and exponentials differ, and activations are rounded to bytes: what follows of it is within the
-    // formats' own error.
+    // In blocks the tokens of this model are not yet those of the native engine; the mean is held close to it.
     t.true(Math.abs(meanOf(found.scores) - meanOf(scores)) < 0.05, `${meanOf(found.scores)} and ${meanOf(scores)}`)
   })
 }
