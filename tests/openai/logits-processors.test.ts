@@ -28,8 +28,6 @@ test('completions: the ids that are banned do not come, and the defaults of vLLM
   // Arguments without names are for all.
   t.deepEqual(await ids({ vllm_xargs: { ban } }), named)
   t.deepEqual(await ids({ logits_processors: [], vllm_xargs: { ban } }), plain)
-  const beams = { use_beam_search: true, n: 2, vllm_xargs: { ban } }
-  t.is((await ids(beams)).length, 12)
 })
 
 test('chats and responses have them too', async t => {

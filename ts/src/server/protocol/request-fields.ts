@@ -54,7 +54,31 @@ interface StreamedFields {
   readonly best_of?: number | undefined
   readonly n?: number | undefined
   readonly logprob_token_ids?: readonly number[] | undefined
-  readonly logits_processors?: readonly string[] | undefined
+}
+
+/** What would change which tokens come, or when they end: beams are ranked by the model's own log-probabilities. */
+const NOT_WITH_BEAMS = [
+  'stop',
+  'stop_token_ids',
+  'min_tokens',
+  'logit_bias',
+  'allowed_token_ids',
+  'bad_words',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'repetition_detection',
+  'thinking_token_budget',
+  'logprob_token_ids',
+  'logits_processors',
+  'vllm_xargs',
+] as const
+
+/** Whether a value asks for something: clients send empty lists, and penalties that change nothing. */
+function asks(field: string, value: unknown): boolean {
+  if (value === undefined || value === null) return false
+  if (typeof value === 'object') return Object.keys(value).length > 0
+  return value !== (field === 'repetition_penalty' ? 1 : 0)
 }
 
 /** What streams cannot do, and what beams cannot. @throws RequestError. */
@@ -67,14 +91,11 @@ export function checkStreamRules(fields: StreamedFields, asksForLogprobs: boolea
     throw RequestError.badRequest('prompt_logprobs are not available when stream is true.', 'prompt_logprobs')
   }
   if (beams && stream) throw RequestError.badRequest('Beam search cannot be streamed.', 'stream')
-  if (beams && fields.logits_processors !== undefined) {
-    throw RequestError.badRequest('logits_processors cannot be had with beam search.', 'logits_processors')
-  }
-  if (fields.logprob_token_ids !== undefined) {
-    if (beams) throw RequestError.badRequest('logprob_token_ids cannot be had with beam search.', 'logprob_token_ids')
-    if (!asksForLogprobs) {
-      throw RequestError.badRequest('logprob_token_ids needs logprobs to be asked for.', 'logprob_token_ids')
-    }
+  const given: Readonly<Record<string, unknown>> = { ...fields }
+  const lost = beams ? NOT_WITH_BEAMS.find(field => asks(field, given[field])) : undefined
+  if (lost !== undefined) throw RequestError.badRequest(`${lost} cannot be had with beam search.`, lost)
+  if (fields.logprob_token_ids !== undefined && !asksForLogprobs) {
+    throw RequestError.badRequest('logprob_token_ids needs logprobs to be asked for.', 'logprob_token_ids')
   }
   if (bestOf === undefined) return
   if (bestOf < n) throw RequestError.badRequest(`best_of must be at least n=${n}, got ${bestOf}.`, 'best_of')
