@@ -221,14 +221,14 @@ struct Operands {
     sums: *mut f32,
 }
 
-/// Adds the products of all steps, then of the rest, to the sums in memory.
+/// Adds the products of all steps, then of the rest, to the sums in memory, whose tiles lie at so many bytes.
 macro_rules! products {
-    ($name:ident, load: [$($load:literal),+], body: [$($body:expr),+], store: [$($store:literal),+]) => {
+    ($name:ident, sums: [$($tile:literal at $place:literal),+], body: [$($body:expr),+]) => {
         #[inline(always)]
         unsafe fn $name(operands: Operands) {
             let Operands { x, x_stride, weights, panel_bytes, steps, rest, sums } = operands;
             asm!(
-                $($load,)+
+                $(concat!("tileloadd ", $tile, ", [{sums} + {line} + ", $place, "]"),)+
                 "test {steps}, {steps}",
                 "jz 3f",
                 "2:",
@@ -248,7 +248,7 @@ macro_rules! products {
                 "mov {steps:e}, 1",
                 "jmp 2b",
                 "4:",
-                $($store,)+
+                $(concat!("tilestored [{sums} + {line} + ", $place, "], ", $tile),)+
                 x = inout(reg) x => _,
                 below = inout(reg) x.wrapping_add(TILE_ROWS * x_stride) => _,
                 weights = inout(reg) weights => _,
@@ -280,12 +280,7 @@ macro_rules! ahead {
 
 products!(
     two_by_two,
-    load: [
-        "tileloadd tmm0, [{sums} + {line}]",
-        "tileloadd tmm1, [{sums} + {line} + 1024]",
-        "tileloadd tmm2, [{sums} + {line} + 2048]",
-        "tileloadd tmm3, [{sums} + {line} + 3072]"
-    ],
+    sums: ["tmm0" at 0, "tmm1" at 1024, "tmm2" at 2048, "tmm3" at 3072],
     body: [
         "lea {second}, [{weights} + {panel}]",
         "tileloadd tmm6, [{weights} + {line}]",
@@ -296,17 +291,11 @@ products!(
         "tileloadd tmm5, [{below} + {line}]",
         "tdpbf16ps tmm2, tmm5, tmm6",
         "tdpbf16ps tmm3, tmm5, tmm7"
-    ],
-    store: [
-        "tilestored [{sums} + {line}], tmm0",
-        "tilestored [{sums} + {line} + 1024], tmm1",
-        "tilestored [{sums} + {line} + 2048], tmm2",
-        "tilestored [{sums} + {line} + 3072], tmm3"
     ]
 );
 products!(
     two_by_one,
-    load: ["tileloadd tmm0, [{sums} + {line}]", "tileloadd tmm2, [{sums} + {line} + 1024]"],
+    sums: ["tmm0" at 0, "tmm2" at 1024],
     body: [
         "mov {second}, {weights}",
         "tileloadd tmm6, [{second} + {line}]",
@@ -314,17 +303,11 @@ products!(
         "tdpbf16ps tmm0, tmm4, tmm6",
         "tileloadd tmm5, [{below} + {line}]",
         "tdpbf16ps tmm2, tmm5, tmm6"
-    ],
-    store: ["tilestored [{sums} + {line}], tmm0", "tilestored [{sums} + {line} + 1024], tmm2"]
+    ]
 );
 products!(
     one_by_four,
-    load: [
-        "tileloadd tmm0, [{sums} + {line}]",
-        "tileloadd tmm1, [{sums} + {line} + 1024]",
-        "tileloadd tmm2, [{sums} + {line} + 2048]",
-        "tileloadd tmm3, [{sums} + {line} + 3072]"
-    ],
+    sums: ["tmm0" at 0, "tmm1" at 1024, "tmm2" at 2048, "tmm3" at 3072],
     body: [
         "lea {second}, [{weights} + {panel}]",
         "tileloadd tmm4, [{x} + {line}]",
@@ -342,76 +325,18 @@ products!(
         ahead!("second"),
         "tileloadd tmm5, [{second} + {line}]",
         "tdpbf16ps tmm3, tmm4, tmm5"
-    ],
-    store: [
-        "tilestored [{sums} + {line}], tmm0",
-        "tilestored [{sums} + {line} + 1024], tmm1",
-        "tilestored [{sums} + {line} + 2048], tmm2",
-        "tilestored [{sums} + {line} + 3072], tmm3"
     ]
 );
 products!(
     one_by_one,
-    load: ["tileloadd tmm0, [{sums} + {line}]"],
+    sums: ["tmm0" at 0],
     body: [
         "mov {second}, {weights}",
         "tileloadd tmm4, [{x} + {line}]",
         "tileloadd tmm5, [{second} + {line}]",
         "tdpbf16ps tmm0, tmm4, tmm5"
-    ],
-    store: ["tilestored [{sums} + {line}], tmm0"]
+    ]
 );
 
 #[cfg(test)]
-mod tests {
-    use half::bf16;
-
-    use crate::{
-        ElementType, Epilogue, Isa, Kernels, Matmul, MatrixOrder, MatrixSource, PackedMatrix, ThreadPool, WeightFormat,
-        testing::{assert_close, assert_same_bits, numbers},
-    };
-
-    /// Numbers that bf16 holds, so that rounding activations changes nothing.
-    fn exact(count: usize, seed: u64) -> Vec<f32> {
-        numbers(count, seed).into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
-    }
-
-    #[test]
-    #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
-    fn tiles_of_every_height_agree_with_the_scalar_twin_and_each_other() {
-        let Ok(kernels) = Kernels::new(Isa::Amx) else {
-            eprintln!("SKIPPED tiles: this processor or system lacks them");
-            return;
-        };
-        let scalar = Kernels::new(Isa::Scalar).expect("scalar");
-        let pool = ThreadPool::new(2).expect("threads");
-        for (n, k) in [(16, 32), (70, 31), (33, 1), (64, 545), (17, 1090)] {
-            let bytes: Vec<u8> = exact(n * k, 5).iter().flat_map(|value| value.to_le_bytes()).collect();
-            let source = MatrixSource {
-                bytes: &bytes,
-                stored: WeightFormat::Elements(ElementType::F32),
-                packed: WeightFormat::Elements(ElementType::Bf16),
-                order: MatrixOrder::OutputsFirst,
-                num_outputs: n,
-                num_inputs: k,
-            };
-            let weights = PackedMatrix::pack(&pool, &[source]).expect("fits");
-            let x = exact(225 * k, 4);
-            let product = |kernels: &Kernels, rows: std::ops::Range<usize>| {
-                let (x, num_rows) = (&x[rows.start * k..rows.end * k], rows.len());
-                let mut out = vec![f32::NAN; num_rows * n];
-                let (weights, epilogue) = (&weights, Epilogue::Store);
-                let matmul = Matmul { x, num_rows, weights, bias: None, out: &mut out, out_stride: n, epilogue };
-                kernels.matmul(&pool, matmul).expect("memory");
-                out
-            };
-            let twin: Vec<f64> = product(&scalar, 0..33).into_iter().map(f64::from).collect();
-            let together = product(&kernels, 0..225);
-            assert_close(&together[..33 * n], &twin, 2e-4, &format!("n={n} k={k}"));
-            for rows in [0..1, 3..18, 5..21, 7..24, 0..31, 0..32, 2..67, 30..223] {
-                let what = format!("n={n} k={k}, rows {rows:?}");
-                assert_same_bits(&product(&kernels, rows.clone()), &together[rows.start * n..rows.end * n], &what);
-            }
-        }
-    }
-}
+mod tests;

@@ -124,13 +124,14 @@ impl Kernels {
             TileInput::Bf16 => {
                 let stride = row_stride(num_inputs * 2) / 2;
                 let mut scratch = self.arena.take(num_rows * stride * 2)?;
-                self.narrow_rows(pool, x, num_inputs, stride, scratch.elements_mut());
+                self.narrow_rows(pool, x, num_inputs, stride, (1, stride), scratch.elements_mut());
                 Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
             }
             TileInput::Bf16Tiles => {
                 let stride = num_inputs.next_multiple_of(BF16_TILE_INPUTS);
                 let mut scratch = self.arena.take(num_rows.next_multiple_of(BF16_TILE_ROWS) * stride * 2)?;
-                self.narrow_tiles(pool, x, num_inputs, stride, scratch.elements_mut());
+                let tile = (BF16_TILE_ROWS, BF16_TILE_INPUTS);
+                self.narrow_rows(pool, x, num_inputs, stride, tile, scratch.elements_mut());
                 Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
             }
             TileInput::Blocks => {
@@ -154,8 +155,17 @@ impl Kernels {
         }
     }
 
-    /// Rounds rows of activations to bf16 in [tiles](TileInput::Bf16Tiles); inputs are padded with zeros, rows with anything.
-    fn narrow_tiles(&self, pool: &ThreadPool, x: &[f32], num_inputs: usize, stride: usize, target: &mut [u16]) {
+    /// Rounds rows of activations to bf16, in tiles of so many rows and inputs each, row behind row; inputs are padded with
+    /// zeros, rows of the last tile with anything.
+    fn narrow_rows(
+        &self,
+        pool: &ThreadPool,
+        x: &[f32],
+        num_inputs: usize,
+        stride: usize,
+        (tile_rows, tile_inputs): (usize, usize),
+        target: &mut [u16],
+    ) {
         if num_inputs == 0 {
             return;
         }
@@ -163,36 +173,16 @@ impl Kernels {
         let target = Disjoint::new(target);
         for_rows(pool, x.len() / num_inputs, num_inputs, &|rows| {
             for row in rows {
-                let first = row / BF16_TILE_ROWS * BF16_TILE_ROWS * stride + row % BF16_TILE_ROWS * BF16_TILE_INPUTS;
-                let inputs = x[row * num_inputs..(row + 1) * num_inputs].chunks(BF16_TILE_INPUTS);
+                let first = row / tile_rows * tile_rows * stride + row % tile_rows * tile_inputs;
+                let inputs = x[row * num_inputs..(row + 1) * num_inputs].chunks(tile_inputs);
                 for (index, inputs) in inputs.enumerate() {
-                    let first = first + index * BF16_TILE_ROWS * BF16_TILE_INPUTS;
+                    let first = first + index * tile_rows * tile_inputs;
                     // SAFETY: each row has a place of its own in each tile; the instruction set is this CPU's.
                     unsafe {
-                        let tile_row = target.range(first..first + BF16_TILE_INPUTS);
-                        let (values, padding) = tile_row.split_at_mut(inputs.len());
+                        let (values, padding) = target.range(first..first + tile_inputs).split_at_mut(inputs.len());
                         narrow(inputs, values);
                         padding.fill(0);
                     }
-                }
-            }
-        });
-    }
-
-    /// Rounds rows of activations to bf16; the padding after each becomes zero.
-    fn narrow_rows(&self, pool: &ThreadPool, x: &[f32], num_inputs: usize, stride: usize, target: &mut [u16]) {
-        if num_inputs == 0 {
-            return;
-        }
-        let narrow = narrow(self.isa());
-        let target = Disjoint::new(target);
-        for_rows(pool, x.len() / num_inputs, num_inputs, &|rows| {
-            for row in rows {
-                // SAFETY: rows of the target are disjoint and handed out once; the instruction set is this CPU's.
-                unsafe {
-                    let (values, padding) = target.range(row * stride..(row + 1) * stride).split_at_mut(num_inputs);
-                    narrow(&x[row * num_inputs..(row + 1) * num_inputs], values);
-                    padding.fill(0);
                 }
             }
         });
