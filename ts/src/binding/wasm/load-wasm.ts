@@ -1,5 +1,6 @@
 // Instantiates the WebAssembly module: the same classes as the native modules, over memory of its own.
 
+import { packageVersion } from '../../config/package-version.js'
 import { NativeBindingError } from '../../errors.js'
 import type { Native } from '../native.js'
 import { type Build, type BuildName, relaxedBuild, simdBuild, threadsBuild } from './builds.js'
@@ -45,24 +46,35 @@ async function instantiate({ build: asked, source }: WasmOptions): Promise<WasmD
   if (!supportsSimd())
     throw new NativeBindingError('This JavaScript engine has no WebAssembly SIMD, which Quire needs.')
   const build = BUILDS[asked ?? (supportsRelaxedSimd() ? 'relaxed' : 'simd')]
+  const { glue, memory } = await instantiateBuild(build, source)
+  const { default: _, ...exports } = glue
+  const door = guardExports(exports, () => glue.panicMessage())
+  const native = door as unknown as Native
+  expectVersion(native.version())
+  return { build: build.name, native, runner: door, files: new ModelFiles(door as unknown as Glue), memory }
+}
+
+async function instantiateBuild(build: Build, source?: WasmSource): Promise<{ glue: Glue; memory: WasmMemory }> {
   try {
     const glue = (await build.importGlue()) as Glue
     const { memory } = await instantiateGlue(glue, source ?? (await moduleAt(build.module)))
-    const { default: _, ...exports } = glue
-    const door = guardExports(exports, () => glue.panicMessage())
-    return {
-      build: build.name,
-      native: door as unknown as Native,
-      runner: door,
-      files: new ModelFiles(door as unknown as Glue),
-      memory,
-    }
+    return { glue, memory }
   } catch (cause) {
     throw new NativeBindingError(
       `The WebAssembly module cannot be loaded from ${build.module.href}. In a clone run \`npm run build:wasm\`; in a web app serve the files of @quire-llm/wasm, or hand the module in.`,
       { cause, details: { build: build.name, url: build.module.href } },
     )
   }
+}
+
+/** @throws NativeBindingError for the module of another release: its classes have other arguments. */
+export function expectVersion(found: string): void {
+  const wanted = packageVersion()
+  if (found === wanted) return
+  throw new NativeBindingError(
+    `The WebAssembly module is that of Quire ${found}, this is ${wanted}: install @quire-llm/wasm@${wanted}, and serve its files anew.`,
+    { details: { found, wanted } },
+  )
 }
 
 /** Files are read, where there is a file system; everything else is fetched by the module's own JavaScript. */
