@@ -15,7 +15,13 @@ const hello = {
 const weather = {
   name: 'weather',
   description: 'Tells the weather.',
-  input_schema: { type: 'object', properties: { city: { enum: ['Rome', 'Oslo'] } }, required: ['city'] },
+  // Nothing else: how much more a model would add is decided by its last bits, which instruction sets differ in.
+  input_schema: {
+    type: 'object',
+    properties: { city: { enum: ['Rome', 'Oslo'] } },
+    required: ['city'],
+    additionalProperties: false,
+  },
 }
 
 const refused: readonly [string, object, RegExp][] = [
