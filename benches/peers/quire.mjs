@@ -17,9 +17,8 @@ const params = count => ({ temperature: 0, maxTokens: count, ignoreEos: true, de
 
 await measure('quire', {
   async generate(ids, count, onToken = () => {}) {
-    let told = 0
     for await (const { outputs } of llm.stream(ids, params(count))) {
-      for (; told < outputs[0].tokenIds.length; told += 1) onToken()
+      for (const _ of outputs[0].tokenIds) onToken()
     }
   },
   many: (prompts, count) => llm.generate(prompts, params(count), { progress: false }),
