@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inRoot } from './repository.mjs'
+import { StepError } from './step-error.mjs'
 
 const NAME = '@quire-llm/wasm'
 
@@ -71,11 +72,15 @@ export function wasmManifest({ version, license, engines }) {
   }
 }
 
-/** The file that says where they lie, moved to them; in its place, one that says where it is. */
+/** The file that says where they lie, moved to them; what imports it does so from the package then. Types are bundled from where they are. */
 async function movedBuilds(door, target) {
   for (const name of ['builds.js', 'builds.d.ts']) {
-    const path = join(door, name)
-    await writeFile(join(target, name), (await readFile(path, 'utf8')).replaceAll(BUILDS, './'))
-    await writeFile(path, `export * from '${NAME}'\n`)
+    await writeFile(join(target, name), (await readFile(join(door, name), 'utf8')).replaceAll(BUILDS, './'))
   }
+  await rm(join(door, 'builds.js'))
+  const importer = join(door, 'import-builds.js')
+  const text = await readFile(importer, 'utf8')
+  const here = "import('./builds.js')"
+  if (!text.includes(here)) throw new StepError(`${importer} does not import the builds.`)
+  await writeFile(importer, text.replace(here, `import('${NAME}')`))
 }

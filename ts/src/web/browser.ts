@@ -1,9 +1,9 @@
 // What the browser gives to the page's side of an engine: Workers, locks, and the module, compiled once.
 
-import { type Build, relaxedBuild, simdBuild, threadsBuild } from '../binding/wasm/builds.js'
-import { loadWasm } from '../binding/wasm/index.js'
+import type { Build } from '../binding/wasm/builds.js'
+import { importBuilds, loadWasm } from '../binding/wasm/index.js'
 import { supportsRelaxedSimd, supportsSimd, supportsThreads } from '../binding/wasm/wasm-features.js'
-import { NativeBindingError } from '../errors.js'
+import { NativeBindingError, NotSupportedError } from '../errors.js'
 import type { SpawnWorker, WatchLock } from './engine-worker.js'
 import type { CompiledModule, WebRuntime } from './web-creation.js'
 import type { WebAssets } from './web-options.js'
@@ -44,16 +44,17 @@ const compiled = new Map<string, Promise<CompiledModule>>()
 /** The best build that this browser can run. @throws NativeBindingError. */
 async function compile(assets: WebAssets, threads = navigator.hardwareConcurrency): Promise<CompiledModule> {
   if (!supportsSimd()) throw new NativeBindingError('This browser has no WebAssembly SIMD, which Quire needs.')
-  if (!supportsRelaxedSimd()) return compileBuild(simdBuild, assets)
+  const builds = await importBuilds()
+  if (!supportsRelaxedSimd()) return compileBuild(builds.simd, assets)
   if (threads > 1 && supportsThreads()) {
     try {
-      return await compileBuild(threadsBuild, assets)
+      return await compileBuild(builds.threads, assets)
     } catch (error) {
       // biome-ignore lint/suspicious/noConsole: a page has no other place for a warning
       console.warn('Quire computes with one thread: its build with threads cannot be loaded.', error)
     }
   }
-  return compileBuild(relaxedBuild, assets)
+  return compileBuild(builds.relaxed, assets)
 }
 
 /** Compiled once for the page and all its Workers. */
@@ -85,7 +86,7 @@ async function compileAt(url: URL): Promise<WebAssembly.Module> {
   }
 }
 
-export const browserRuntime: WebRuntime = {
+const browserRuntime: WebRuntime = {
   get baseUrl() {
     return location.href
   },
@@ -93,4 +94,13 @@ export const browserRuntime: WebRuntime = {
   spawner,
   watchLock,
   openDoor: ({ module, build }) => loadWasm({ source: module, build }),
+}
+
+/** What this page gives. @throws NotSupportedError where this is no page; NativeBindingError if the module would be missing there too. */
+export async function pageRuntime(): Promise<WebRuntime> {
+  if (typeof Worker === 'function' && typeof globalThis.location === 'object') return browserRuntime
+  await importBuilds()
+  throw new NotSupportedError(
+    '`quire-llm/web` runs on web pages and in their Workers: here is no Worker to be started, or no address of a page. In Node.js, Bun and Deno import `quire-llm`.',
+  )
 }

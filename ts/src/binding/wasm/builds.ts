@@ -1,5 +1,5 @@
 // Where the builds of the WebAssembly module lie. When Quire is packed this file and they become a package of their own, so it
-// imports nothing else (`ts/build/wasm-package.mjs`).
+// imports nothing else, and only `import-builds.ts` imports it (`ts/build/wasm-package.mjs`).
 
 /** `threads` is `relaxed` over memory that Workers share. */
 export type BuildName = 'relaxed' | 'simd' | 'threads'

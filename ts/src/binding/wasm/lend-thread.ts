@@ -1,7 +1,7 @@
 // A Worker that computes for another one: an instance of the same module over the same memory.
 
-import { threadsBuild } from './builds.js'
 import { type Glue, instantiateGlue, type WasmMemory, type WasmSource } from './glue.js'
+import { importBuilds } from './import-builds.js'
 
 /** What kernels need, and no more: every thread has a stack in the shared memory. */
 const STACK_BYTES = 2 << 20
@@ -11,7 +11,8 @@ const STACK_BYTES = 2 << 20
  * `onReady`; whoever started it ends it. Rejects when it traps, after the other one has been told.
  */
 export async function lendThread(module: WasmSource, memory: WasmMemory, onReady: () => void): Promise<void> {
-  const glue = (await threadsBuild.importGlue()) as Glue
+  const { threads } = await importBuilds()
+  const glue = (await threads.importGlue()) as Glue
   await instantiateGlue(glue, module, { memory, stackBytes: STACK_BYTES })
   onReady()
   try {

@@ -3,9 +3,10 @@
 import { packageVersion } from '../../config/package-version.js'
 import { NativeBindingError } from '../../errors.js'
 import type { Native } from '../native.js'
-import { type Build, type BuildName, relaxedBuild, simdBuild, threadsBuild } from './builds.js'
+import type { Build, BuildName } from './builds.js'
 import { type Glue, instantiateGlue, type WasmMemory, type WasmSource } from './glue.js'
 import { guardExports } from './guarded.js'
+import { importBuilds } from './import-builds.js'
 import { ModelFiles } from './model-files.js'
 import { supportsRelaxedSimd, supportsSimd } from './wasm-features.js'
 
@@ -29,8 +30,6 @@ export interface WasmOptions {
   readonly source?: WasmSource
 }
 
-const BUILDS: Readonly<Record<BuildName, Build>> = { relaxed: relaxedBuild, simd: simdBuild, threads: threadsBuild }
-
 let loading: Promise<WasmDoor> | undefined
 
 /**
@@ -45,7 +44,7 @@ export function loadWasm(options: WasmOptions = {}): Promise<WasmDoor> {
 async function instantiate({ build: asked, source }: WasmOptions): Promise<WasmDoor> {
   if (!supportsSimd())
     throw new NativeBindingError('This JavaScript engine has no WebAssembly SIMD, which Quire needs.')
-  const build = BUILDS[asked ?? (supportsRelaxedSimd() ? 'relaxed' : 'simd')]
+  const build = (await importBuilds())[asked ?? (supportsRelaxedSimd() ? 'relaxed' : 'simd')]
   const { glue, memory } = await instantiateBuild(build, source)
   const { default: _, ...exports } = glue
   const door = guardExports(exports, () => glue.panicMessage())
