@@ -262,8 +262,17 @@ for (const [title, { format, text, content = '', calls = [] }] of Object.entries
   })
 }
 
+/** Microseconds that this process computes for reading `count` pieces. */
+function cpuTime(format: string, piece: string, count: number): number {
+  const parser = toolParserNamed(format).createParser({ tools })
+  const before = process.cpuUsage()
+  for (let index = 0; index < count; index += 1) parser.push(piece)
+  parser.finish()
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}
+
 test('hostile repetition takes linear time', t => {
-  const started = performance.now()
   for (const [format, piece] of [
     ['hermes', '<tool_call>{"a":"'],
     ['hermes', '<tool_call>'],
@@ -276,9 +285,11 @@ test('hostile repetition takes linear time', t => {
     ['deepseek_v3', '<｜tool▁call▁begin｜>'],
     ['mistral', '[TOOL_CALLS]a[ARGS]'],
   ] as const) {
-    const parser = toolParserNamed(format).createParser({ tools })
-    for (let count = 0; count < 20_000; count += 1) parser.push(piece)
-    parser.finish()
+    // Eight times as many pieces take 8 times as long, and 64 times if the time is quadratic; of a few looks one is undisturbed.
+    const ratios: number[] = []
+    while (ratios.length < 5 && !ratios.some(ratio => ratio < 24)) {
+      ratios.push(cpuTime(format, piece, 16_000) / cpuTime(format, piece, 2_000))
+    }
+    t.true(Math.min(...ratios) < 24, `${format} ${piece}: ${ratios}`)
   }
-  t.true(performance.now() - started < 60_000, 'a quadratic reading of 20,000 pieces takes minutes')
 })
