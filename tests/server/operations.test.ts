@@ -185,6 +185,37 @@ test('metrics: counts of what was asked and answered, under the names of vLLM', 
   t.is(requests['{handler="none",method="GET",status="4xx"}'], 1)
 })
 
+/** What vLLM gives without adapters, connectors and options for debugging. */
+const families = {
+  gauge: `num_requests_running num_requests_waiting num_requests_waiting_by_reason engine_sleep_state kv_cache_usage_perc
+    cache_config_info`,
+  counter: `prefix_cache_queries_total prefix_cache_hits_total external_prefix_cache_queries_total
+    external_prefix_cache_hits_total mm_cache_queries_total mm_cache_hits_total num_preemptions_total prompt_tokens_total
+    prompt_tokens_by_source_total prompt_tokens_cached_total generation_tokens_total request_success_total
+    spec_decode_num_drafts_total spec_decode_num_draft_tokens_total spec_decode_num_accepted_tokens_total`,
+  histogram: `time_to_first_token_seconds inter_token_latency_seconds request_time_per_output_token_seconds
+    e2e_request_latency_seconds request_queue_time_seconds request_prefill_time_seconds request_decode_time_seconds
+    request_inference_time_seconds request_prompt_tokens request_generation_tokens request_max_num_generation_tokens
+    request_params_n request_params_max_tokens iteration_tokens_total request_prefill_kv_computed_tokens`,
+}
+
+test('metrics: every family of vLLM is there before anything was asked, each sample with its model and engine', async t => {
+  const { handler } = await handleFake(t)
+  const { text } = await caller(handler).call('/metrics')
+  const own = text.split('\n').filter(line => line.startsWith('vllm:'))
+  for (const [type, names] of Object.entries(families)) {
+    for (const name of names.split(/\s+/)) {
+      t.true(text.includes(`# TYPE vllm:${name} ${type}\n`), name)
+      t.true(
+        own.some(line => line.startsWith(`vllm:${name}`)),
+        name,
+      )
+    }
+  }
+  t.true(own.every(line => line.includes(MODEL)))
+  t.is(samples(text, 'vllm:engine_sleep_state')[`{sleep_state="awake",${MODEL}}`], 1)
+})
+
 test('metrics: families have the bounds of vLLM', async t => {
   const { handler } = await handleFake(t)
   const { text } = await caller(handler).call('/metrics')

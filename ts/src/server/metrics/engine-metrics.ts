@@ -27,6 +27,14 @@ const grown: readonly (readonly [string, string, keyof EngineStats])[] = [
   ['spec_decode_num_accepted_tokens_total', 'Number of guessed tokens that were right.', 'numAcceptedDraftTokens'],
 ]
 
+/** What vLLM counts and this engine does not have: its dashboards read zeros rather than nothing. */
+const absent: readonly (readonly [string, string])[] = [
+  ['external_prefix_cache_queries_total', 'Prompt tokens looked up in the prefix caches of other engines: none.'],
+  ['external_prefix_cache_hits_total', 'Prompt tokens found there: none.'],
+  ['mm_cache_queries_total', 'Images and sounds looked up in a cache of them: none.'],
+  ['mm_cache_hits_total', 'Images and sounds found there: none.'],
+]
+
 const finishReasons = ['stop', 'length', 'abort', 'error', 'repetition'] as const
 
 export class EngineMetrics {
@@ -48,6 +56,7 @@ export class EngineMetrics {
     this.registry.setDefaultLabels(labels({ modelName, engine: ENGINE_INDEX }))
     this.#gauges()
     for (const [name, help, field] of grown) this.#grown(name, help, field)
+    for (const [name, help] of absent) this.#counter(name, help)
     this.#promptTokens = this.#counter('prompt_tokens_total', 'Number of prompt tokens processed.')
     this.#promptTokensCached = this.#counter('prompt_tokens_cached_total', 'Prompt tokens taken from the prefix cache.')
     this.#promptTokensBySource = this.#counter(
@@ -171,6 +180,13 @@ export class EngineMetrics {
       },
     })
     byReason.set({ reason: 'deferred' }, 0)
+    const sleepState = new Gauge({
+      name: 'vllm:engine_sleep_state',
+      help: 'Whether the engine has its weights and its cache: this one is always awake.',
+      labelNames: [SLEEP_STATE],
+      registers: [this.registry],
+    })
+    for (const [state, isIt] of sleepStates) sleepState.set({ [SLEEP_STATE]: state }, isIt)
     const { numBlocks, blockSize } = engine.cacheInfo
     const info = labels({ blockSize: String(blockSize), numGpuBlocks: String(numBlocks) })
     new Gauge({
@@ -202,6 +218,12 @@ export class EngineMetrics {
 
 /** Prometheus' labels are snake_case. */
 const FINISHED_REASON = 'finished_reason'
+const SLEEP_STATE = 'sleep_state'
+const sleepStates = [
+  ['awake', 1],
+  ['weights_offloaded', 0],
+  ['discard_all', 0],
+] as const
 
 function labels(fields: Readonly<Record<string, string>>): Record<string, string> {
   const spelled = (name: string) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
