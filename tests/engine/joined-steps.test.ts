@@ -2,7 +2,7 @@
 // what ends it.
 
 import test, { type ExecutionContext } from 'ava'
-import { packStep } from '../../ts/src/engine/loop-messages.js'
+import { type LoopCommand, packStep } from '../../ts/src/engine/loop-messages.js'
 import type { LoopEvents } from '../../ts/src/engine/loop-port.js'
 import { OutputProcessor } from '../../ts/src/engine/output-processor.js'
 import { type LoopLineEvents, RemoteLoop } from '../../ts/src/engine/remote-loop.js'
@@ -60,6 +60,56 @@ test('the first tokens are told at once, those of later steps together', t => {
   t.is(ended.length, 1)
   processor.tell()
   t.deepEqual([heard.length, ended.length], [2, 1])
+})
+
+test('a loop elsewhere: a request that is taken back before it was sent is not, and later the loop is told', async t => {
+  const turns: (() => void)[] = []
+  const sent: LoopCommand[] = []
+  let line: LoopLineEvents | undefined
+  const nothing = () => {}
+  const created = RemoteLoop.create({
+    connect: lineEvents => {
+      line = lineEvents
+      const send = (commands: readonly LoopCommand[]) => void sent.push(...commands)
+      return { send, soon: work => turns.push(work), hold: nothing, end: async () => {} }
+    },
+    events: {
+      scheduled: nothing,
+      stepped: nothing,
+      told: nothing,
+      failed: nothing,
+      lost: nothing,
+      restarted: nothing,
+      broke: nothing,
+    },
+    onProgress: nothing,
+  })
+  const facts = {} as never
+  line?.report({ events: [{ kind: 'ready', facts: { modelInfo: facts, cacheInfo: facts, limits: facts } }] })
+  const loop = await created
+  const answers: string[] = []
+  const add = (name: string) =>
+    loop.add({} as never, {
+      taken: first => answers.push(`${name} is taken as ${first}`),
+      refused: ({ message }) => answers.push(`${name} is refused: ${message}`),
+    })
+  const flush = () => {
+    for (const turn of turns.splice(0)) turn()
+  }
+  const [takeBackFirst, takeBackSecond, takeBackThird] = [add('first'), add('second'), add('third')]
+  takeBackFirst()
+  flush()
+  t.deepEqual(
+    sent.splice(0).map(({ kind }) => kind),
+    ['add', 'add'],
+  )
+  takeBackSecond()
+  line?.report({ events: [{ kind: 'taken', ticket: 3, first: 7 }] })
+  takeBackThird()
+  flush()
+  t.deepEqual(sent, [{ kind: 'withdraw', ticket: 2 }])
+  line?.lost(new Error('gone'))
+  t.deepEqual(answers, ['third is taken as 7', 'second is refused: gone'])
 })
 
 test('a loop elsewhere: the first outputs of a turn are told one by one, the rest together, all of them before an end', async t => {

@@ -1,7 +1,7 @@
 // Texts, conversations and lists of ids that leave the JavaScript thread: they give what short ones give, one after the other.
 
 import test from 'ava'
-import { OneAtATime } from '../../ts/src/binding/one-at-a-time.js'
+import { WorkQueue } from '../../ts/src/binding/index.js'
 import { cutText, mostCharacters } from '../../ts/src/engine/index.js'
 import { Engine } from '../../ts/src/engine/node-engine.js'
 
@@ -41,7 +41,7 @@ test('a long conversation is rendered as a short one is', async t => {
 })
 
 test('work takes turns, also after work that failed', async t => {
-  const turns = new OneAtATime()
+  const turns = new WorkQueue(1)
   const order: string[] = []
   const work = (name: string, fails = false) =>
     turns.run(async () => {
@@ -56,6 +56,35 @@ test('work takes turns, also after work that failed', async t => {
   t.is(await one, 'one')
   t.is(await third, 'third')
   t.deepEqual(order, ['one begins', 'one ends', 'other begins', 'other ends', 'third begins', 'third ends'])
+})
+
+test('work that nobody waits for any more is not begun, and keeps its turn if it was', async t => {
+  const queue = new WorkQueue(2)
+  const begun: string[] = []
+  const ends = new Map<string, () => void>()
+  const waiters = ['one', 'two', 'three', 'four'].map(name => {
+    const controller = new AbortController()
+    const work = () => {
+      begun.push(name)
+      return new Promise<void>(resolve => ends.set(name, resolve))
+    }
+    return { controller, result: queue.run(work, controller.signal) }
+  })
+  t.deepEqual(begun, ['one', 'two'])
+  for (const index of [0, 2] as const) {
+    waiters[index]?.controller.abort('left')
+    await t.throwsAsync(waiters[index]?.result, { code: 'ERR_ABORTED' })
+  }
+  t.deepEqual(begun, ['one', 'two'])
+  await t.throwsAsync(
+    queue.run(() => t.fail() as never, AbortSignal.abort()),
+    { code: 'ERR_ABORTED' },
+  )
+  for (const name of ['one', 'two']) ends.get(name)?.()
+  await waiters[1]?.result
+  t.deepEqual(begun, ['one', 'two', 'four'])
+  ends.get('four')?.()
+  await waiters[3]?.result
 })
 
 test('a text is cut where nothing of it could be kept, and not within a character', t => {

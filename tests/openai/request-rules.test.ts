@@ -202,7 +202,11 @@ const chats: Readonly<Record<string, Row>> = {
   'top_logprobs without logprobs': { body: { top_logprobs: 2 }, param: 'top_logprobs' },
   'top_logprobs is below -1': { body: { logprobs: true, top_logprobs: -2 }, param: 'top_logprobs' },
   'top_logprobs is a text': { body: { logprobs: true, top_logprobs: '2' }, param: 'top_logprobs' },
-  'top_logprobs is above the limit': { body: { logprobs: true, top_logprobs: 21 }, param: 'top_logprobs' },
+  'top_logprobs is above the limit': {
+    body: { logprobs: true, top_logprobs: 21 },
+    param: 'top_logprobs',
+    says: /^top_logprobs asks for 21, .* max_logprobs allows\. \(parameter=top_logprobs, value=21\)$/,
+  },
   'max_tokens is more than fits, by its own name': {
     body: { max_tokens: 100_000 },
     param: 'max_tokens',
@@ -256,21 +260,23 @@ function rows(path: string, valid: object, table: Readonly<Record<string, Row>>)
 rows(COMPLETIONS, { prompt: 'Hello' }, { ...both, ...completions })
 rows(CHAT, { messages, max_tokens: 4 }, { ...both, ...chats })
 
-test('bodies of millions of wrong values are refused at the first of them', t => {
-  const many = 1_000_000
+test('bodies of many wrong values are refused at the first of them', t => {
+  const many = (value: unknown): unknown[] => {
+    const values = Array.from({ length: 500 }, () => value)
+    Object.defineProperty(values, 499, { get: () => t.fail('all of them are looked at') })
+    return values
+  }
   for (const [parse, body] of [
-    [parseCompletionRequest, { prompt: Array.from({ length: many }, () => 0.5) }],
-    [parseCompletionRequest, { prompt: Array.from({ length: many }, () => [[]]) }],
-    [parseCompletionRequest, { prompt: 'a', stop: Array.from({ length: many }, () => 1) }],
-    [parseCompletionRequest, { prompt: 'a', allowed_token_ids: Array.from({ length: many }, () => 'a') }],
-    [parseCompletionRequest, { prompt: 'a', bad_words: Array.from({ length: many }, () => '') }],
-    [parseChatCompletionRequest, { messages: Array.from({ length: many }, () => 1) }],
-    [parseChatCompletionRequest, { messages: [{ role: 'user', content: Array.from({ length: many }, () => 1) }] }],
-    [parseChatCompletionRequest, { messages, tools: Array.from({ length: many }, () => 1) }],
+    [parseCompletionRequest, { prompt: many(0.5) }],
+    [parseCompletionRequest, { prompt: many([[]]) }],
+    [parseCompletionRequest, { prompt: 'a', stop: many(1) }],
+    [parseCompletionRequest, { prompt: 'a', allowed_token_ids: many('a') }],
+    [parseCompletionRequest, { prompt: 'a', bad_words: many('') }],
+    [parseChatCompletionRequest, { messages: many(1) }],
+    [parseChatCompletionRequest, { messages: [{ role: 'user', content: many(1) }] }],
+    [parseChatCompletionRequest, { messages, tools: many(1) }],
   ] as const) {
-    const begun = performance.now()
     t.throws(() => parse(body), { name: 'RequestError' })
-    t.true(performance.now() - begun < 20_000)
   }
 })
 

@@ -241,6 +241,17 @@ test('an earlier response is gone on from, without its instructions', async t =>
   t.is(byItem.body.usage.input_tokens, whole.body.usage.input_tokens)
 })
 
+test('usage tells the prompt tokens that were found in the cache', async t => {
+  const input =
+    'Tell me of the little dog that ran over the hill to the river, and of the boy who went after it. '.repeat(2)
+  const usages = []
+  for (let round = 0; round < 2; round += 1)
+    usages.push((await server.post(PATH, { ...hello, input, max_output_tokens: 2 })).body.usage)
+  t.true(usages[1].input_tokens_details.cached_tokens >= 16)
+  t.true(usages[1].input_tokens_details.cached_tokens < usages[1].input_tokens)
+  t.is(usages[0].input_tokens, usages[1].input_tokens)
+})
+
 test('a text that ends by itself is complete', async t => {
   const { body } = await server.post(PATH, { ...hello, stop: ['!'] })
   t.like(body, { status: 'completed', incomplete_details: null })

@@ -1,8 +1,9 @@
 // The handler without sockets: what is refused and how, who is let in, what pages of other origins may do.
 
 import test from 'ava'
+import { RequestAbortedError } from '../../ts/src/index.js'
 import type { ServerOptions } from '../../ts/src/server/index.js'
-import { completion, handleFake } from './served-engine.js'
+import { completion, handleFake, until } from './served-engine.js'
 
 const BASE = 'http://localhost:8000'
 const post = (
@@ -239,6 +240,49 @@ test.serial('a request whose time is over is answered with 504, and leaves the e
   const text = await stream.text()
   t.regex(text, /within 2 seconds/)
   t.true(text.endsWith('data: [DONE]\n\n'))
+})
+
+const messages = [{ role: 'user', content: 'Hello' }]
+for (const [path, body] of [
+  ['/v1/completions', { prompt: 'Hello' }],
+  ['/v1/completions/render', { prompt: 'Hello' }],
+  ['/v1/chat/completions', { messages }],
+  ['/v1/chat/completions/render', { messages }],
+  ['/v1/responses', { input: 'Hello', store: false }],
+  ['/v1/responses', { input: messages, truncation: 'auto' }],
+  ['/v1/messages', { model: 'quire-tiny', messages, max_tokens: 2 }],
+  ['/v1/messages/count_tokens', { model: 'quire-tiny', messages }],
+  ['/tokenize', { prompt: 'Hello' }],
+  ['/tokenize', { messages }],
+] as const) {
+  test(`a prompt that waits to be tokenized is dropped when its client leaves: ${path} ${Object.keys(body)}`, async t => {
+    const { handler, engine } = await handleFake(t, { modelNames: ['quire-tiny'] })
+    let numWaiting = 0
+    // The tokenizer is busy with others for ever.
+    engine.encode = (_texts, _addSpecialTokens, signal) =>
+      new Promise((_, reject) => {
+        numWaiting += 1
+        signal?.addEventListener('abort', () => reject(new RequestAbortedError()))
+      })
+    const controller = new AbortController()
+    const reply = handler(new Request(`${BASE}${path}`, { ...post(JSON.stringify(body)), signal: controller.signal }))
+    await until('it waits', () => numWaiting === 1)
+    controller.abort()
+    t.is((await reply).status, 499)
+    t.is(engine.numRequests, 0)
+  })
+}
+
+test('the bytes of a body count until it is answered', async t => {
+  const { handler, engine } = await handleFake(t, { maxBodiesBytes: 3000 })
+  await engine.pause('keep')
+  const large = () => handler(new Request(`${BASE}/v1/completions`, completion({ ignored: 'x'.repeat(2000) })))
+  const first = large()
+  await until('it waits', () => engine.numRequests === 1)
+  t.is((await large()).status, 429)
+  engine.resume()
+  t.is((await first).status, 200)
+  t.is((await large()).status, 200)
 })
 
 test('a body that does not come is answered with 408', async t => {

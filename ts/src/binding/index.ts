@@ -21,3 +21,4 @@ export {
 } from './host-sampler.js'
 export type { Native } from './native.js'
 export { type PooledInput, type PooledLimit, type RenderOptions, Text } from './text.js'
+export { WorkQueue } from './work-queue.js'

@@ -3,8 +3,8 @@
 import type { ChatTemplate, NativeRenderOptions, Tokenizer } from '../../native/native.js'
 import { InvalidArgumentError, TokenizerError } from '../errors.js'
 import type { Native } from './native.js'
-import { OneAtATime } from './one-at-a-time.js'
 import { bytesOf, unwrap } from './outcome.js'
+import { WorkQueue } from './work-queue.js'
 
 /** Compiled templates that are kept: callers may bring one per call. */
 const MOST_TEMPLATES = 16
@@ -14,7 +14,7 @@ const FEW = 16
 const SHORT = 1 << 11
 /** Characters, ids or bytes of JSON from which on work leaves this thread. */
 const LONG = 1 << 15
-/** The same, from which on work takes its turn with what is as long. */
+/** The same, from which on work waits for its turn among what is as long, so that shorter work does not. */
 const VERY_LONG = 1 << 18
 
 /** Why a tokenizer was not loaded: the reason in the details of the error. */
@@ -52,7 +52,9 @@ export class Text {
   readonly #templates = new Map<string, ChatTemplate>()
   /** The model's own templates, with tools and without. */
   readonly #sources = new Map<boolean, string>()
-  readonly #longWork = new OneAtATime()
+  /** One thread of the pool for each of both: steps of the model need the others. */
+  readonly #work = new WorkQueue(1)
+  readonly #longWork = new WorkQueue(1)
   #longestToken: number | undefined
 
   private constructor(native: Native, tokenizer: Tokenizer, directory: string, override: string | undefined) {
@@ -72,14 +74,17 @@ export class Text {
     }
   }
 
-  /** Ids of many texts, in one call; off the JavaScript thread unless they are short. @throws TokenizerError. */
-  async encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]> {
+  /**
+   * Ids of many texts, in one call; off the JavaScript thread unless they are short. It is not begun once `signal` is aborted.
+   * @throws TokenizerError, RequestAbortedError.
+   */
+  async encode(texts: readonly string[], addSpecialTokens: boolean, signal?: AbortSignal): Promise<Int32Array[]> {
     const encode = () => this.tokenizer.encode([...texts], addSpecialTokens)
     const length = lengthOf(texts)
     const encoded = unwrap(
       texts.length <= FEW && length <= SHORT
         ? this.tokenizer.encodeShort([...texts], addSpecialTokens)
-        : await this.#inTurn(length, encode),
+        : await this.#inTurn(length, encode, signal),
     )
     const offsets = new Uint32Array(texts.length + 1)
     const ids = new Int32Array(encoded.numTokens())
@@ -89,15 +94,16 @@ export class Text {
 
   /**
    * Texts, or texts and what is set against each, as encoders take them: with special tokens, cut to the limit within them.
-   * @throws TokenizerError.
+   * @throws TokenizerError, RequestAbortedError.
    */
   async encodePooled(
     texts: readonly string[],
     pairs: readonly string[],
     limit: PooledLimit | undefined,
+    signal?: AbortSignal,
   ): Promise<PooledInput[]> {
     const encode = () => this.tokenizer.encodePooled([...texts], [...pairs], limit)
-    const encoded = unwrap(await this.#inTurn(lengthOf(texts) + lengthOf(pairs), encode))
+    const encoded = unwrap(await this.#inTurn(lengthOf(texts) + lengthOf(pairs), encode, signal))
     const offsets = new Uint32Array(texts.length + 1)
     const [ids, types] = [new Int32Array(encoded.numTokens()), new Int32Array(encoded.numTokens())]
     unwrap(encoded.read(bytesOf(offsets), bytesOf(ids), bytesOf(types)))
@@ -112,10 +118,11 @@ export class Text {
     return unwrap(this.tokenizer.decode(toInt32(ids), skipSpecialTokens))
   }
 
-  /** The same of any number of ids: many are decoded off the JavaScript thread. @throws TokenizerError. */
-  async decodeMany(ids: ArrayLike<number>, skipSpecialTokens: boolean): Promise<string> {
+  /** The same of any number of ids: many are decoded off the JavaScript thread. @throws TokenizerError, RequestAbortedError. */
+  async decodeMany(ids: ArrayLike<number>, skipSpecialTokens: boolean, signal?: AbortSignal): Promise<string> {
     if (ids.length < LONG) return this.decode(ids, skipSpecialTokens)
-    return unwrap(await this.#inTurn(ids.length, () => this.tokenizer.decodeMany(toInt32(ids), skipSpecialTokens)))
+    const decode = () => this.tokenizer.decodeMany(toInt32(ids), skipSpecialTokens)
+    return unwrap(await this.#inTurn(ids.length, decode, signal))
   }
 
   /** Characters that no token has more of. */
@@ -144,17 +151,27 @@ export class Text {
     return unwrap(this.#template(options).render(toJson('messages', messages), toNative(options, now)))
   }
 
-  /** The same of any length: long conversations are rendered off the JavaScript thread. @throws ChatTemplateError. */
-  async renderLong(messages: readonly unknown[], options: RenderOptions, now: Date): Promise<string> {
+  /**
+   * The same of any length: long conversations are rendered off the JavaScript thread, which is not begun once `signal` is
+   * aborted.
+   * @throws ChatTemplateError, RequestAbortedError.
+   */
+  async renderLong(
+    messages: readonly unknown[],
+    options: RenderOptions,
+    now: Date,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const template = this.#template(options)
     const [json, native] = [toJson('messages', messages), toNative(options, now)]
     const length = json.length + lengthOf([native.tools ?? '', native.documents ?? '', native.kwargs ?? ''])
     if (length < LONG) return unwrap(template.render(json, native))
-    return unwrap(await this.#inTurn(length, () => template.renderLong(json, native)))
+    return unwrap(await this.#inTurn(length, () => template.renderLong(json, native), signal))
   }
 
-  #inTurn<T>(length: number, work: () => Promise<T>): Promise<T> {
-    return length < VERY_LONG ? work() : this.#longWork.run(work)
+  #inTurn<T>(length: number, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (length <= SHORT) return work()
+    return (length < VERY_LONG ? this.#work : this.#longWork).run(work, signal)
   }
 
   /** The template of conversations with or without tools: the engine's, else the model's. @throws ChatTemplateError. */

@@ -60,7 +60,7 @@ export class EmbeddingCalls {
     checkInputOptions(options, limits)
     return this.#call(options.signal, async signal => {
       if (!limits.pooling.scores) return this.#scoreByVectors(pairs, options, limits, signal)
-      const prepared = await preparePairs(this.#options.text, pairs, options, limits)
+      const prepared = await preparePairs(this.#options.text, pairs, { ...options, signal }, limits)
       const scores = await this.#options.run(toJob(prepared, 'score'), signal)
       return prepared.map(({ tokenIds }, index) => ({ score: scores[index] as number, numTokens: tokenIds.length }))
     })
@@ -72,7 +72,7 @@ export class EmbeddingCalls {
     limits: PoolingLimits,
     signal: AbortSignal,
   ): Promise<EmbeddingOutput[]> {
-    const prepared = await prepareInputs(this.#options.text, inputs, options, limits)
+    const prepared = await prepareInputs(this.#options.text, inputs, { ...options, signal }, limits)
     const raw = await this.#options.run(toJob(prepared, options.pooling ?? limits.pooling.kind), signal)
     return toVectors(raw, options, limits.pooling).map((embedding, index) => ({
       embedding,

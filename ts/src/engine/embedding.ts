@@ -63,6 +63,7 @@ export interface PooledTextSource {
     texts: readonly string[],
     pairs: readonly string[],
     limit: PooledLimit | undefined,
+    signal?: AbortSignal,
   ): Promise<PooledInput[]>
 }
 
@@ -125,7 +126,7 @@ export async function prepareInputs(
 ): Promise<PooledInput[]> {
   const limit = limitOf(options, limits)
   const texts = inputs.filter(input => typeof input === 'string')
-  const encoded = texts.length === 0 ? [] : await encode(source, texts, [], limit, limits)
+  const encoded = texts.length === 0 ? [] : await encode(source, texts, [], options, limits)
   let next = 0
   return inputs.map((input, index) => {
     if (typeof input !== 'string') return checked(cut(idsOf(input, index, limits), limit), index, limits)
@@ -142,7 +143,7 @@ export async function preparePairs(
   limits: PoolingLimits,
 ): Promise<PooledInput[]> {
   const [texts, others] = [pairs.map(([text]) => text), pairs.map(([, other]) => other)]
-  const encoded = await encode(source, texts, others, limitOf(options, limits), limits)
+  const encoded = await encode(source, texts, others, options, limits)
   return encoded.map((input, index) => checked(input, index, limits))
 }
 
@@ -234,9 +235,11 @@ async function encode(
   source: PooledTextSource | undefined,
   texts: readonly string[],
   pairs: readonly string[],
-  limit: PooledLimit | undefined,
-  { pooling }: PoolingLimits,
+  options: PooledInputOptions,
+  limits: PoolingLimits,
 ): Promise<PooledInput[]> {
+  const { pooling } = limits
+  const limit = limitOf(options, limits)
   if (source === undefined) {
     throw new InvalidArgumentError('input', 'This engine was made without a tokenizer: inputs are token ids.')
   }
@@ -244,7 +247,7 @@ async function encode(
     const kept = limit === undefined ? text : shortened(text, limit, source)
     return pooling.lowercases ? kept.toLowerCase() : kept
   }
-  return source.encodePooled(texts.map(prepare), pairs.map(prepare), limit)
+  return source.encodePooled(texts.map(prepare), pairs.map(prepare), limit, options.signal)
 }
 
 /** Of a text that is cut by tokens, what could be kept. */

@@ -30,7 +30,7 @@ import {
   toLoopRequest,
   toSamplingParams,
 } from './engine-request.js'
-import type { LoopEvents, LoopPort } from './loop-port.js'
+import type { LoopEvents, LoopPort, Withdraw } from './loop-port.js'
 import { OutputProcessor } from './output-processor.js'
 import { PauseGate, type PauseMode } from './pause-gate.js'
 import { normalizePrompt } from './prompt.js'
@@ -83,6 +83,8 @@ export class Engine {
   readonly #admitted = new Map<RequestState, LoopRequest>()
   /** Run a second time after a worker was lost; there is no third. */
   readonly #rerun = new Set<RequestState>()
+  /** What takes a request back that the loop has not answered yet. */
+  readonly #unanswered = new Map<RequestState, Withdraw>()
   /** What undoes a request's listener on its signal. */
   readonly #signalOff = new Map<RequestState, () => void>()
   readonly #observers = new Set<EngineObserver>()
@@ -156,9 +158,12 @@ export class Engine {
     return this.#text !== undefined
   }
 
-  /** Ids of many texts, in one call off the JavaScript thread. @throws TokenizerError. */
-  encode(texts: readonly string[], addSpecialTokens: boolean): Promise<Int32Array[]> {
-    return this.#tokenizer().encode(texts, addSpecialTokens)
+  /**
+   * Ids of many texts, in one call off the JavaScript thread. What still waits for its turn when `signal` is aborted is dropped.
+   * @throws TokenizerError, RequestAbortedError.
+   */
+  encode(texts: readonly string[], addSpecialTokens: boolean, signal?: AbortSignal): Promise<Int32Array[]> {
+    return this.#tokenizer().encode(texts, addSpecialTokens, signal)
   }
 
   /** @throws TokenizerError, PromptError for an id that is none. */
@@ -166,9 +171,9 @@ export class Engine {
     return this.#tokenizer().decode(ids, skipSpecialTokens)
   }
 
-  /** As `decode`; many ids are decoded off the JavaScript thread. */
-  decodeMany(ids: ArrayLike<number>, skipSpecialTokens = true): Promise<string> {
-    return this.#tokenizer().decodeMany(ids, skipSpecialTokens)
+  /** As `decode`; many ids are decoded off the JavaScript thread, unless `signal` is aborted before. */
+  decodeMany(ids: ArrayLike<number>, skipSpecialTokens = true, signal?: AbortSignal): Promise<string> {
+    return this.#tokenizer().decodeMany(ids, skipSpecialTokens, signal)
   }
 
   /** Characters that no token has more of. @throws TokenizerError if there is no tokenizer. */
@@ -186,9 +191,9 @@ export class Engine {
     return this.#tokenizer().render(messages, options, new Date())
   }
 
-  /** As `renderChat`; long conversations are rendered off the JavaScript thread. */
-  async renderLongChat(messages: readonly unknown[], options: RenderOptions): Promise<string> {
-    return this.#tokenizer().renderLong(messages, options, new Date())
+  /** As `renderChat`; long conversations are rendered off the JavaScript thread, unless `signal` is aborted before. */
+  async renderLongChat(messages: readonly unknown[], options: RenderOptions, signal?: AbortSignal): Promise<string> {
+    return this.#tokenizer().renderLong(messages, options, new Date(), signal)
   }
 
   /**
@@ -236,7 +241,7 @@ export class Engine {
     const { requestId = `request-${randomId()}` } = request
     throwIfAborted(check.optional(check.signal, 'signal', signal))
     const sampling = params === undefined ? this.defaultSamplingParams : toSamplingParams(params)
-    const [prepared] = (await preparePrompts(this, [normalizePrompt(prompt)], chat)) as [PreparedPrompt]
+    const [prepared] = (await preparePrompts(this, [normalizePrompt(prompt)], chat, signal)) as [PreparedPrompt]
     const { ids, text, cacheSalt } = prepared
     yield* this.add({
       requestId,
@@ -361,10 +366,22 @@ export class Engine {
   }
 
   #enter(state: RequestState, request: LoopRequest): void {
-    this.#loop.add(request, {
-      taken: first => this.#follow(state, first),
-      refused: error => this.#end(state, error),
+    let isAnswered = false
+    const answered = () => {
+      isAnswered = true
+      this.#unanswered.delete(state)
+    }
+    const withdraw = this.#loop.add(request, {
+      taken: first => {
+        answered()
+        this.#follow(state, first)
+      },
+      refused: error => {
+        answered()
+        this.#end(state, error)
+      },
     })
+    if (!isAnswered) this.#unanswered.set(state, withdraw)
   }
 
   /** The scheduler has the request. */
@@ -391,6 +408,8 @@ export class Engine {
   /** Ends a request before its time. */
   #end(state: RequestState, error: Error): void {
     this.#processor.drop(state)
+    this.#unanswered.get(state)?.()
+    this.#unanswered.delete(state)
     state.fail(error)
     this.#release(state)
   }

@@ -1,7 +1,7 @@
 // Everything that the loop needs, brought up and held together in one thread: the model's workers, the scheduler, the host's
 // sampler. It knows no text and no request; it runs in the thread that made it.
 
-import { Core, type CoreStats, Grammars, HostSampler, type Native } from '../binding/index.js'
+import { Core, type CoreStats, Grammars, HostSampler, type Native, WorkQueue } from '../binding/index.js'
 import type { EngineConfig } from '../config/index.js'
 import { EngineClosedError, GrammarError, InternalError } from '../errors.js'
 import { Executor, type OpenRank } from '../executor/index.js'
@@ -11,13 +11,16 @@ import { EngineLoop, type Steering } from './engine-loop.js'
 import type { LoopRequest } from './engine-request.js'
 import type { GrammarRequest } from './grammar-request.js'
 import type { LoopPlatform } from './loop-platform.js'
-import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort, Withdraw } from './loop-port.js'
 import { ProcessorRegistry } from './processor-registry.js'
 import { randomBytes } from './random-bytes.js'
 import { newsOf } from './step-news.js'
 
 /** Host-side threads for sampling: more do not pay, the device has the rest. */
 const SAMPLER_THREADS = 4
+
+/** Grammars that are compiled at once: one that takes long keeps no other waiting, and steps of the model find a thread free. */
+const COMPILED_AT_ONCE = 2
 
 /** The null block and one more. */
 const FEWEST_BLOCKS = 2
@@ -34,7 +37,8 @@ export class LoopHost implements LoopPort {
   readonly #processors: ProcessorRegistry
   /** Made when the first request asks for one. */
   #grammars: Promise<Grammars> | undefined
-  /** Requests whose grammar is being compiled. */
+  readonly #compilations = new WorkQueue(COMPILED_AT_ONCE)
+  /** Requests whose grammar is not compiled yet. */
   #numCompiling = 0
   /** Who waits until nothing is compiled. */
   readonly #idlers: (() => void)[] = []
@@ -146,9 +150,14 @@ export class LoopHost implements LoopPort {
     return this.#executor.framework
   }
 
-  add({ grammar, ...request }: LoopRequest, answer: AdmissionAnswer): void {
-    if (grammar === undefined) this.#admit(request, {}, answer)
-    else this.#admitWithGrammar(request, grammar, answer)
+  add({ grammar, ...request }: LoopRequest, answer: AdmissionAnswer): Withdraw {
+    if (grammar === undefined) {
+      this.#admit(request, {}, answer)
+      return () => {} // it has its answer
+    }
+    const controller = new AbortController()
+    this.#admitWithGrammar(request, grammar, answer, controller.signal)
+    return () => controller.abort()
   }
 
   #admit({ processors, ...request }: LoopRequest, steering: Steering, answer: AdmissionAnswer): void {
@@ -167,17 +176,18 @@ export class LoopHost implements LoopPort {
     answer.taken(first)
   }
 
-  /** The request enters when its grammar is compiled; others go on meanwhile. */
+  /** The request enters when its grammar is compiled, unless it is withdrawn before; others go on meanwhile. */
   async #admitWithGrammar(
     request: LoopRequest,
     { source, follow }: GrammarRequest,
     answer: AdmissionAnswer,
+    withdrawn: AbortSignal,
   ): Promise<void> {
     this.#numCompiling += 1
     try {
       this.#grammars ??= this.#makeGrammars()
       const grammars = await this.#grammars
-      const grammar = await grammars.compile(source)
+      const grammar = await this.#compilations.run(() => grammars.compile(source), withdrawn)
       if (this.#closed) throw new EngineClosedError()
       this.#admit(request, { constraint: { grammars, grammar, follow } }, answer)
     } catch (error) {

@@ -31,6 +31,8 @@ export interface LoopCalls {
 
 export type LoopCommand =
   | { readonly kind: 'add'; readonly ticket: number; readonly request: LoopRequest }
+  /** Nobody waits for the answer any more. */
+  | { readonly kind: 'withdraw'; readonly ticket: number }
   | { readonly kind: 'abort'; readonly sequenceIds: readonly number[] }
   | { readonly kind: 'resume' }
   /** A call is not waited for any more. */

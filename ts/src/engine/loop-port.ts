@@ -43,12 +43,15 @@ export interface AdmissionAnswer {
   refused(error: Error): void
 }
 
+/** Takes a request back that has no answer yet: it gets none, is refused, or is taken all the same if this came too late. */
+export type Withdraw = () => void
+
 export interface LoopPort {
   readonly facts: LoopFacts
   /** The adapter of rank 0. @throws NotSupportedError if it lives in another thread. */
   readonly framework: Framework
   /** Requests of one tick begin in one step. */
-  add(request: LoopRequest, answer: AdmissionAnswer): void
+  add(request: LoopRequest, answer: AdmissionAnswer): Withdraw
   /** Ends sequences in whatever state they are; they are heard of no more. Unknown ids are passed over. */
   abort(sequenceIds: readonly number[]): void
   /** Vectors or scores of sequences, end to end. @throws NotSupportedError, RequestAbortedError, what the runner throws. */

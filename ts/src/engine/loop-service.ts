@@ -1,10 +1,11 @@
 // The other end of a `RemoteLoop`: brings the loop up in this thread, obeys commands and reports events.
 
 import type { EmbedJob } from './embed-queue.js'
+import type { LoopRequest } from './engine-request.js'
 import type { LoopHost } from './loop-host.js'
 import type { LoopCalls, LoopCommand, LoopEvent, LoopReport } from './loop-messages.js'
 import { packStep } from './loop-messages.js'
-import type { LoopEvents } from './loop-port.js'
+import type { LoopEvents, Withdraw } from './loop-port.js'
 import { toPortable } from './portable-error.js'
 
 /** How a loop is brought up: whom it tells, and who hears of its progress. */
@@ -79,19 +80,36 @@ function callsOf(host: LoopHost): Calls {
   }
 }
 
-/** By the ids of calls that have no answer yet. */
-type Cancels = Map<number, AbortController>
+/** How what has no answer yet is ended early. */
+interface Unanswered {
+  /** Calls, by their ids. */
+  readonly calls: Map<number, AbortController>
+  /** Requests, by their tickets. */
+  readonly requests: Map<number, Withdraw>
+}
 
-function obey(command: LoopCommand, host: LoopHost, calls: Calls, cancels: Cancels, outbox: Outbox): void {
+function add(ticket: number, request: LoopRequest, host: LoopHost, requests: Unanswered['requests'], outbox: Outbox) {
+  let isAnswered = false
+  const answer = (event: LoopEvent) => {
+    isAnswered = true
+    requests.delete(ticket)
+    outbox.push(event)
+  }
+  const withdraw = host.add(request, {
+    taken: first => answer({ kind: 'taken', ticket, first }),
+    refused: error => answer({ kind: 'refused', ticket, error: toPortable(error) }),
+  })
+  if (!isAnswered) requests.set(ticket, withdraw)
+}
+
+function obey(command: LoopCommand, host: LoopHost, calls: Calls, unanswered: Unanswered, outbox: Outbox): void {
   switch (command.kind) {
-    case 'add': {
-      const { ticket, request } = command
-      host.add(request, {
-        taken: first => outbox.push({ kind: 'taken', ticket, first }),
-        refused: error => outbox.push({ kind: 'refused', ticket, error: toPortable(error) }),
-      })
+    case 'add':
+      add(command.ticket, command.request, host, unanswered.requests, outbox)
       return
-    }
+    case 'withdraw':
+      unanswered.requests.get(command.ticket)?.()
+      return
     case 'abort':
       host.abort(command.sequenceIds)
       outbox.flush()
@@ -102,17 +120,17 @@ function obey(command: LoopCommand, host: LoopHost, calls: Calls, cancels: Cance
     case 'call': {
       const { id, name, argument } = command
       const controller = new AbortController()
-      cancels.set(id, controller)
+      unanswered.calls.set(id, controller)
       calls[name](argument, controller.signal)
         .then(
           value => outbox.push({ kind: 'result', id, value }),
           (error: unknown) => outbox.push({ kind: 'threw', id, error: toPortable(error) }),
         )
-        .finally(() => cancels.delete(id))
+        .finally(() => unanswered.calls.delete(id))
       return
     }
     case 'cancel':
-      cancels.get(command.id)?.abort()
+      unanswered.calls.get(command.id)?.abort()
   }
 }
 
@@ -125,10 +143,10 @@ export async function serveLoop(
   const host = await makeHost(eventsTo(outbox), fraction => outbox.push({ kind: 'progress', fraction }))
   outbox.host = host
   const calls = callsOf(host)
-  const cancels: Cancels = new Map()
+  const unanswered: Unanswered = { calls: new Map(), requests: new Map() }
   outbox.push({ kind: 'ready', facts: host.facts })
   return commands => {
-    for (const command of commands) obey(command, host, calls, cancels, outbox)
+    for (const command of commands) obey(command, host, calls, unanswered, outbox)
   }
 }
 

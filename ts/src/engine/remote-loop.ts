@@ -14,7 +14,7 @@ import {
   type PackedStep,
   unpackStep,
 } from './loop-messages.js'
-import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort } from './loop-port.js'
+import type { AdmissionAnswer, LoopEvents, LoopFacts, LoopPort, Withdraw } from './loop-port.js'
 import { fromPortable } from './portable-error.js'
 
 interface Waiting {
@@ -123,14 +123,26 @@ export class RemoteLoop implements LoopPort {
     this.#line.hold(isAwaited || this.#calls.size > 0)
   }
 
-  add(request: LoopRequest, answer: AdmissionAnswer): void {
+  add(request: LoopRequest, answer: AdmissionAnswer): Withdraw {
     if (this.#gone !== undefined) {
       answer.refused(this.#gone)
-      return
+      return () => {}
     }
     this.#lastNumber += 1
-    this.#answers.set(this.#lastNumber, answer)
-    this.#send({ kind: 'add', ticket: this.#lastNumber, request })
+    const command: LoopCommand = { kind: 'add', ticket: this.#lastNumber, request }
+    this.#answers.set(command.ticket, answer)
+    this.#send(command)
+    return () => this.#withdraw(command)
+  }
+
+  #withdraw(command: LoopCommand & { readonly kind: 'add' }): void {
+    const unsent = this.#commands.indexOf(command)
+    if (unsent >= 0) {
+      this.#commands.splice(unsent, 1)
+      this.#answers.delete(command.ticket)
+    } else if (this.#answers.has(command.ticket)) {
+      this.#send({ kind: 'withdraw', ticket: command.ticket })
+    }
   }
 
   abort(sequenceIds: readonly number[]): void {

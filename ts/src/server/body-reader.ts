@@ -12,6 +12,11 @@ export interface BodyLimits {
 /** Chunks of a body as they come; `next` is not called again once a limit is passed. */
 export type BodyChunks = AsyncIterator<Uint8Array, unknown, undefined>
 
+/** How many bytes of a body count. */
+export interface HeldBytes {
+  bytes: number
+}
+
 export class BodyReader {
   readonly #limits: BodyLimits
   readonly #pace = new AdmissionPace()
@@ -23,28 +28,29 @@ export class BodyReader {
   }
 
   /**
-   * Calls `use` with the whole body when it is its turn; its bytes count until it has returned.
-   * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `use` throws.
+   * The whole body, when it is its turn. Its bytes count in `held` until they are released: what is made of them takes as much.
+   * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; the reason of `signal`.
    */
-  async read<T>(
+  async read(
     chunks: BodyChunks,
     contentLength: string | null,
-    use: (bytes: Uint8Array) => T | Promise<T>,
-  ): Promise<T> {
+    held: HeldBytes,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     const { maxBodyBytes } = this.#limits
     if (Number(contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
-    // What has come counts, not what was announced: announcing costs a client nothing.
-    const held = { bytes: 0 }
-    try {
-      const bytes = await this.#collect(chunks, held)
-      await this.#pace.turn()
-      return await use(bytes)
-    } finally {
-      this.#held -= held.bytes
-    }
+    const bytes = await this.#collect(chunks, held)
+    await this.#pace.turn()
+    signal.throwIfAborted()
+    return bytes
   }
 
-  async #collect(chunks: BodyChunks, held: { bytes: number }): Promise<Uint8Array> {
+  release(held: HeldBytes): void {
+    this.#held -= held.bytes
+    held.bytes = 0
+  }
+
+  async #collect(chunks: BodyChunks, held: HeldBytes): Promise<Uint8Array> {
     const { maxBodyBytes, bodyTimeoutMs } = this.#limits
     const deadline = deadlineAfter(bodyTimeoutMs)
     const parts: Uint8Array[] = []
@@ -64,9 +70,10 @@ export class BodyReader {
     return parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts, length)
   }
 
-  #hold(held: { bytes: number }, more: number): void {
+  /** What has come counts, not what was announced: announcing costs a client nothing. */
+  #hold(held: HeldBytes, more: number): void {
     if (this.#held + more > this.#limits.maxBodiesBytes) {
-      throw RequestError.overloaded('The server is overloaded: too many bytes of requests are being read.', 1)
+      throw RequestError.overloaded('The server is overloaded: too many bytes of requests are being answered.', 1)
     }
     this.#held += more
     held.bytes += more

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { ApiKeys } from './api-keys.js'
-import { type BodyChunks, BodyReader } from './body-reader.js'
+import { type BodyChunks, BodyReader, type HeldBytes } from './body-reader.js'
 import { Cors } from './cors.js'
 import { parseJsonBody } from './json-body.js'
 import type { HttpMetrics } from './metrics/http-metrics.js'
@@ -125,21 +125,27 @@ export class Dispatcher {
     if (method !== 'GET' && method !== 'HEAD' && this.#cors.isForeign(headers)) {
       throw new RequestError(403, 'Pages of this origin may not call the server (see --allowed-origins).')
     }
-    const body = route.method === 'POST' ? await this.#body(incoming) : {}
-    controller.signal.throwIfAborted()
-    const query = new URLSearchParams(visit.search)
-    const { requestId, arrivalMs } = visit
-    return route.handle(
-      { requestId, arrivalMs, headers, params, query, body, signal: controller.signal },
-      this.#context,
-    )
+    const held: HeldBytes = { bytes: 0 }
+    try {
+      const body = route.method === 'POST' ? await this.#body(incoming, held) : {}
+      controller.signal.throwIfAborted()
+      const query = new URLSearchParams(visit.search)
+      const { requestId, arrivalMs } = visit
+      return await route.handle(
+        { requestId, arrivalMs, headers, params, query, body, signal: controller.signal },
+        this.#context,
+      )
+    } finally {
+      this.#bodies.release(held)
+    }
   }
 
-  #body({ headers, body }: IncomingRequest): Promise<Readonly<Record<string, unknown>>> {
-    const { maxJsonDepth } = this.#gate
-    return this.#bodies.read(body(), headers.get('content-length'), bytes =>
-      parseJsonBody(bytes, headers, maxJsonDepth),
-    )
+  async #body(
+    { headers, body, controller }: IncomingRequest,
+    held: HeldBytes,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const bytes = await this.#bodies.read(body(), headers.get('content-length'), held, controller.signal)
+    return parseJsonBody(bytes, headers, this.#gate.maxJsonDepth)
   }
 
   #preflight(headers: HeaderReader, path: string): Reply {

@@ -184,7 +184,8 @@ function parameterOf(error: EngineError): string | undefined {
   return typeof parameter === 'string' ? parameter : undefined
 }
 
-function respell(message: string, from: string, to: string): string {
+/** The same message about a field that is called otherwise. */
+export function respell(message: string, from: string, to: string): string {
   return from === to ? message : message.replaceAll(new RegExp(`\\b${from.replace(/\W/g, '\\$&')}\\b`, 'g'), to)
 }
 

@@ -49,7 +49,7 @@ export interface GateConfig {
   /** A path that a proxy puts before all others. */
   readonly rootPath: string
   readonly maxBodyBytes: number
-  /** Bytes of all bodies that are in memory at once. */
+  /** Bytes of all bodies that are being read or answered at once. */
   readonly maxBodiesBytes: number
   readonly maxJsonDepth: number
   /** Milliseconds until a body must have come. */

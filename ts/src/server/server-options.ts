@@ -27,7 +27,7 @@ export interface ServerOptions {
   readonly rootPath?: string
   /** Default 32 MiB. */
   readonly maxBodyBytes?: number
-  /** Bytes of all bodies that are being read at once. Default 256 MiB. */
+  /** Bytes of all bodies that are being read or answered at once. Default 256 MiB. */
   readonly maxBodiesBytes?: number
   /** Default 128. */
   readonly maxJsonDepth?: number

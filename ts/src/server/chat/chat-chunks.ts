@@ -50,7 +50,11 @@ export class ChatChunks implements FrameSource {
       const chunk = this.#writer.news(news, usage)
       if (!this.#begun.has(choice)) {
         this.#begun.add(choice)
-        frames += this.#writer.begin(choice, turn.prompt, usage)
+        frames += this.#writer.begin(
+          choice,
+          turn.prompt,
+          usage && { ...usage, completionTokens: 0, reasoningTokens: 0 },
+        )
       }
       frames += chunk
     }

@@ -13,7 +13,7 @@ import {
   chatCompletionChunkSchema,
   chatCompletionSchema,
 } from '../protocol/chat-completion-response.js'
-import { RequestError, toRequestError } from '../request-error.js'
+import { RequestError, respell, toRequestError } from '../request-error.js'
 import type { Reply, Route, RouteRequest } from '../route.js'
 import type { ServerContext } from '../server-context.js'
 import { ChatChunks } from './chat-chunks.js'
@@ -72,7 +72,8 @@ function inWordsOf({ maxTokensParam }: ChatCompletionRequest, error: unknown): u
   const { message, param, code, status } = toRequestError(error)
   if (status !== 400) return error
   const sent = param === 'logprobs' ? 'top_logprobs' : param === 'max_completion_tokens' ? maxTokensParam : param
-  return sent === param || sent === null ? error : new RequestError(status, message, { code, param: sent })
+  if (sent === param || sent === null || param === null) return error
+  return new RequestError(status, respell(message, param, sent), { code, param: sent })
 }
 
 function replyStyle(request: ChatCompletionRequest, id: string, context: ServerContext): ChatReplyStyle {

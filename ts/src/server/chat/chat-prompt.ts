@@ -16,8 +16,15 @@ export type RenderedTurn = Pick<ChatRequest, 'messages' | 'tools' | 'toolChoice'
   readonly outputTokens?: number | undefined
 }
 
-/** @throws RequestError, ChatTemplateError, TokenizerError. */
-export async function renderPrompt(turn: RenderedTurn, context: GenerationContext): Promise<ChatPrompt> {
+/**
+ * What waits for its turn to be rendered or tokenized is dropped when `signal` is aborted.
+ * @throws RequestError, ChatTemplateError, TokenizerError, RequestAbortedError.
+ */
+export async function renderPrompt(
+  turn: RenderedTurn,
+  context: GenerationContext,
+  signal: AbortSignal,
+): Promise<ChatPrompt> {
   const { engine, config } = context
   const options = turn.prompt ?? {}
   if (options.chatTemplate !== undefined && !config.endpoints.trustRequestChatTemplate) {
@@ -42,10 +49,11 @@ export async function renderPrompt(turn: RenderedTurn, context: GenerationContex
         ...options.chatTemplateKwargs,
       },
     },
+    signal,
   )
   if (truncation === undefined) refuseHopelessTexts([rendered], 'messages', context)
   const text = truncation === undefined ? rendered : keptText(rendered, truncation, engine)
-  const [ids = new Int32Array(0)] = await engine.encode([text], options.addSpecialTokens ?? false)
+  const [ids = new Int32Array(0)] = await engine.encode([text], options.addSpecialTokens ?? false, signal)
   if (truncation === undefined) return { text, tokenIds: ids }
   const kept = truncated(ids, truncation, {
     maxModelLen: engine.maxModelLen,

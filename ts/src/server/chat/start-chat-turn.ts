@@ -28,7 +28,7 @@ export async function startChatTurn(
   if (request.beamSearch !== undefined) {
     throw RequestError.badRequest('Beam search has no stream: it is run whole.', 'use_beam_search')
   }
-  const { prompt, params, parts } = await prepareChatTurn(request, context)
+  const { prompt, params, parts } = await prepareChatTurn(request, context, route.signal)
   const [stream] = await submitAll([{ ...engineFields(request, prompt), params }], route, context)
   return new StreamedTurn(stream as NonNullable<typeof stream>, parts)
 }
@@ -43,7 +43,7 @@ export async function runChatTurn(
     const turn = await startChatTurn(request, route, context)
     return { prompt: turn.prompt, result: await turn.final() }
   }
-  const { prompt, params, parts } = await prepareChatTurn(request, context)
+  const { prompt, params, parts } = await prepareChatTurn(request, context, route.signal)
   const output = await runBeams(
     {
       ...engineFields(request, prompt),
@@ -63,12 +63,16 @@ export interface PreparedTurn {
 }
 
 /** The prompt and the parameters of a turn, checked. @throws as `startChatTurn`. */
-export async function prepareChatTurn(request: ChatRequest, context: GenerationContext): Promise<PreparedTurn> {
+export async function prepareChatTurn(
+  request: ChatRequest,
+  context: GenerationContext,
+  signal: AbortSignal,
+): Promise<PreparedTurn> {
   const { engine } = context
   const { sampling = {}, includeReasoning = true } = request
   const count = numChoices(request, context)
   const asked = sampling.maxTokens ?? undefined
-  const prompt = await renderPrompt({ ...request, outputTokens: asked }, context)
+  const prompt = await renderPrompt({ ...request, outputTokens: asked }, context, signal)
   const plan = planAnswer(request, prompt.text, context)
   const params = toParams(request, prompt, plan, context)
   return {
@@ -78,7 +82,8 @@ export async function prepareChatTurn(request: ChatRequest, context: GenerationC
       prompt,
       numChoices: count,
       newReader: () => new ChoiceReader(plan.createParser(), includeReasoning),
-      countTokens: async texts => (await engine.encode(texts, false)).reduce((sum, { length }) => sum + length, 0),
+      countTokens: async texts =>
+        (await engine.encode(texts, false, signal)).reduce((sum, { length }) => sum + length, 0),
     },
   }
 }

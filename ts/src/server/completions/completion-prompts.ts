@@ -14,14 +14,15 @@ export interface PreparedPrompt {
   readonly maxTokens: number
 }
 
-/** @throws RequestError; TokenizerError, PromptError. */
+/** Dropped when `signal` is aborted. @throws RequestError; TokenizerError, PromptError, RequestAbortedError. */
 export async function preparePrompts(
   request: CompletionRequest,
   context: ServerContext,
+  signal: AbortSignal,
 ): Promise<readonly PreparedPrompt[]> {
   const { prompts, truncation } = request
   const { maxModelLen } = context.engine
-  const tokenIds = await toTokenIds(prompts, request, context)
+  const tokenIds = await toTokenIds(prompts, request, context, signal)
   const isWhole = (text: string) => truncation === undefined || keptText(text, truncation, context.engine) === text
   return tokenIds.map((ids, index): PreparedPrompt => {
     const prompt = prompts[index] as CompletionPrompt
@@ -43,6 +44,7 @@ async function toTokenIds(
   prompts: readonly CompletionPrompt[],
   { addSpecialTokens, truncation }: CompletionRequest,
   context: ServerContext,
+  signal: AbortSignal,
 ): Promise<readonly Int32Array[]> {
   const { engine, config } = context
   const { maxCompletionPrompts } = config.endpoints
@@ -55,7 +57,7 @@ async function toTokenIds(
   const texts = prompts.filter(prompt => typeof prompt === 'string')
   if (truncation === undefined) refuseHopelessTexts(texts, 'prompt', context)
   const kept = truncation === undefined ? texts : texts.map(text => keptText(text, truncation, engine))
-  const encoded = kept.length === 0 ? [] : await engine.encode(kept, addSpecialTokens)
+  const encoded = kept.length === 0 ? [] : await engine.encode(kept, addSpecialTokens, signal)
   let next = 0
   return prompts.map(prompt => {
     if (typeof prompt !== 'string') return Int32Array.from(prompt)

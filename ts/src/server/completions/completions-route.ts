@@ -40,7 +40,7 @@ async function complete(route: RouteRequest, context: ServerContext): Promise<Re
   const request = parseCompletionRequest(route.body)
   context.checkModel(request.model)
   const n = numChoices(request, context)
-  const prompts = await preparePrompts(request, context)
+  const prompts = await preparePrompts(request, context, route.signal)
   const id = replyId(route, request.id)
   const head: ReplyHead = {
     id: `cmpl-${id}`,

@@ -52,10 +52,10 @@ export const countTokensRoute: Route<ServerContext> = {
     errors: [404],
   },
   errorBody: messagesErrorBody,
-  handle: async ({ body }, context) => {
+  handle: async ({ body, signal }, context) => {
     const { model, prompt } = parseCountTokensRequest(body)
     context.checkModel(model)
-    const { tokenIds } = await renderPrompt(prompt, context)
+    const { tokenIds } = await renderPrompt(prompt, context, signal)
     return { kind: 'json', body: countTokensBody(tokenIds.length) }
   },
 }

@@ -210,11 +210,10 @@ export class ResponseEventWriter {
   }
 
   #settle(end: ResponseEnd, usage: ChatUsage, nowSeconds: number): void {
-    const { tellCached } = this.#head
     this.#progress = {
       ...end,
       output: this.#output,
-      usage: usageBody(usage, tellCached),
+      usage: usageBody(usage),
       completed_at: end.status === 'completed' ? nowSeconds : null,
     }
   }

@@ -1,6 +1,6 @@
 // What fields of chats are called in requests for responses: the pipeline behind both names them as chats do.
 
-import { RequestError } from '../request-error.js'
+import { RequestError, respell } from '../request-error.js'
 
 const FIELD_NAMES: Readonly<Record<string, string>> = {
   messages: 'input',
@@ -17,5 +17,5 @@ export function respelled(error: RequestError, { format }: { readonly format: bo
   const name = format && param === 'structured_outputs' ? 'text.format' : FIELD_NAMES[param]
   if (name === undefined) return error
   const { status, message, code, headers, cause } = error
-  return new RequestError(status, message, { code, headers, cause, param: name })
+  return new RequestError(status, respell(message, param, name), { code, headers, cause, param: name })
 }

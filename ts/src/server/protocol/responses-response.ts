@@ -103,7 +103,6 @@ export interface ResponseHead {
   readonly topP: number
   /** undefined: no logprobs. */
   readonly logprobs: LogprobStyle | undefined
-  readonly tellCached: boolean
 }
 
 /** What becomes of a response while it is made. */
@@ -146,7 +145,7 @@ export function wholeResponse(
     ...end,
     completed_at: end.status === 'completed' ? nowSeconds : null,
     output: outputOf(choice, head),
-    usage: usageBody(counts, head.tellCached),
+    usage: usageBody(counts),
   })
 }
 
@@ -198,11 +197,12 @@ export function callItem(
   return { type: 'function_call', id, status, call_id: call.id, name: call.name, arguments: call.arguments }
 }
 
-export function usageBody(counts: ChatUsage, tellCached: boolean): NonNullable<ResponseBody['usage']> {
+/** The Responses API has no usage without the number of cached tokens: it is told whatever chats tell. */
+export function usageBody(counts: ChatUsage): NonNullable<ResponseBody['usage']> {
   const { promptTokens, completionTokens, cachedTokens, reasoningTokens } = counts
   return {
     input_tokens: promptTokens,
-    input_tokens_details: { cached_tokens: tellCached ? cachedTokens : 0 },
+    input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: completionTokens,
     output_tokens_details: { reasoning_tokens: reasoningTokens },
     total_tokens: promptTokens + completionTokens,

@@ -42,6 +42,7 @@ export async function messagesFor(
   request: ResponsesRequest,
   items: readonly InputItem[],
   context: ServerContext,
+  signal: AbortSignal,
 ): Promise<ChatRequest['messages']> {
   const messages = messagesOf(items, request.instructions)
   if (!request.dropsOldest) return messages
@@ -52,7 +53,7 @@ export async function messagesFor(
   const cuts = messages.flatMap(({ role }, index) => (role === 'system' || role === 'tool' ? [] : [index]))
   const fits = async (at: number): Promise<boolean> => {
     const kept = withoutOldest(messages, cuts[at] as number)
-    const { tokenIds } = await renderPrompt({ ...request.turn, messages: kept }, context)
+    const { tokenIds } = await renderPrompt({ ...request.turn, messages: kept }, context, signal)
     return tokenIds.length <= (at === 0 ? maxModelLen - (asked ?? 1) : most)
   }
   // From the newest back, in growing steps: what is far too long is never rendered as a whole.

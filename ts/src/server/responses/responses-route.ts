@@ -52,7 +52,7 @@ async function answer(route: RouteRequest, context: ServerContext): Promise<Repl
   const id = `resp_${randomBytes(16).toString('hex')}`
   const items = itemsFor(request, store)
   try {
-    const messages = await messagesFor(request, items, context)
+    const messages = await messagesFor(request, items, context, route.signal)
     const turn = { ...request.turn, messages, requestId: id }
     return await answerTurn({ request, items, turn, head: headOf(id, request, context), context }, route)
   } catch (error) {
@@ -106,7 +106,7 @@ function keep({ request, items, context }: Asked, body: ResponseBody): void {
 function headOf(id: string, { echo, logprobs }: ResponsesRequest, context: ServerContext): ResponseHead {
   const { engine, config, modelNames, clock } = context
   const { temperature, topP } = engine.defaultSamplingParams
-  const { returnTokensAsTokenIds: asTokenIds, promptTokensDetails: tellCached } = config.endpoints
+  const { returnTokensAsTokenIds: asTokenIds } = config.endpoints
   return {
     id,
     createdSeconds: secondsOf(clock),
@@ -115,6 +115,5 @@ function headOf(id: string, { echo, logprobs }: ResponsesRequest, context: Serve
     temperature,
     topP,
     logprobs: logprobs === undefined ? undefined : { top: logprobs, asTokenIds },
-    tellCached,
   }
 }

@@ -24,7 +24,7 @@ export const renderCompletionRoute: Route<ServerContext> = {
     const request = parseCompletionRequest(route.body)
     context.checkModel(request.model)
     const id = replyId(route, request.id)
-    const prompts = await preparePrompts(request, context)
+    const prompts = await preparePrompts(request, context, route.signal)
     const bodies = prompts.map(prompt => {
       const { promptTokenIds, params, priority, cacheSalt } = completionEngineRequest(request, prompt, id, context)
       return renderedBody({
@@ -56,7 +56,7 @@ export const renderChatRoute: Route<ServerContext> = {
     const request = parseChatCompletionRequest(route.body)
     context.checkModel(request.model)
     const id = replyId(route, request.id)
-    const { prompt, params } = await prepareChatTurn({ ...request.turn, requestId: id }, context)
+    const { prompt, params } = await prepareChatTurn({ ...request.turn, requestId: id }, context, route.signal)
     const body = renderedBody({
       requestId: `chatcmpl-${id}`,
       tokenIds: prompt.tokenIds,

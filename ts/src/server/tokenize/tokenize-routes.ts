@@ -27,11 +27,11 @@ export const tokenizeRoute: Route<ServerContext> = {
     response: tokenizeResponseSchema,
     errors: [404],
   },
-  handle: async ({ body }, context) => {
+  handle: async ({ body, signal }, context) => {
     const request = parseTokenizeRequest(body)
     context.checkModel(request.model)
-    const ids = await tokenIds(request, context)
-    const strings = request.tokenStrings ? await tokenStrings(ids, context) : undefined
+    const ids = await tokenIds(request, context, signal)
+    const strings = request.tokenStrings ? await tokenStrings(ids, context, signal) : undefined
     const reply = await tokenizeReply(ids, strings, context.engine.maxModelLen)
     return { kind: 'text', body: reply, headers: { 'content-type': 'application/json' } }
   },
@@ -47,7 +47,7 @@ export const detokenizeRoute: Route<ServerContext> = {
     response: detokenizeResponseSchema,
     errors: [404],
   },
-  handle: async ({ body }, context) => {
+  handle: async ({ body, signal }, context) => {
     const { model, ids } = parseDetokenizeRequest(body)
     context.checkModel(model)
     const { vocabSize } = context.engine.modelInfo
@@ -56,14 +56,18 @@ export const detokenizeRoute: Route<ServerContext> = {
       const message = `tokens[${wrong}] is ${ids[wrong]}; ids of this model are 0 to ${vocabSize - 1}.`
       throw RequestError.badRequest(message, 'tokens')
     }
-    return { kind: 'json', body: { prompt: await context.engine.decodeMany(ids, false) } }
+    return { kind: 'json', body: { prompt: await context.engine.decodeMany(ids, false, signal) } }
   },
 }
 
-async function tokenIds(request: TokenizeRequest, context: ServerContext): Promise<ArrayLike<number>> {
-  if (request.kind === 'chat') return (await renderPrompt(request.turn, context)).tokenIds
+async function tokenIds(
+  request: TokenizeRequest,
+  context: ServerContext,
+  signal: AbortSignal,
+): Promise<ArrayLike<number>> {
+  if (request.kind === 'chat') return (await renderPrompt(request.turn, context, signal)).tokenIds
   refuseEndlessText(request.text, 'prompt', context)
-  const [ids = new Int32Array(0)] = await context.engine.encode([request.text], request.addSpecialTokens)
+  const [ids = new Int32Array(0)] = await context.engine.encode([request.text], request.addSpecialTokens, signal)
   return ids
 }
 
@@ -71,7 +75,11 @@ async function tokenIds(request: TokenizeRequest, context: ServerContext): Promi
 const IDS_PER_TURN = 20_000
 
 /** The text of each id alone. */
-async function tokenStrings(ids: ArrayLike<number>, { engine }: ServerContext): Promise<readonly string[]> {
+async function tokenStrings(
+  ids: ArrayLike<number>,
+  { engine }: ServerContext,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const known = new Map<number, string>()
   const strings: string[] = []
   for (let index = 0; index < ids.length; index += 1) {
@@ -79,7 +87,9 @@ async function tokenStrings(ids: ArrayLike<number>, { engine }: ServerContext): 
     const text = known.get(id) ?? engine.decode([id], false)
     known.set(id, text)
     strings.push(text)
-    if (index % IDS_PER_TURN === IDS_PER_TURN - 1) await nextTurn()
+    if (index % IDS_PER_TURN !== IDS_PER_TURN - 1) continue
+    await nextTurn()
+    signal.throwIfAborted()
   }
   return strings
 }
