@@ -1,5 +1,6 @@
-// What prompt lookup brings: tokens per second with it over those without, round by round in one run, where text repeats what
-// was said and where it does not. `--model DIR` takes another model than the bundled one; SmolLM2-135M-Instruct is a real one.
+// What guesses bring: tokens per second with them over those without, round by round in one run, where text repeats what was said and
+// where it does not. `--model DIR` takes another model than the bundled one; SmolLM2-135M-Instruct is a real one. Prompt lookup guesses,
+// or a second model: `--draft-model DIR`, with `--draft-quantization`. The same model, quantised, is one.
 
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -9,7 +10,13 @@ import { LLM } from 'quire-llm'
 import { median, report } from './result-file.mjs'
 
 const { values } = parseArgs({
-  options: { model: { type: 'string' }, output: { type: 'boolean' }, rounds: { type: 'string', default: '3' } },
+  options: {
+    model: { type: 'string' },
+    'draft-model': { type: 'string' },
+    'draft-quantization': { type: 'string', default: 'auto' },
+    output: { type: 'boolean' },
+    rounds: { type: 'string', default: '3' },
+  },
 })
 const TOKENS = 160
 const rounds = Number(values.rounds)
@@ -38,8 +45,11 @@ async function tokensPerSecond(llm, { prompts, params }) {
 
 const model = values.model === undefined ? {} : { model: values.model }
 const options = { ...model, enablePrefixCaching: true, maxModelLen: values.model === undefined ? 512 : 2048 }
+const draft = values['draft-model']
+const speculativeConfig =
+  draft === undefined ? { method: 'ngram' } : { model: draft, quantization: values['draft-quantization'] }
 const plain = await LLM.create(options)
-const guessing = await LLM.create({ ...options, speculativeConfig: { method: 'ngram' } })
+const guessing = await LLM.create({ ...options, speculativeConfig })
 const figures = {}
 for (const [name, load] of Object.entries(loads)) {
   for (const llm of [plain, guessing]) await tokensPerSecond(llm, load)
@@ -65,7 +75,8 @@ for (const [name, load] of Object.entries(loads)) {
       Math.round(((rounds * load.prompts.length * TOKENS) / (after.numSteps - before.numSteps)) * 100) / 100,
   }
 }
-report('speculation', {
+report(draft === undefined ? 'speculation' : 'speculation-draft-model', {
+  ...(draft !== undefined && { draft_model: `${basename(draft)} ${values['draft-quantization']}` }),
   model: values.model === undefined ? 'bundled' : basename(values.model),
   tokens_each: TOKENS,
   rounds,

@@ -10,6 +10,7 @@ import { root } from './guide-blocks.js'
 const STAND_INS: Readonly<Record<string, string>> = {
   'HuggingFaceTB/SmolLM2-135M-Instruct': 'ts/assets/tiny-model',
   'Qwen/Qwen3-0.6B': 'ts/assets/tiny-model',
+  'Qwen/Qwen3-4B': 'ts/assets/tiny-model',
   'sentence-transformers/all-MiniLM-L6-v2': 'tests/fixtures/pooling/bert',
   'bartowski/SmolLM2-135M-Instruct-GGUF': 'tests/fixtures/gguf',
 }

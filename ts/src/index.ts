@@ -1,6 +1,7 @@
 // `quire-llm`: the public API.
 
 export {
+  type DraftModelOptions,
   type EngineOptions,
   type ExtraArgs,
   type JsonValue,
@@ -9,6 +10,7 @@ export {
   type LogitsProcessorDefinition,
   type LogitsProcessorSource,
   type OutputKind,
+  type PromptLookupOptions,
   type SamplingOptions,
   SamplingParams,
   type SpeculativeOptions,

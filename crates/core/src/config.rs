@@ -1,5 +1,6 @@
 //! The numbers an engine is made with, checked once. It reads no environment and no memory sizes.
 
+use crate::draft_model::DraftModel;
 use crate::errors::ConfigError;
 use crate::prompt_lookup::PromptLookup;
 
@@ -45,6 +46,9 @@ pub struct EngineConfig {
     pub max_logits_rows: u32,
     /// Whether drafts are looked up in what a sequence has said before, and how. `None` = the caller sets them, or nobody.
     pub prompt_lookup: Option<PromptLookup>,
+    /// The model that drafts, if there is one; not beside `prompt_lookup`. It needs `num_lookahead_tokens` as large as its
+    /// `max_draft_tokens`, and no sliding window.
+    pub draft_model: Option<DraftModel>,
     /// Slots behind the last token that a proposer of drafts needs.
     pub num_lookahead_tokens: u32,
     /// Steps scheduled and not yet updated, 1 or 2.
@@ -75,6 +79,7 @@ impl EngineConfig {
             sliding_window: None,
             max_logits_rows: 4096,
             prompt_lookup: None,
+            draft_model: None,
             num_lookahead_tokens: 0,
             max_steps_in_flight: 1,
             hash_secret,
@@ -120,6 +125,13 @@ impl EngineConfig {
         in_range("max_steps_in_flight", self.max_steps_in_flight, 1, 2)?;
         if let Some(lookup) = &self.prompt_lookup {
             lookup.validate()?;
+        }
+        if let Some(model) = &self.draft_model {
+            model.validate()?;
+            in_range("num_lookahead_tokens", self.num_lookahead_tokens, u64::from(model.max_draft_tokens), 1024)?;
+            // Blocks that have left the window are not there for a model that comes late.
+            in_range("sliding_window", self.sliding_window.unwrap_or(0), 0, 0)?;
+            in_range("draft proposers", u32::from(self.prompt_lookup.is_some()) + 1, 0, 1)?;
         }
         if let Some(window) = self.sliding_window {
             in_range("sliding_window", window, 1, most)?;

@@ -1,10 +1,12 @@
 //! The engine: requests in, steps out, tokens back, outputs out. Everything here is called from one thread; nothing
 //! waits for anything.
 
+mod drafting;
 mod invariants;
 mod step_return;
 
 use crate::config::EngineConfig;
+use crate::draft_model::DraftedBlocks;
 use crate::errors::{AdmissionError, ConfigError, UpdateError};
 use crate::events::KvCacheEvent;
 use crate::ids::{RequestId, SequenceId};
@@ -17,6 +19,7 @@ use crate::sequence::{Sequence, SequenceStatus};
 use crate::sequences::Sequences;
 use crate::stats::{Counters, Stats};
 use crate::step_output::StepOutput;
+use drafting::DraftRound;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -74,6 +77,8 @@ pub struct EngineCore {
     /// Oldest first.
     in_flight: VecDeque<SchedulerOutput>,
     spare: Vec<SchedulerOutput>,
+    draft_round: DraftRound,
+    drafted_blocks: DraftedBlocks,
     output: StepOutput,
     last_step_id: u64,
     last_request_id: u32,
@@ -97,6 +102,8 @@ impl EngineCore {
             counters: Counters::default(),
             in_flight: VecDeque::with_capacity(2),
             spare: Vec::with_capacity(2),
+            draft_round: DraftRound::default(),
+            drafted_blocks: DraftedBlocks::new(if config.draft_model.is_some() { config.num_blocks } else { 0 }),
             output: StepOutput::default(),
             last_step_id: 0,
             last_request_id: 0,
@@ -168,6 +175,7 @@ impl EngineCore {
         if self.in_flight.len() >= self.config.max_steps_in_flight as usize {
             return false;
         }
+        self.end_drafts();
         let mut step = self.spare.pop().unwrap_or_default();
         step.clear(self.last_step_id + 1);
         loop {
@@ -268,7 +276,13 @@ impl EngineCore {
 
     /// Empties the prefix cache. False, and nothing changed, while any block is held.
     pub fn reset_prefix_cache(&mut self) -> bool {
-        self.kv.pool.reset()
+        if !self.kv.pool.reset() {
+            return false;
+        }
+        if self.config.draft_model.is_some() {
+            self.drafted_blocks = DraftedBlocks::new(self.config.num_blocks);
+        }
+        true
     }
 
     /// Blocks at the start that all sequences which hold blocks share; 0 with a sliding window.

@@ -19,6 +19,8 @@ mod block_hash;
 mod block_pool;
 mod block_table;
 mod config;
+mod draft_model;
+mod draft_pace;
 mod engine_core;
 mod errors;
 mod events;
@@ -40,6 +42,7 @@ mod waiting_queue;
 
 pub use block_hash::BlockHash;
 pub use config::{EngineConfig, SchedulingPolicy};
+pub use draft_model::DraftModel;
 pub use engine_core::{Admitted, EngineCore, SampledTokens};
 pub use errors::{AdmissionError, ConfigError, UpdateError};
 pub use events::KvCacheEvent;

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::draft_pace::{DraftPace, drafts_each};
 use crate::errors::ConfigError;
 
 /// How drafts are looked up.
@@ -42,14 +43,9 @@ impl PromptLookup {
 
     /// Drafts of each of `num_running` sequences in one step.
     pub(crate) fn drafts_each(&self, num_running: u32) -> u32 {
-        (self.max_step_tokens / num_running.max(1)).saturating_sub(1).min(self.max_draft_tokens)
+        drafts_each(self.max_step_tokens, num_running, self.max_draft_tokens)
     }
 }
-
-/// Drafts that a sequence begins with.
-const FIRST_DRAFTS: u32 = 4;
-/// Drafts that were all wrong, time and again, are given up for up to 2 to the power of this, less one, steps.
-const MOST_MISSES: u32 = 5;
 
 /// What one sequence has said, by its n-grams, and how good its drafts have been.
 #[derive(Debug, Default)]
@@ -58,27 +54,18 @@ pub(crate) struct SpokenBefore {
     places: [FxHashMap<u64, u32>; 2],
     /// Tokens whose n-grams are in `places`.
     num_indexed: usize,
-    /// Drafts that are worth a try; 0 = not known yet.
-    num_worth: u32,
-    /// Steps in a row whose drafts were all wrong.
-    num_misses: u32,
-    /// Steps without drafts that are to come.
-    num_rests: u32,
+    pace: DraftPace,
 }
 
 impl SpokenBefore {
     /// Appends to `drafts` up to `most` guesses for what follows `tokens`, to which tokens were only appended since the last call.
     pub(crate) fn propose(&mut self, tokens: &[i32], how: &PromptLookup, most: u32, drafts: &mut Vec<i32>) {
         self.index(tokens, how);
-        if self.num_rests > 0 {
-            self.num_rests -= 1;
+        let count = self.pace.next(most.min(how.max_draft_tokens)) as usize;
+        if count == 0 {
             return;
         }
-        if self.num_worth == 0 {
-            self.num_worth = FIRST_DRAFTS.min(how.max_draft_tokens);
-        }
         let Some(place) = self.find(tokens, how) else { return };
-        let count = self.num_worth.min(most) as usize;
         let start = drafts.len();
         for offset in 0..count {
             // Behind the end of what was said it goes on as it began: a loop.
@@ -89,17 +76,7 @@ impl SpokenBefore {
 
     /// Of `num_drafts` that were verified the first `num_accepted` were right.
     pub(crate) fn verified(&mut self, num_drafts: u32, num_accepted: u32, how: &PromptLookup) {
-        if num_accepted == num_drafts {
-            self.num_worth = (num_drafts.max(self.num_worth) * 2).min(how.max_draft_tokens);
-        } else {
-            self.num_worth = num_accepted.max(1);
-        }
-        if num_accepted > 0 {
-            self.num_misses = 0;
-        } else {
-            self.num_misses = (self.num_misses + 1).min(MOST_MISSES);
-            self.num_rests = (1 << self.num_misses) - 1;
-        }
+        self.pace.verified(num_drafts, num_accepted, how.max_draft_tokens);
     }
 
     /// Every n-gram that something follows.
@@ -177,35 +154,6 @@ mod tests {
             let fresh = proposed(&mut SpokenBefore::default(), &tokens[..end], 4);
             assert_eq!(proposed(&mut spoken, &tokens[..end], 4), fresh, "{end}");
         }
-    }
-
-    #[test]
-    fn good_drafts_become_more_and_bad_ones_rest() {
-        let tokens = [5; 9];
-        let mut spoken = SpokenBefore::default();
-        let count = |spoken: &mut SpokenBefore| proposed(spoken, &tokens, 99).len();
-        assert_eq!(count(&mut spoken), 4);
-        spoken.verified(4, 4, &HOW);
-        assert_eq!(count(&mut spoken), 6);
-        spoken.verified(6, 2, &HOW);
-        assert_eq!(count(&mut spoken), 2);
-        spoken.verified(2, 0, &HOW);
-        assert_eq!([count(&mut spoken), count(&mut spoken)], [0, 1]);
-        spoken.verified(1, 0, &HOW);
-        assert_eq!([0; 5].map(|_: i32| count(&mut spoken)), [0, 0, 0, 1, 1]);
-        for _ in 0..20 {
-            spoken.verified(1, 0, &HOW);
-        }
-        assert_eq!((0..40).position(|_| count(&mut spoken) > 0), Some(31));
-        spoken.verified(1, 1, &HOW);
-        spoken.verified(2, 0, &HOW);
-        assert_eq!((0..40).position(|_| count(&mut spoken) > 0), Some(1));
-    }
-
-    #[test]
-    fn many_sequences_get_few_drafts_each() {
-        let each: Vec<u32> = [0, 1, 2, 3, 5, 8, 9, 100].into_iter().map(|running| HOW.drafts_each(running)).collect();
-        assert_eq!(each, [6, 6, 6, 4, 2, 1, 0, 0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::block_hash::{BlockHash, BlockHasher};
 use crate::block_table::BlockTable;
+use crate::draft_model::{DraftModel, DraftProgress};
 use crate::ids::{RequestId, SequenceId};
 use crate::prompt_lookup::{PromptLookup, SpokenBefore};
 use crate::request::{RepetitionDetection, Request};
@@ -54,6 +55,8 @@ pub(crate) struct Sequence {
     pub(crate) draft_token_ids: Vec<i32>,
     /// Where drafts are looked up.
     pub(crate) spoken: SpokenBefore,
+    /// How far the model that drafts has come.
+    pub(crate) draft: DraftProgress,
     /// Tokens that steps in flight are sampling.
     pub(crate) num_output_placeholders: u32,
     /// Tokens whose KV is there once all steps in flight have run.
@@ -106,6 +109,7 @@ impl Sequence {
             max_total_tokens,
             draft_token_ids: Vec::new(),
             spoken: SpokenBefore::default(),
+            draft: DraftProgress::default(),
             num_output_placeholders: 0,
             num_computed_tokens: 0,
             num_settled_tokens: 0,
@@ -143,8 +147,20 @@ impl Sequence {
     /// Looks drafts up, `most` at most, and no more than there is room for before the last token.
     pub(crate) fn look_drafts_up(&mut self, how: &PromptLookup, most: u32) {
         self.draft_token_ids.clear();
-        let room = self.max_total_tokens.saturating_sub(self.num_tokens() + 1);
-        self.spoken.propose(&self.token_ids, how, most.min(room), &mut self.draft_token_ids);
+        let most = most.min(self.num_tokens_before_last());
+        self.spoken.propose(&self.token_ids, how, most, &mut self.draft_token_ids);
+    }
+
+    /// Drafts that there is room for: before the last token, in the blocks, and within the length of the model that drafts.
+    pub(crate) fn room_for_drafts(&self, model: &DraftModel, block_size: u32) -> u32 {
+        let num_slots = self.table.len() * block_size;
+        let most = num_slots.min(model.max_model_len).saturating_sub(self.num_tokens());
+        most.min(self.num_tokens_before_last())
+    }
+
+    /// Tokens that are still to come, without the last.
+    fn num_tokens_before_last(&self) -> u32 {
+        self.max_total_tokens.saturating_sub(self.num_tokens() + 1)
     }
 
     /// The tokens that are being sampled bring the sequence to its length: nothing more is worth computing.
@@ -202,6 +218,7 @@ impl Sequence {
         self.num_settled_tokens = 0;
         self.num_output_placeholders = 0;
         self.draft_token_ids.clear();
+        self.draft.start_over();
     }
 
     /// Appends one output token and says whether it ends the sequence, and with which stop token.

@@ -6,8 +6,8 @@ mod device;
 use device::{Device, Sampled, next_token};
 use proptest::prelude::*;
 use quire_core::{
-    EngineConfig, EngineCore, ExtraKey, FinishReason, InputBatchBuffer, InputBatchView, PromptLookup, Request,
-    SampledTokens, SchedulingPolicy, SequenceId,
+    DraftModel, EngineConfig, EngineCore, ExtraKey, FinishReason, InputBatchBuffer, InputBatchView, PromptLookup,
+    Request, SampledTokens, SchedulingPolicy, SequenceId,
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -114,6 +114,8 @@ struct Run {
     engine: EngineCore,
     config: EngineConfig,
     device: Device,
+    /// The model that drafts; it thinks as the other one does, so that every draft is right that it is not made to get wrong.
+    draft_device: Device,
     buffer: InputBatchBuffer,
     batches: VecDeque<Vec<i32>>,
     callers: HashMap<SequenceId, Caller>,
@@ -127,6 +129,7 @@ impl Run {
         Self {
             engine: EngineCore::new(config.clone()).expect("a configuration in range"),
             device: Device::new(config.num_blocks, config.block_size, config.sliding_window),
+            draft_device: Device::new(config.num_blocks, config.block_size, None),
             config: config.clone(),
             buffer: InputBatchBuffer::new(),
             batches: VecDeque::new(),
@@ -161,7 +164,45 @@ impl Run {
         }
     }
 
+    /// A round of drafts: each is what comes next, but for those that are made wrong.
+    fn draft(&mut self) {
+        let mut token_ids = Vec::new();
+        let mut buffer = InputBatchBuffer::new();
+        let mut histories: HashMap<SequenceId, Vec<i32>> = HashMap::new();
+        for pass in 0.. {
+            if !self.engine.draft(&token_ids, &mut buffer).expect("the tokens of the batch before") {
+                break;
+            }
+            self.engine.check_invariants().expect("the books balance");
+            let view = buffer.view().expect("what the engine writes can be read");
+            assert!(view.num_tokens() <= self.config.max_num_batched_tokens as usize);
+            token_ids = self.draft_device.execute(&view).token_ids;
+            let sampling = (0..view.num_rows()).filter(|row| view.sample_index()[*row] >= 0);
+            for (row, token_id) in sampling.zip(&mut token_ids) {
+                let id = view.sequence_id(row);
+                let history = histories.entry(id).or_insert_with(|| self.callers[&id].history.clone());
+                assert_eq!(*token_id, next_token(history, None), "{id:?} pass {pass}");
+                if (self.num_steps + pass + row as u32).is_multiple_of(5) {
+                    *token_id = (*token_id + 1) % 3;
+                }
+                history.push(*token_id);
+            }
+            // Whoever goes while drafts are made is heard of no more.
+            if self.num_steps % 11 == 3 && pass == 1 {
+                let gone = histories.keys().min_by_key(|id| id.0).copied();
+                if let Some((id, caller)) = gone.and_then(|id| Some((id, self.callers.get_mut(&id)?))) {
+                    assert!(self.engine.abort(id));
+                    caller.ended = true;
+                    caller.job.aborted = Some(self.num_steps);
+                }
+            }
+        }
+    }
+
     fn schedule(&mut self) -> bool {
+        if self.batches.is_empty() {
+            self.draft();
+        }
         if !self.engine.schedule(&mut self.buffer) {
             return false;
         }
@@ -307,8 +348,16 @@ proptest! {
         jobs in prop::collection::vec(job(), 1..24),
         drafting in any::<bool>(),
         lookup in prop::option::of((1..6_u32, 1..3_u32, 1..40_u32)),
+        draft_model in prop::option::of((1..6_u32, 1..40_u32, 8..60_u32, 60..120_u32)),
     ) {
         let mut config = config;
+        if let Some((max_draft_tokens, max_step_tokens, max_model_len, vocab_size)) = draft_model {
+            config.draft_model = Some(DraftModel { max_draft_tokens, max_step_tokens, max_model_len, vocab_size });
+            config.num_lookahead_tokens = config.num_lookahead_tokens.max(max_draft_tokens);
+            config.sliding_window = None;
+            Run::new(&config, false, false).finish(&jobs);
+            return Ok(());
+        }
         config.prompt_lookup = lookup.map(|(max_draft_tokens, max_match, max_step_tokens)| PromptLookup {
             max_draft_tokens,
             min_match: 1,
@@ -319,7 +368,17 @@ proptest! {
     }
 
     #[test]
-    fn failures_take_their_own_sequences_only(config in config(), jobs in prop::collection::vec(job(), 1..24)) {
+    fn failures_take_their_own_sequences_only(
+        config in config(),
+        jobs in prop::collection::vec(job(), 1..24),
+        drafting in any::<bool>(),
+    ) {
+        let mut config = config;
+        if drafting {
+            config.draft_model =
+                Some(DraftModel { max_draft_tokens: 3, max_step_tokens: 40, max_model_len: 48, vocab_size: 97 });
+            (config.num_lookahead_tokens, config.sliding_window) = (3, None);
+        }
         Run::new(&config, false, true).finish(&jobs);
     }
 }
@@ -353,7 +412,7 @@ fn configurations_agree() {
     };
     let expected = with(|_| {});
     assert_eq!(expected.len(), 300);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("one token a step", |config| (config.max_num_seqs, config.max_num_batched_tokens) = (1, 1)),
         ("small chunks", |config| config.long_prefill_token_threshold = 3),
         ("no chunks", |config| config.enable_chunked_prefill = false),
@@ -366,6 +425,11 @@ fn configurations_agree() {
         ("drafts", |config| {
             config.prompt_lookup =
                 Some(PromptLookup { max_draft_tokens: 5, min_match: 1, max_match: 2, max_step_tokens: 99 });
+        }),
+        ("a model that drafts", |config| {
+            config.draft_model =
+                Some(DraftModel { max_draft_tokens: 4, max_step_tokens: 99, max_model_len: 48, vocab_size: 97 });
+            config.num_lookahead_tokens = 4;
         }),
         ("two in flight", |config| (config.max_steps_in_flight, config.num_blocks) = (2, 25)),
     ];

@@ -1,9 +1,13 @@
 //! Configurations and results that are refused, with the numbers that explain why; and nothing changes by it.
 
 use quire_core::{
-    AdmissionError, ConfigError, EngineConfig, EngineCore, FAILED_TOKEN, FinishReason, InputBatchBuffer, Request,
-    SampledTokens, StepOutput, UpdateError,
+    AdmissionError, ConfigError, DraftModel, EngineConfig, EngineCore, FAILED_TOKEN, FinishReason, InputBatchBuffer,
+    PromptLookup, Request, SampledTokens, StepOutput, UpdateError,
 };
+
+const DRAFTS: DraftModel = DraftModel { max_draft_tokens: 2, max_step_tokens: 9, max_model_len: 9, vocab_size: 9 };
+const LOOKUP: Option<PromptLookup> =
+    Some(PromptLookup { max_draft_tokens: 2, min_match: 1, max_match: 2, max_step_tokens: 9 });
 
 fn config() -> EngineConfig {
     let mut config = EngineConfig::new(4, 9, 32, [0; 16]);
@@ -14,7 +18,7 @@ fn config() -> EngineConfig {
 #[test]
 fn configurations() {
     type Change = fn(&mut EngineConfig);
-    let rows: [(Change, &str); 17] = [
+    let rows: [(Change, &str); 20] = [
         (|c| c.block_size = 0, "block_size"),
         (|c| c.num_blocks = 1, "num_blocks"),
         (|c| c.num_blocks = 1 << 30, "num_blocks"),
@@ -27,6 +31,9 @@ fn configurations() {
         (|c| c.max_steps_in_flight = 0, "max_steps_in_flight"),
         (|c| c.max_steps_in_flight = 3, "max_steps_in_flight"),
         (|c| c.sliding_window = Some(0), "sliding_window"),
+        (|c| c.draft_model = Some(DRAFTS), "num_lookahead_tokens"),
+        (|c| (c.draft_model, c.num_lookahead_tokens, c.sliding_window) = (Some(DRAFTS), 2, Some(9)), "sliding_window"),
+        (|c| (c.draft_model, c.num_lookahead_tokens, c.prompt_lookup) = (Some(DRAFTS), 2, LOOKUP), "draft proposers"),
         (|c| c.enable_chunked_prefill = false, "step"),
         (|c| c.num_blocks = 8, "blocks"),
         (|c| c.num_lookahead_tokens = 2, "blocks"),

@@ -3,7 +3,7 @@
 use napi::bindgen_prelude::{BufferSlice, Uint8Array};
 use napi_derive::napi;
 use quire_core::{
-    EngineConfig, InputBatchBuffer, PromptLookup, SampledTokens, SchedulingPolicy, SequenceId, StepOutput,
+    DraftModel, EngineConfig, InputBatchBuffer, PromptLookup, SampledTokens, SchedulingPolicy, SequenceId, StepOutput,
 };
 
 use crate::core_request::CoreRequest;
@@ -21,6 +21,19 @@ pub struct NativePromptLookup {
     pub max_match: u32,
     /// Tokens that a step of running sequences may grow to by drafts.
     pub max_step_tokens: u32,
+}
+
+/// The model that drafts; see `DraftModel` in crates/core.
+#[napi(object)]
+pub struct NativeDraftModel {
+    /// Drafts of one sequence in a step, at most.
+    pub max_draft_tokens: u32,
+    /// Tokens that a step of running sequences may grow to by drafts.
+    pub max_step_tokens: u32,
+    /// Tokens of the longest sequence that it computes.
+    pub max_model_len: u32,
+    /// Ids that both models have.
+    pub vocab_size: u32,
 }
 
 /// What a scheduler is made with; see `EngineConfig` in crates/core.
@@ -46,6 +59,8 @@ pub struct EngineCoreOptions {
     pub sliding_window: Option<u32>,
     /// Absent: no drafts.
     pub prompt_lookup: Option<NativePromptLookup>,
+    /// Absent: no model drafts. Not beside `promptLookup` or `slidingWindow`.
+    pub draft_model: Option<NativeDraftModel>,
     /// 16 random bytes, drawn once per process: the key of the block hashes.
     pub hash_secret: Uint8Array,
 }
@@ -70,6 +85,13 @@ impl EngineCoreOptions {
                 min_match: lookup.min_match,
                 max_match: lookup.max_match,
                 max_step_tokens: lookup.max_step_tokens,
+            }),
+            num_lookahead_tokens: self.draft_model.as_ref().map_or(0, |model| model.max_draft_tokens),
+            draft_model: self.draft_model.as_ref().map(|model| DraftModel {
+                max_draft_tokens: model.max_draft_tokens,
+                max_step_tokens: model.max_step_tokens,
+                max_model_len: model.max_model_len,
+                vocab_size: model.vocab_size,
             }),
             ..EngineConfig::new(self.block_size, self.num_blocks, self.max_model_len, secret)
         })
@@ -109,6 +131,7 @@ pub struct CoreStats {
 pub struct EngineCore {
     core: quire_core::EngineCore,
     batch: InputBatchBuffer,
+    draft_batch: InputBatchBuffer,
     output: Vec<i32>,
 }
 
@@ -119,7 +142,12 @@ impl EngineCore {
     pub fn create(options: EngineCoreOptions) -> Outcome<EngineCore> {
         outcome(|| {
             let core = quire_core::EngineCore::new(options.to_config()?)?;
-            Ok::<_, Failure>(Self { core, batch: InputBatchBuffer::new(), output: Vec::new() })
+            Ok::<_, Failure>(Self {
+                core,
+                batch: InputBatchBuffer::new(),
+                draft_batch: InputBatchBuffer::new(),
+                output: Vec::new(),
+            })
         })
     }
 
@@ -153,6 +181,29 @@ impl EngineCore {
     #[napi]
     pub fn read_batch(&self, mut words: BufferSlice<'_>) -> Outcome<u32> {
         outcome(|| fill(&mut words, self.batch.words()))
+    }
+
+    /// Decides the next batch of the model that drafts, between two steps; `token_ids` are those that it drew in the batch before, one
+    /// for each row that sampled. Gives its length in words, 0 if the round is over; `words` as of `schedule`, with `readDraftBatch`.
+    #[napi]
+    pub fn draft(&mut self, token_ids: &[i32], mut words: BufferSlice<'_>) -> Outcome<u32> {
+        outcome(|| match self.core.draft(token_ids, &mut self.draft_batch)? {
+            true if words.len() < size_of_val(self.draft_batch.words()) => Ok(self.draft_batch.words().len() as u32),
+            true => fill(&mut words, self.draft_batch.words()),
+            false => Ok(0),
+        })
+    }
+
+    /// Copies the batch that `draft` decided.
+    #[napi]
+    pub fn read_draft_batch(&self, mut words: BufferSlice<'_>) -> Outcome<u32> {
+        outcome(|| fill(&mut words, self.draft_batch.words()))
+    }
+
+    /// Ends a round of drafts before its end: the model that drafts has failed.
+    #[napi]
+    pub fn end_drafts(&mut self) {
+        self.core.end_drafts();
     }
 
     /// Takes a step's tokens: `counts[row]` of them for each row, `token_ids` end to end; the last `num_forced[row]` of a row

@@ -47,6 +47,7 @@ export class Core {
   readonly #native: EngineCore
   #batch = new Words(4096)
   #output = new Words(1024)
+  #draftBatch = new Words(1024)
 
   /** @throws InvalidArgumentError, OutOfMemoryError for a configuration that cannot work. */
   constructor(native: Native, options: CoreOptions) {
@@ -72,6 +73,25 @@ export class Core {
       unwrap(this.#native.readBatch(this.#batch.bytes))
     }
     return new InputBatch(this.#batch.words)
+  }
+
+  /**
+   * The next batch of the model that drafts, or undefined if the round is over; `drawn` are the tokens of the batch before, one for each
+   * row that sampled. The batch lives until the next call.
+   */
+  draft(drawn: Int32Array): InputBatch | undefined {
+    const numWords = unwrap(this.#native.draft(drawn, this.#draftBatch.bytes))
+    if (numWords === 0) return undefined
+    if (numWords > this.#draftBatch.words.length) {
+      this.#draftBatch = new Words(numWords * 2)
+      unwrap(this.#native.readDraftBatch(this.#draftBatch.bytes))
+    }
+    return new InputBatch(this.#draftBatch.words)
+  }
+
+  /** Ends a round of drafts before its end. */
+  endDrafts(): void {
+    this.#native.endDrafts()
   }
 
   /**

@@ -160,7 +160,7 @@ export const engineRows: readonly OptionRow[] = [
     name: 'speculative-config',
     kind: 'json',
     value: 'JSON',
-    help: '{"method": "ngram"}: guess tokens from what was said before, verify several in a step',
+    help: '{"method": "ngram"}: guess tokens from what was said before; {"model": "..."}: a quicker model guesses',
     engine: 'speculativeConfig',
   },
 ]

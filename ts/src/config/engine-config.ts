@@ -4,7 +4,12 @@
 import { InvalidArgumentError } from '../errors.js'
 import { type Choice, check } from './check.js'
 import { type LogitsProcessorSource, type NamedLogitsProcessor, parseProcessorSources } from './logits-processors.js'
-import { parseSpeculative, type SpeculativeConfig, type SpeculativeOptions } from './speculative-config.js'
+import {
+  isDraftModel,
+  parseSpeculative,
+  type SpeculativeConfig,
+  type SpeculativeOptions,
+} from './speculative-config.js'
 
 export type DTypeOption = 'auto' | 'float32' | 'bfloat16' | 'float16'
 export type SchedulingPolicyOption = 'fcfs' | 'priority'
@@ -207,6 +212,10 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       maxNumBatchedTokens,
     )
   }
+  if (isDraftModel(options.speculativeConfig) && (options.tensorParallelSize ?? 1) > 1) {
+    const message = 'A model that drafts runs on one rank; so must the model that it drafts for.'
+    throw new InvalidArgumentError('tensorParallelSize', message, options.tensorParallelSize)
+  }
   const path = options.model === undefined ? places.bundledModel() : toPath('model', options.model, places)
   const ownTokenizer = options.tokenizer === undefined ? path : toPath('tokenizer', options.tokenizer, places)
   return freeze({
@@ -246,7 +255,9 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       speculative:
         options.speculativeConfig === undefined
           ? undefined
-          : parseSpeculative('speculativeConfig', options.speculativeConfig),
+          : parseSpeculative('speculativeConfig', options.speculativeConfig, (name, value) =>
+              toPath(name, value, places),
+            ),
     },
     device: {
       framework: check.optional(check.string, 'framework', options.framework),

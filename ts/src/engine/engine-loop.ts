@@ -15,6 +15,7 @@ import type {
 import { EngineClosedError, NotSupportedError, type WorkerError } from '../errors.js'
 import type { Executor } from '../executor/index.js'
 import type { InputBatch } from '../plugin/input-batch.js'
+import type { Drafter } from './drafter.js'
 import { EmbedPace } from './embed-pace.js'
 import { type EmbedJob, EmbedQueue } from './embed-queue.js'
 import { nextTurn } from './next-turn.js'
@@ -60,6 +61,8 @@ export class EngineLoop {
   readonly #sampler: HostSampler
   readonly #executor: Executor
   readonly #listener: LoopListener
+  /** Absent: no model drafts. */
+  readonly #drafter: Drafter | undefined
   /** Sequences that the host sampler knows. */
   readonly #hostSampled = new Set<number>()
   /** Known to the host sampler and over, but in the step in flight, perhaps. */
@@ -80,11 +83,12 @@ export class EngineLoop {
   #paused = false
   #lastTurn = 0
 
-  constructor(core: Core, sampler: HostSampler, executor: Executor, listener: LoopListener) {
+  constructor(core: Core, sampler: HostSampler, executor: Executor, listener: LoopListener, drafter?: Drafter) {
     this.#core = core
     this.#sampler = sampler
     this.#executor = executor
     this.#listener = listener
+    this.#drafter = drafter
     const { pooling } = executor.modelInfo
     this.#embeds = executor.embeds && pooling !== undefined ? new EmbedQueue(pooling) : undefined
     this.#embedPace = new EmbedPace(executor.limits.maxNumBatchedTokens)
@@ -210,6 +214,8 @@ export class EngineLoop {
 
   /** One step. False if there was nothing to run. */
   async #step(): Promise<boolean> {
+    const began = performance.now()
+    await this.#drafter?.run()
     const batch = this.#core.schedule()
     if (batch === undefined) return false
     this.#inFlight = true
@@ -229,6 +235,7 @@ export class EngineLoop {
       if (lost !== undefined) await this.#restart()
       return true
     }
+    this.#drafter?.took(batch, output.tokenIds.length, performance.now() - began)
     // Before the step is told: what ends with an error is not heard of as a failure of the model.
     for (const { sequenceId, error } of this.#grammars?.takeFailures() ?? []) this.#listener.failed([sequenceId], error)
     for (const { sequenceId, error } of this.#processing?.takeFailures() ?? [])

@@ -6,8 +6,9 @@ import type { EngineConfig } from '../config/index.js'
 import { EngineClosedError, GrammarError, InternalError } from '../errors.js'
 import { Executor, type OpenRank } from '../executor/index.js'
 import type { Framework } from '../plugin/framework.js'
+import { Drafter } from './drafter.js'
 import type { EmbedJob } from './embed-queue.js'
-import { EngineLoop, type Steering } from './engine-loop.js'
+import { EngineLoop, type LoopListener, type Steering } from './engine-loop.js'
 import type { LoopRequest } from './engine-request.js'
 import type { GrammarRequest } from './grammar-request.js'
 import type { LoopPlatform } from './loop-platform.js'
@@ -49,9 +50,13 @@ export class LoopHost implements LoopPort {
     native: Native,
     executor: Executor,
     events: LoopEvents,
-    { parallelism, processors }: { readonly parallelism: number; readonly processors: ProcessorRegistry },
+    {
+      parallelism,
+      warn,
+      processors,
+    }: Pick<LoopPlatform, 'parallelism' | 'warn'> & { readonly processors: ProcessorRegistry },
   ) {
-    const { modelInfo, cacheInfo, limits } = executor
+    const { modelInfo, cacheInfo, limits, draft } = executor
     this.facts = { modelInfo, cacheInfo, limits }
     this.#native = native
     this.#executor = executor
@@ -65,7 +70,7 @@ export class LoopHost implements LoopPort {
       enableChunkedPrefill: config.scheduler.enableChunkedPrefill,
       longPrefillTokenThreshold: config.scheduler.longPrefillTokenThreshold,
       policy: config.scheduler.policy,
-      ...(speculative !== undefined && {
+      ...(speculative?.method === 'ngram' && {
         promptLookup: {
           maxDraftTokens: speculative.numSpeculativeTokens,
           minMatch: speculative.promptLookupMin,
@@ -73,6 +78,15 @@ export class LoopHost implements LoopPort {
           maxStepTokens: speculative.maxStepTokens,
         },
       }),
+      ...(draft !== undefined &&
+        speculative !== undefined && {
+          draftModel: {
+            maxDraftTokens: speculative.numSpeculativeTokens,
+            maxStepTokens: speculative.maxStepTokens,
+            maxModelLen: draft.limits.maxModelLen,
+            vocabSize: Math.min(draft.modelInfo.vocabSize, modelInfo.vocabSize),
+          },
+        }),
       hashSecret: randomBytes(16),
       ...(modelInfo.slidingWindow !== null && { slidingWindow: modelInfo.slidingWindow }),
     })
@@ -91,7 +105,7 @@ export class LoopHost implements LoopPort {
       const { vocabSize, eosTokenIds } = modelInfo
       return Grammars.create(native, { tokenizerPath, vocabSize, eosTokenIds, threads })
     }
-    this.#loop = new EngineLoop(this.#core, sampler, executor, {
+    const listener: LoopListener = {
       scheduled: sequenceIds => this.#scheduled(sequenceIds, events),
       stepped: (batch, output, sampled) => {
         events.stepped(newsOf(batch, output, sampled, nowMs()))
@@ -104,7 +118,22 @@ export class LoopHost implements LoopPort {
         events.broke(cause)
         executor.close().catch(() => {})
       },
-    })
+    }
+    const drafter = draft && this.#makeDrafter(draft.modelInfo.vocabSize, threads, warn)
+    this.#loop = new EngineLoop(this.#core, sampler, executor, listener, drafter)
+  }
+
+  #makeDrafter(vocabSize: number, threads: number, warn: (message: string) => void): Drafter {
+    const sampler = new HostSampler(this.#native, { vocabSize, maxLogprobs: 0, logprobsMode: 'raw_logprobs', threads })
+    return new Drafter(
+      this.#core,
+      sampler,
+      () => this.#executor.draft,
+      cause => {
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        warn(`The model that drafts has failed; the engine goes on without drafts. ${reason}`)
+      },
+    )
   }
 
   /**
@@ -135,11 +164,22 @@ export class LoopHost implements LoopPort {
         cache,
         scheduler,
         freeRendezvous: platform.freeRendezvous,
+        ...(scheduler.speculative?.method === 'draft_model' && {
+          draft: {
+            modelPath: scheduler.speculative.path,
+            quantization: scheduler.speculative.quantization,
+            numTokens: scheduler.speculative.numSpeculativeTokens,
+          },
+        }),
       },
       onProgress,
     )
     try {
-      return new LoopHost(config, native, executor, events, { parallelism: platform.parallelism, processors })
+      return new LoopHost(config, native, executor, events, {
+        parallelism: platform.parallelism,
+        warn: platform.warn,
+        processors,
+      })
     } catch (error) {
       await executor.close()
       throw error

@@ -7,6 +7,8 @@ export interface LoopPlatform {
   loadNative(): Promise<Native>
   /** Threads that run at once. */
   readonly parallelism: number
+  /** Tells whoever runs the program something that it can live with. */
+  warn(message: string): void
   /** Where several ranks can meet. @throws NotSupportedError where there is one. */
   freeRendezvous(): Promise<string>
 }

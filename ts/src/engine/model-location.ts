@@ -1,7 +1,7 @@
 // Models by name become directories before anything else looks at them.
 
 import { check } from '../config/check.js'
-import type { EngineOptions } from '../config/index.js'
+import { type EngineOptions, isDraftModel } from '../config/index.js'
 import { type PullProgress, type ResolveOptions, resolveModel } from '../hub/index.js'
 
 export interface LocationOptions {
@@ -16,7 +16,7 @@ export interface LocationOptions {
  * @throws ModelError, HubError, InvalidArgumentError, RequestAbortedError.
  */
 export async function locateModel(options: EngineOptions, location: LocationOptions): Promise<EngineOptions> {
-  const { model, tokenizer, loadTokenizer, revision, tokenizerRevision } = options
+  const { model, tokenizer, loadTokenizer, revision, tokenizerRevision, speculativeConfig } = options
   const shared = hubOptions(options, location)
   return {
     ...options,
@@ -31,6 +31,15 @@ export async function locateModel(options: EngineOptions, location: LocationOpti
           ...(tokenizerRevision !== undefined && { revision: tokenizerRevision }),
         }),
       }),
+    ...(isDraftModel(speculativeConfig) && {
+      speculativeConfig: {
+        ...speculativeConfig,
+        model: await resolveModel(speculativeConfig.model, {
+          ...shared,
+          ...(speculativeConfig.revision !== undefined && { revision: speculativeConfig.revision }),
+        }),
+      },
+    }),
   }
 }
 

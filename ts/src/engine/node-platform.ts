@@ -5,4 +5,9 @@ import { loadNative } from '../binding/node.js'
 import { freeRendezvous } from '../executor/rendezvous.js'
 import type { LoopPlatform } from './loop-platform.js'
 
-export const nodePlatform: LoopPlatform = { loadNative, freeRendezvous, parallelism: availableParallelism() }
+export const nodePlatform: LoopPlatform = {
+  loadNative,
+  freeRendezvous,
+  parallelism: availableParallelism(),
+  warn: message => process.emitWarning(message, 'QuireWarning'),
+}

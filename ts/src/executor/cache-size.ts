@@ -13,6 +13,8 @@ export interface CacheSizeInput {
   readonly bytesPerBlock: number
   readonly blockSize: number
   readonly maxModelLen: number
+  /** Slots behind the last token of a sequence: a model that drafts fills them. Default 0. */
+  readonly lookaheadTokens?: number
   readonly maxNumSeqs: number
   /** An explicit number of blocks, the null block included. */
   readonly numBlocks: number | undefined
@@ -31,8 +33,9 @@ export function blocksForTokens(numTokens: number, blockSize: number): number {
  * @throws OutOfMemoryError if not even one sequence of `maxModelLen` tokens fits: says what is needed, what there is and what to lower.
  */
 export function chooseNumBlocks(input: CacheSizeInput): number {
-  const needed = 1 + blocksForTokens(input.maxModelLen, input.blockSize)
-  const most = 1 + input.maxNumSeqs * blocksForTokens(input.maxModelLen, input.blockSize)
+  const ofOneSequence = blocksForTokens(input.maxModelLen + (input.lookaheadTokens ?? 0), input.blockSize)
+  const needed = 1 + ofOneSequence
+  const most = 1 + input.maxNumSeqs * ofOneSequence
   const numBlocks = input.numBlocks ?? Math.min(most, blocksThatFit(input))
   if (numBlocks < needed) throw tooSmall(input, numBlocks, needed)
   const bytes = numBlocks * input.bytesPerBlock
@@ -54,10 +57,10 @@ function cacheBytes({ kvCacheMemoryBytes, memory, memoryUtilization, activationB
 }
 
 function tooSmall(input: CacheSizeInput, numBlocks: number, needed: number): OutOfMemoryError {
-  const { bytesPerBlock, blockSize, maxModelLen } = input
+  const { bytesPerBlock, blockSize, maxModelLen, lookaheadTokens = 0 } = input
   const neededBytes = needed * bytesPerBlock
   const availableBytes = input.numBlocks === undefined ? cacheBytes(input) : numBlocks * bytesPerBlock
-  const fits = numBlocks < 2 ? 0 : Math.min(maxModelLen, (numBlocks - 1) * blockSize + 1)
+  const fits = numBlocks < 2 ? 0 : Math.min(maxModelLen, (numBlocks - 1) * blockSize + 1 - lookaheadTokens)
   const cure = fits < 2 ? raise(input) : `Lower maxModelLen to ${fits} or less, or ${raise(input)}`
   return new OutOfMemoryError(
     `One sequence of maxModelLen=${maxModelLen} tokens needs ${needed} KV blocks (${showBytes(neededBytes)}), but there is room for ${numBlocks} (${showBytes(availableBytes)}): ${fits} tokens. ${cure}.`,

@@ -6,6 +6,7 @@ import type { Framework } from '../plugin/framework.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { BatchLimits, EmbedBatch, ModelInfo, ModelOutput, Target } from '../plugin/model-runner.js'
 import { chooseNumBlocks } from './cache-size.js'
+import { type DraftOptions, DraftRunner } from './draft-runner.js'
 import type { Worker } from './worker.js'
 import { type OpenRank, Workers } from './workers.js'
 
@@ -27,6 +28,8 @@ export interface ExecutorOptions {
   readonly scheduler: SchedulerConfig
   /** Where several ranks meet. */
   readonly freeRendezvous: () => Promise<string>
+  /** A second model, for drafts; needs a world of one rank. */
+  readonly draft?: DraftOptions
 }
 
 /** Blocks and tokens of the KV cache. */
@@ -48,6 +51,7 @@ const PROMPT_LOGPROB_ROWS = 64
 
 interface BroughtUp {
   readonly workers: Workers
+  readonly draft: DraftRunner | undefined
   readonly modelInfo: ModelInfo
   readonly cacheInfo: CacheInfo
   readonly limits: BatchLimits
@@ -65,13 +69,16 @@ export class Executor {
   readonly #open: OpenRank
   readonly #options: ExecutorOptions
   #workers: Workers
+  #draft: DraftRunner | undefined
   #logitsMemory: Float32Array | undefined
   #closed = false
 
-  private constructor(open: OpenRank, options: ExecutorOptions, { workers, modelInfo, cacheInfo, limits }: BroughtUp) {
+  private constructor(open: OpenRank, options: ExecutorOptions, broughtUp: BroughtUp) {
+    const { workers, draft, modelInfo, cacheInfo, limits } = broughtUp
     this.#open = open
     this.#options = options
     this.#workers = workers
+    this.#draft = draft
     this.#logitsMemory = workers.first.logitsMemory()
     this.modelInfo = modelInfo
     this.cacheInfo = cacheInfo
@@ -91,6 +98,11 @@ export class Executor {
   /** The adapter of rank 0. */
   get framework(): Framework {
     return this.#workers.first.framework
+  }
+
+  /** The model that drafts, if one was asked for. It changes with a restart. */
+  get draft(): DraftRunner | undefined {
+    return this.#draft
   }
 
   /** Where the runner wants logits; undefined = anywhere. It changes with a restart. */
@@ -123,18 +135,27 @@ export class Executor {
 
   /** New workers with an empty cache of the same size, in place of lost ones. @throws as `create` does. */
   async restart(): Promise<void> {
-    await this.#workers.close()
+    await closeAll(this.#workers, this.#draft)
     const { cacheInfo } = this
     const options = { ...this.#options, cache: { ...this.#options.cache, numBlocks: cacheInfo.numBlocks } }
-    const { workers } = await bringUp(this.#open, options, () => {})
+    const { workers, draft } = await bringUp(this.#open, options, () => {})
     this.#workers = workers
+    this.#draft = draft
     this.#logitsMemory = workers.first.logitsMemory()
-    if (this.#closed) await workers.close()
+    if (this.#closed) await closeAll(workers, draft)
   }
 
   close(): Promise<void> {
     this.#closed = true
-    return this.#workers.close()
+    return closeAll(this.#workers, this.#draft)
+  }
+}
+
+async function closeAll(workers: Workers, draft: DraftRunner | undefined): Promise<void> {
+  try {
+    await draft?.close()
+  } finally {
+    await workers.close()
   }
 }
 
@@ -152,6 +173,7 @@ async function bringUp(
     ...(threads !== undefined && { threads }),
   }
   const workers = await Workers.open(open, worldSize, target, options.freeRendezvous)
+  let draft: DraftRunner | undefined
   try {
     checkBlockSize(workers.first, cache.blockSize)
     checkQuantization(workers.first, quantization)
@@ -167,28 +189,49 @@ async function bringUp(
       maxLogitsRows: scheduler.maxNumSeqs + PROMPT_LOGPROB_ROWS,
       blockSize: cache.blockSize,
     }
-    const numBlocks = modelInfo.generates === false ? 0 : await agreeOnBlocks(workers, cache, limits)
+    if (options.draft !== undefined) {
+      const { quantization: _, ...shared } = target
+      const { quantization: kept } = options.draft
+      checkQuantization(workers.first, kept)
+      const own = { ...shared, ...(kept !== 'auto' && { quantization: kept }) }
+      draft = await DraftRunner.load(open, options.draft, own, { modelInfo, limits })
+    }
+    const companion = draft && { bytesPerBlock: draft.bytesPerBlock, activationBytes: await draft.activationBytes() }
+    const lookaheadTokens = options.draft?.numTokens ?? 0
+    const numBlocks =
+      modelInfo.generates === false ? 0 : await agreeOnBlocks(workers, { cache, limits, companion, lookaheadTokens })
     const onWarmup = (share: number) => onProgress(WEIGHTS_SHARE + share * (1 - WEIGHTS_SHARE))
     await workers.all((worker, rank) => worker.initializeCache(numBlocks, rank === 0 ? onWarmup : () => {}))
+    await draft?.initializeCache(numBlocks)
     onProgress(1)
-    return { workers, modelInfo, limits, cacheInfo: cacheInfoOf(workers, numBlocks, maxModelLen) }
+    return { workers, draft, modelInfo, limits, cacheInfo: cacheInfoOf(workers, numBlocks, maxModelLen) }
   } catch (error) {
-    await workers.close().catch(() => {})
+    await closeAll(workers, draft).catch(() => {})
     throw error
   }
 }
 
+interface BlockDemand {
+  readonly cache: CacheConfig
+  readonly limits: BatchLimits
+  /** What the model that drafts takes of the same memory. */
+  readonly companion: { readonly bytesPerBlock: number; readonly activationBytes: number } | undefined
+  readonly lookaheadTokens: number
+}
+
 /** KV blocks that every rank has room for. */
-async function agreeOnBlocks(workers: Workers, cache: CacheConfig, limits: BatchLimits): Promise<number> {
+async function agreeOnBlocks(workers: Workers, demand: BlockDemand): Promise<number> {
+  const { cache, limits, companion, lookaheadTokens } = demand
   const chosen = await workers.all(async worker => {
     const { memory, profile } = await worker.measure(limits)
     return chooseNumBlocks({
       memory,
       memoryUtilization: cache.memoryUtilization,
-      activationBytes: profile.activationBytes,
-      bytesPerBlock: bytesPerBlockOf(worker),
+      activationBytes: profile.activationBytes + (companion?.activationBytes ?? 0),
+      bytesPerBlock: bytesPerBlockOf(worker) + (companion?.bytesPerBlock ?? 0),
       blockSize: cache.blockSize,
       maxModelLen: limits.maxModelLen,
+      lookaheadTokens,
       maxNumSeqs: limits.maxNumSeqs,
       numBlocks: cache.numBlocks,
       kvCacheMemoryBytes: cache.kvCacheMemoryBytes,

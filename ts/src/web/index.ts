@@ -2,9 +2,9 @@
 
 export {
   type OutputKind,
+  type PromptLookupOptions,
   type SamplingOptions,
   SamplingParams,
-  type SpeculativeOptions,
   type StructuredOutputs,
 } from '../config/index.js'
 export type {

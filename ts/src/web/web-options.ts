@@ -1,7 +1,13 @@
 // Options of an engine on a web page: those of every engine but what only Node has, with what only pages have.
 
 import { check } from '../config/check.js'
-import { type EngineConfig, type EngineOptions, parseOptions } from '../config/index.js'
+import {
+  type EngineConfig,
+  type EngineOptions,
+  isDraftModel,
+  type PromptLookupOptions,
+  parseOptions,
+} from '../config/index.js'
 import { InvalidArgumentError } from '../errors.js'
 import type { PullProgress } from '../hub/download-progress.js'
 import { checkToken, type ModelSource, resolveHandles, toModelSource, type WebModel } from './model-source.js'
@@ -9,6 +15,7 @@ import { checkToken, type ModelSource, resolveHandles, toModelSource, type WebMo
 /** What needs a file system, processes or other frameworks. */
 type NotHere =
   | 'model'
+  | 'speculativeConfig'
   | 'tokenizer'
   | 'cacheDir'
   | 'framework'
@@ -22,6 +29,8 @@ type NotHere =
 export interface WebEngineOptions extends Omit<EngineOptions, NotHere> {
   /** The address of a model's folder or GGUF file, a name on the hub, a handle of a directory or file, or files. */
   readonly model: WebModel
+  /** Guess tokens from what was said before; outputs stay the same. Default: no guesses. */
+  readonly speculativeConfig?: PromptLookupOptions
   /** Another tokenizer. Default: the model's. */
   readonly tokenizer?: WebModel
   /**
@@ -96,6 +105,10 @@ export function parseWebOptions(options: WebEngineOptions, { baseUrl, directory 
     if ((others as Partial<Record<string, unknown>>)[name] !== undefined) {
       throw new InvalidArgumentError(name, `\`${name}\` means nothing on a web page.`, undefined)
     }
+  }
+  if (isDraftModel(others.speculativeConfig)) {
+    const message = "A web page has one model in it: `method` can be 'ngram'."
+    throw new InvalidArgumentError('speculativeConfig.method', message, 'draft_model')
   }
   if (model === undefined) throw new InvalidArgumentError('model', 'Say which model: its address, or its files.', model)
   const token = checkToken(hfToken)

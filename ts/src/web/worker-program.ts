@@ -211,6 +211,8 @@ function platformOf({ native }: WorkerDoor): LoopPlatform {
   return {
     loadNative: async () => native,
     parallelism: 1,
+    // biome-ignore lint/suspicious/noConsole: a page has no other place for a warning
+    warn: message => console.warn(message),
     freeRendezvous: async () => {
       throw new NotSupportedError('One rank runs on a web page.')
     },

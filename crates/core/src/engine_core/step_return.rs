@@ -99,10 +99,17 @@ impl EngineCore {
             sequence.num_output_placeholders -= u32::from(row.samples);
             sequence.num_computed_tokens -= num_rejected;
             sequence.num_settled_tokens = row.num_computed_tokens + row.num_tokens - num_rejected;
+            let num_accepted = row.num_draft_tokens - num_rejected;
+            if row.samples {
+                // Before these tokens are appended: what was drafted behind the accepted ones is not what stands there now.
+                sequence.draft.keep(sequence.num_tokens() + num_accepted);
+            }
             if row.num_draft_tokens > 0 {
-                let num_accepted = row.num_draft_tokens - num_rejected;
                 if let Some(how) = &self.config.prompt_lookup {
                     sequence.spoken.verified(row.num_draft_tokens, num_accepted, how);
+                }
+                if let Some(model) = &self.config.draft_model {
+                    sequence.draft.pace.verified(row.num_draft_tokens, num_accepted, model.max_draft_tokens);
                 }
                 let totals = &mut self.counters.totals;
                 totals.num_drafted_rows += 1;
