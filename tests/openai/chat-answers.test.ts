@@ -3,6 +3,7 @@
 import test from 'ava'
 import { chatCompletionsRoute } from '../../ts/src/server/chat/chat-completions-route.js'
 import type { Reply } from '../../ts/src/server/route.js'
+import type { ToolParse } from '../../ts/src/server/server-context.js'
 import { eventsOf, HERMES_TEMPLATE, routeRequest, type Script, scripted } from './scripted-context.js'
 import type { Answer } from './test-server.js'
 
@@ -186,6 +187,23 @@ test('choices are taken apart on their own', async t => {
   const events = eventsOf(reply)
   t.is(joined(events, 0).finish, 'tool_calls')
   t.deepEqual([joined(events, 1).content, joined(events, 1).finish], ['No call.', 'stop'])
+})
+
+test('texts that are looked through for calls are counted: whole answers once, streams by their pieces', async t => {
+  const says = ['<tool_call>{"name": "time", "arguments": {}}</tool_call>', 'No call.']
+  const looksOf = async (body: object) => {
+    const looks: string[] = []
+    const { context } = scripted({ ...hermes, says, cut: 1000 })
+    const onToolParse = ({ endpoint, streaming, foundCall }: ToolParse) =>
+      looks.push(`${endpoint} ${streaming ? 'streaming' : 'whole'} ${foundCall}`)
+    const route = { ...routeRequest({ messages, n: 2, temperature: 1, ...body }), endpoint: 'e' }
+    const reply = await chatCompletionsRoute.handle(route, { ...context, onToolParse })
+    if (reply.kind === 'events') eventsOf(reply)
+    return looks
+  }
+  t.deepEqual(await looksOf({ tools }), ['e whole true', 'e whole false'])
+  t.deepEqual(await looksOf({ tools, stream: true }), ['e streaming true', 'e streaming false'])
+  t.deepEqual(await looksOf({}), [])
 })
 
 test('reasoning tokens are counted', async t => {

@@ -158,6 +158,7 @@ test('a client that leaves while it waits is forgotten', async t => {
   await until('it is forgotten', () => served.engine.numRequests === 0)
   served.engine.resume()
   t.is(await wholeText(served, 10), await wholeText(served, 10))
+  t.is(served.engine.stats().prefixCacheQueries, 6, 'two prompts of three tokens, and no third')
 })
 
 test('64 streams, each cancelled at another token, leave nothing behind', async t => {

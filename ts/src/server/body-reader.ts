@@ -1,5 +1,8 @@
-// A request's body from chunks to bytes, within bounds: of one body, of all bodies at once, and of time.
+// A request's body from chunks to what it means, within bounds: of one body, of all bodies at once, and of time. Small bodies
+// do not wait for large ones.
 
+import { WorkQueue } from '../binding/index.js'
+import { nextTurn } from '../engine/index.js'
 import { AdmissionPace } from './admission-pace.js'
 import { RequestError } from './request-error.js'
 
@@ -12,14 +15,25 @@ export interface BodyLimits {
 /** Chunks of a body as they come; `next` is not called again once a limit is passed. */
 export type BodyChunks = AsyncIterator<Uint8Array, unknown, undefined>
 
+/** Bytes from which on a body is read by itself: it takes milliseconds. */
+const LARGE = 1 << 18
+
 /** How many bytes of a body count. */
 export interface HeldBytes {
   bytes: number
 }
 
+export interface IncomingBody {
+  readonly chunks: BodyChunks
+  readonly contentLength: string | null
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
 export class BodyReader {
   readonly #limits: BodyLimits
   readonly #pace = new AdmissionPace()
+  readonly #large = new WorkQueue(1)
   /** Bytes of all bodies that are being read or answered. */
   #held = 0
 
@@ -28,21 +42,28 @@ export class BodyReader {
   }
 
   /**
-   * The whole body, when it is its turn. Its bytes count in `held` until they are released: what is made of them takes as much.
-   * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; the reason of `signal`.
+   * What `parse` makes of the whole body, when it is its turn. Its bytes count in `held` until they are released: what is made of
+   * them takes as much.
+   * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `parse` throws; once `signal` is aborted.
    */
-  async read(
-    chunks: BodyChunks,
-    contentLength: string | null,
+  async read<T>(
+    { chunks, contentLength, signal }: IncomingBody,
     held: HeldBytes,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
+    parse: (bytes: Uint8Array) => Promise<T>,
+  ): Promise<T> {
     const { maxBodyBytes } = this.#limits
     if (Number(contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     const bytes = await this.#collect(chunks, held)
+    if (bytes.length >= LARGE) {
+      const parseAlone = async () => {
+        await nextTurn()
+        return parse(bytes)
+      }
+      return this.#large.run(parseAlone, signal)
+    }
     await this.#pace.turn()
     signal.throwIfAborted()
-    return bytes
+    return parse(bytes)
   }
 
   release(held: HeldBytes): void {

@@ -132,7 +132,7 @@ export class Dispatcher {
       const query = new URLSearchParams(visit.search)
       const { requestId, arrivalMs } = visit
       return await route.handle(
-        { requestId, arrivalMs, headers, params, query, body, signal: controller.signal },
+        { endpoint: route.path, requestId, arrivalMs, headers, params, query, body, signal: controller.signal },
         this.#context,
       )
     } finally {
@@ -140,12 +140,12 @@ export class Dispatcher {
     }
   }
 
-  async #body(
-    { headers, body, controller }: IncomingRequest,
-    held: HeldBytes,
-  ): Promise<Readonly<Record<string, unknown>>> {
-    const bytes = await this.#bodies.read(body(), headers.get('content-length'), held, controller.signal)
-    return parseJsonBody(bytes, headers, this.#gate.maxJsonDepth)
+  #body({ headers, body, controller }: IncomingRequest, held: HeldBytes): Promise<Readonly<Record<string, unknown>>> {
+    const { maxJsonDepth } = this.#gate
+    const { signal } = controller
+    return this.#bodies.read({ chunks: body(), contentLength: headers.get('content-length'), signal }, held, bytes =>
+      parseJsonBody(bytes, headers, maxJsonDepth),
+    )
   }
 
   #preflight(headers: HeaderReader, path: string): Reply {

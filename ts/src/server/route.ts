@@ -11,6 +11,8 @@ export interface HeaderReader {
 
 /** A request, parsed as far as the server does it for all endpoints. */
 export interface RouteRequest {
+  /** The path of its route; absent where there is no server. */
+  readonly endpoint?: string
   /** From `X-Request-Id`, else drawn. */
   readonly requestId: string
   /** When it came, in milliseconds since 1970. */

@@ -26,8 +26,17 @@ export interface Operations {
   readonly routes: readonly Route<ServerContext>[]
 }
 
+/** A whole answer, or a piece of a stream, that was looked through for calls. */
+export interface ToolParse {
+  /** The path of the route that it is for. */
+  readonly endpoint: string | undefined
+  readonly streaming: boolean
+  /** There is a call in it, or a part of one. */
+  readonly foundCall: boolean
+}
+
 /** What generating needs of it: all that a program in this process has, where there is no server. */
-export type GenerationContext = Pick<ServerContext, 'engine' | 'config' | 'logger' | 'clock' | 'submit'>
+export type GenerationContext = Pick<ServerContext, 'engine' | 'config' | 'logger' | 'clock' | 'submit' | 'onToolParse'>
 
 export interface ServerContext {
   readonly engine: Engine
@@ -44,6 +53,8 @@ export interface ServerContext {
   submit(request: EngineRequest, from: RouteRequest): RequestStream
   /** The same for what generates nothing. @throws RequestError 429, 503; what the engine throws. */
   pool<Output>(call: PooledCall<Output>, from: RouteRequest): Promise<readonly Output[]>
+  /** Told of every text that was looked through for calls; absent where nobody counts. */
+  readonly onToolParse?: (look: ToolParse) => void
   readonly operations: Operations
   /** What /v1/responses keeps. */
   readonly responses: ResponseStore

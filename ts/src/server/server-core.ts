@@ -52,6 +52,7 @@ export class ServerCore {
       clock,
       submit: (request, from) => intake.submit(request, from),
       pool: (call, from) => pooling.run(call, from),
+      onToolParse: look => metrics.toolParsed(look),
       checkModel: model => {
         if (model != null && !modelNames.includes(model)) throw RequestError.modelNotFound(model)
       },

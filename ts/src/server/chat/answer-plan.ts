@@ -20,6 +20,8 @@ export interface AnswerPlan {
   readonly structuredOutputs: StructuredOutputs | undefined
   /** Marks of the answer's format are special tokens: they must not be left out of the text. */
   readonly keepsSpecialTokens: boolean
+  /** Its parsers look for calls. */
+  readonly parsesCalls: boolean
   /** A parser for one choice; undefined: all is content. */
   createParser(): MessageParser | undefined
 }
@@ -40,6 +42,7 @@ export function planAnswer(request: ChatRequest, promptText: string, context: Ge
   return {
     structuredOutputs,
     keepsSpecialTokens: use.keepsSpecialTokens || (reasoning?.keepsSpecialTokens ?? false),
+    parsesCalls: calls,
     createParser: () => {
       if (!reasons && !calls) return undefined
       const toolParser = use.createParser()

@@ -7,16 +7,22 @@ import type { ChatChoice, ChatFinish, ChatNews, ChatPart } from './chat-event.js
 export class ChoiceReader {
   readonly #parser: MessageParser | undefined
   readonly #includeReasoning: boolean
+  readonly #onParsed: ((foundCall: boolean) => void) | undefined
   numTokens = 0
   /** Tokens of deltas that were reasoning. */
   numReasoningTokens = 0
   #reasons = false
   #hasCalls = false
 
-  /** Without a parser, everything is content. */
-  constructor(parser: MessageParser | undefined, includeReasoning: boolean) {
+  /** Without a parser, everything is content. `onParsed` is told of every text that went through it. */
+  constructor(
+    parser: MessageParser | undefined,
+    includeReasoning: boolean,
+    onParsed: ((foundCall: boolean) => void) | undefined,
+  ) {
     this.#parser = parser
     this.#includeReasoning = includeReasoning
+    this.#onParsed = onParsed
   }
 
   read({ index, text, tokenIds, logprobs, finishReason, stopReason }: CompletionOutput): ChatNews {
@@ -27,6 +33,7 @@ export class ChoiceReader {
     const last = parts.at(-1)
     if (last !== undefined) this.#reasons = last.kind === 'reasoning'
     this.#hasCalls ||= parts.some(({ kind }) => kind === 'call')
+    this.#onParsed?.(parts.some(({ kind }) => kind === 'call' || kind === 'arguments'))
     return {
       choice: index,
       parts: this.#includeReasoning ? parts : parts.filter(({ kind }) => kind !== 'reasoning'),

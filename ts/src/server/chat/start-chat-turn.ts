@@ -28,7 +28,7 @@ export async function startChatTurn(
   if (request.beamSearch !== undefined) {
     throw RequestError.badRequest('Beam search has no stream: it is run whole.', 'use_beam_search')
   }
-  const { prompt, params, parts } = await prepareChatTurn(request, context, route.signal)
+  const { prompt, params, parts } = await prepareChatTurn(request, route, context)
   const [stream] = await submitAll([{ ...engineFields(request, prompt), params }], route, context)
   return new StreamedTurn(stream as NonNullable<typeof stream>, parts)
 }
@@ -43,7 +43,7 @@ export async function runChatTurn(
     const turn = await startChatTurn(request, route, context)
     return { prompt: turn.prompt, result: await turn.final() }
   }
-  const { prompt, params, parts } = await prepareChatTurn(request, context, route.signal)
+  const { prompt, params, parts } = await prepareChatTurn(request, route, context)
   const output = await runBeams(
     {
       ...engineFields(request, prompt),
@@ -65,8 +65,8 @@ export interface PreparedTurn {
 /** The prompt and the parameters of a turn, checked. @throws as `startChatTurn`. */
 export async function prepareChatTurn(
   request: ChatRequest,
+  { endpoint, signal }: RouteRequest,
   context: GenerationContext,
-  signal: AbortSignal,
 ): Promise<PreparedTurn> {
   const { engine } = context
   const { sampling = {}, includeReasoning = true } = request
@@ -75,13 +75,14 @@ export async function prepareChatTurn(
   const prompt = await renderPrompt({ ...request, outputTokens: asked }, context, signal)
   const plan = planAnswer(request, prompt.text, context)
   const params = toParams(request, prompt, plan, context)
+  const onParsed = (foundCall: boolean) => context.onToolParse?.({ endpoint, streaming: request.stream, foundCall })
   return {
     prompt,
     params,
     parts: {
       prompt,
       numChoices: count,
-      newReader: () => new ChoiceReader(plan.createParser(), includeReasoning),
+      newReader: () => new ChoiceReader(plan.createParser(), includeReasoning, plan.parsesCalls ? onParsed : undefined),
       countTokens: async texts =>
         (await engine.encode(texts, false, signal)).reduce((sum, { length }) => sum + length, 0),
     },

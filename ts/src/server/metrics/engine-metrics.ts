@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { SamplingParams } from '../../config/index.js'
 import type { Engine, EngineStats, RequestOutput } from '../../engine/index.js'
+import type { ToolParse } from '../server-context.js'
 import {
   CHOICES,
   ITERATION_TOKENS,
@@ -44,6 +45,7 @@ export class EngineMetrics {
   readonly #promptTokensCached: Counter
   readonly #promptTokensBySource: Counter<'source'>
   readonly #success: Counter<string>
+  readonly #toolParses: Counter<string>
   readonly #iterationTokens: Histogram
   readonly #timeToFirstToken: Histogram
   readonly #interTokenLatency: Histogram
@@ -70,6 +72,12 @@ export class EngineMetrics {
       FINISHED_REASON,
     ])
     for (const reason of finishReasons) this.#success.inc({ [FINISHED_REASON]: reason }, 0)
+    this.#toolParses = this.#counter(
+      'tool_call_parser_invocations_total',
+      'Number of whole answers, and of pieces of streams, that were looked through for tool calls.',
+      Object.keys(parseLabels(PARSES[0])),
+    )
+    for (const look of PARSES) this.#toolParses.inc(parseLabels(look), 0)
     const histogram = (name: string, help: string, buckets: readonly number[]) =>
       new Histogram({ name: `vllm:${name}`, help, buckets: [...buckets], registers: [this.registry] })
     this.#iterationTokens = histogram('iteration_tokens_total', 'Tokens computed in a step.', ITERATION_TOKENS)
@@ -131,6 +139,11 @@ export class EngineMetrics {
     each.decode.observe(seconds(firstTokenMs, lastTokenMs))
     each.inference.observe(seconds(firstScheduledMs, lastTokenMs))
     if (longest > 1) each.perToken.observe(seconds(firstTokenMs, lastTokenMs) / (longest - 1))
+  }
+
+  /** A text was looked through for calls. */
+  toolParsed(look: ToolParse): void {
+    this.#toolParses.inc(parseLabels(look))
   }
 
   /** A call is over that generated nothing: `numTokens` of each input, whose requests are counted as vLLM counts them. */
@@ -228,6 +241,23 @@ const sleepStates = [
 function labels(fields: Readonly<Record<string, string>>): Record<string, string> {
   const spelled = (name: string) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [spelled(name), value]))
+}
+
+const CHATS = '/v1/chat/completions'
+const RESPONSES = '/v1/responses'
+
+/** One of each kind. */
+const PARSES: readonly [ToolParse, ...ToolParse[]] = [CHATS, RESPONSES, undefined].flatMap(endpoint =>
+  [true, false].flatMap(streaming => [true, false].map(foundCall => ({ endpoint, streaming, foundCall }))),
+) as [ToolParse, ...ToolParse[]]
+
+function parseLabels({ endpoint, streaming, foundCall }: ToolParse): Record<string, string> {
+  const type = endpoint === CHATS ? 'chat_completions' : endpoint === RESPONSES ? 'responses' : 'other'
+  return labels({
+    mode: streaming ? 'streaming' : 'non_streaming',
+    outcome: foundCall ? 'tool_call' : 'no_tool_call',
+    requestType: type,
+  })
 }
 
 /** Share of the blocks that sequences hold. */

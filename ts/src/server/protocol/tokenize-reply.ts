@@ -11,8 +11,9 @@ export async function tokenizeReply(
   strings: readonly string[] | undefined,
   maxModelLen: number,
 ): Promise<string> {
+  const numbers = ids instanceof Int32Array ? ids : Int32Array.from(ids)
   const head = `{"count":${ids.length},"max_model_len":${maxModelLen},"tokens":[`
-  const tokens = await inParts(ids.length, (start, end) => Array.prototype.slice.call(ids, start, end).join())
+  const tokens = await inParts(ids.length, (start, end) => numbers.subarray(start, end).join())
   if (strings === undefined) return `${head}${tokens}],"token_strs":null}`
   const texts = await inParts(ids.length, (start, end) => JSON.stringify(strings.slice(start, end)).slice(1, -1))
   return `${head}${tokens}],"token_strs":[${texts}]}`

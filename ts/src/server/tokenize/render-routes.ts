@@ -56,7 +56,7 @@ export const renderChatRoute: Route<ServerContext> = {
     const request = parseChatCompletionRequest(route.body)
     context.checkModel(request.model)
     const id = replyId(route, request.id)
-    const { prompt, params } = await prepareChatTurn({ ...request.turn, requestId: id }, context, route.signal)
+    const { prompt, params } = await prepareChatTurn({ ...request.turn, requestId: id }, route, context)
     const body = renderedBody({
       requestId: `chatcmpl-${id}`,
       tokenIds: prompt.tokenIds,
