@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import anyTest, { type ExecutionContext } from 'ava'
 import { LLM } from 'quire-llm'
 import { type QuirePage, QuireSite, whyNoPage } from './quire-page.js'
+import { splitGguf } from './split-gguf.js'
 
 const why = whyNoPage()
 const run = why === undefined ? anyTest.serial : anyTest.skip
@@ -123,6 +124,33 @@ test('files come by address, from Cache storage, the file system of the origin, 
     { prompts: PROMPTS, params: ALL_PARAMS.slice(0, 1) },
   )
   t.deepEqual(found.different, [])
+})
+
+test('a split file is loaded by the address of its first part, and of its parts as files', async (t, { run }) => {
+  const [first, second] = splitGguf(readFileSync(`${fixtures}${NAME}`))
+  const served: Record<string, Buffer> = {
+    '/split/m-00001-of-00002.gguf': first,
+    '/split/m-00002-of-00002.gguf': second,
+    '/lone/m-00001-of-00002.gguf': first,
+  }
+  site.server.intercept = (request, response, path) => {
+    const bytes = served[path]
+    if (bytes === undefined) return false
+    response.writeHead(200, { 'content-length': bytes.length }).end(request.method === 'HEAD' ? undefined : bytes)
+    return true
+  }
+  const found = await run<{ tokens: number[][][][]; lone: string }>(
+    `${GENERATE}
+     const names = ['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf']
+     const files = await Promise.all(
+       names.map(async name => new File([await (await fetch('/split/' + name)).blob()], name)))
+     const lone = await generate('/lone/' + names[0], { storage: 'none' }).then(() => 'loaded', error => error.code)
+     return { tokens: [await generate('/split/' + names[0]), await generate(files.reverse())], lone }`,
+    { prompts: PROMPTS, params: ALL_PARAMS },
+  )
+  const expected = await nativeTokens(`${fixtures}${NAME}`, 'auto')
+  t.deepEqual(found.tokens, [expected, expected])
+  t.is(found.lone, 'ERR_MODEL_NOT_FOUND')
 })
 
 test('what is no model, is cut off, or cannot fit, is a typed error, and the page goes on', async (t, { run }) => {
