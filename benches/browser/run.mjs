@@ -1,12 +1,12 @@
 // `npm run bench -- browser`: Quire, wllama and transformers.js one after the other in headless Chromium, each in a fresh browser,
-// on the same weights in float, with one thread and, where they have more, with more. Prints every run; with `--output` the medians go to
+// on the same weights, in float and quantised, with one thread and with two. Prints every run; with `--output` the medians go to
 // benches/results/browser.json.
 //
-//     node benches/browser/run.mjs [--output] [--models a,b] [--peers quire,wllama] [--threads 1,2] [--rounds 3] [--passes 2]
+//     node benches/browser/run.mjs [--output] [--models a,b] [--peers quire,wllama] [--threads 1,2] [--rounds 3] [--passes 1]
 //         [--quire a folder like ts/] [--note what the result should say of itself]
 
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { median, report } from '../engine/result-file.mjs'
@@ -31,7 +31,7 @@ const { values } = parseArgs({
     peers: { type: 'string', default: 'quire,wllama,transformers' },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '3' },
-    passes: { type: 'string', default: '2' },
+    passes: { type: 'string', default: '1' },
     quire: { type: 'string', default: join(repository, 'ts') },
     note: { type: 'string' },
   },
@@ -45,21 +45,35 @@ const TIMEOUT_MS = 600_000
 
 /** What each peer runs on a model. May throw: what it needs cannot be had. */
 const PEERS = {
-  quire: model =>
-    model.dtypes.map(dtype => ({
+  quire: model => [
+    ...model.dtypes.map(dtype => ({
       label: `quire ${dtype}`,
       page: 'quire.js',
-      mostThreads: 1,
-      options: { dtype, folder: `/${model.name}/` },
+      options: { dtype, model: `/${model.name}/` },
     })),
+    ...blocksOf(model, 'quire', url => ({ page: 'quire.js', options: { model: url } })),
+  ],
   wllama: model => {
     makeGguf({ cache, here, model })
-    return [{ label: 'wllama float16', page: 'wllama.js', options: { gguf: `/gguf/${model.name}.gguf` } }]
+    const page = 'wllama.js'
+    return [
+      { label: 'wllama float16', page, options: { gguf: `/gguf/${model.name}.gguf` } },
+      ...blocksOf(model, 'wllama', gguf => ({ page, options: { gguf } })),
+    ]
   },
   transformers: model => {
     makeOnnx({ cache, here, model, torch })
     return [{ label: 'transformers.js float32', page: 'transformers.js', options: { onnx: model.name } }]
   },
+}
+
+/** The same model quantised, where there is its file. */
+function blocksOf({ name, blocks }, peer, plan) {
+  if (blocks === undefined) return []
+  const label = `${peer} ${blocks.format}`
+  if (existsSync(blocks.path)) return [{ label, ...plan(`/${name}-blocks/${basename(blocks.path)}`) }]
+  console.error(`SKIPPED ${label} on ${name}: there is no ${blocks.path}`)
+  return []
 }
 
 function plansOf(peer, model) {
@@ -86,6 +100,9 @@ const folders = {
   gguf: join(cache, 'gguf'),
   onnx: join(cache, 'onnx'),
   ...Object.fromEntries(chosen.map(({ name, path }) => [name, path])),
+  ...Object.fromEntries(
+    chosen.flatMap(({ name, blocks }) => (blocks ? [[`${name}-blocks`, dirname(blocks.path)]] : [])),
+  ),
 }
 const site = await openSite(folders)
 const rows = []
@@ -95,13 +112,12 @@ for (const model of chosen) {
   // The peers in turn, so that whatever else the machine does falls on all of them.
   for (let pass = 0; pass < passes; pass += 1) {
     for (const threads of values.threads.split(',').map(Number)) {
-      for (const { label, page, options, mostThreads = threads } of plans) {
-        if (threads > mostThreads) continue
+      for (const { label, page, options } of plans) {
         const figures = await runPage({
           executablePath,
           siteUrl: site.url,
           page,
-          options: { ...model.workload, rounds, manyPrompts: MANY_PROMPTS, contextTokens: 512, threads, ...options },
+          options: { rounds, ...model.workload, manyPrompts: MANY_PROMPTS, contextTokens: 512, threads, ...options },
           timeoutMs: TIMEOUT_MS,
         }).catch(error => ({ failure: String(error.message).split('\n')[0] }))
         console.error(model.name, label, `threads ${threads}`, JSON.stringify(figures))

@@ -1,11 +1,12 @@
-// Quire on the workload: one thread, in a Worker of its own.
+// Quire on the workload: its loop in a Worker of its own, on as many threads as are asked for.
 
 import { LLM } from '/quire/dist/web/bundle/quire.js'
 
-export const load = async ({ folder, dtype, contextTokens, manyPrompts }) => {
+export const load = async ({ model, dtype, threads, contextTokens, manyPrompts }) => {
   const llm = await LLM.create({
-    model: folder,
-    dtype,
+    model,
+    threads,
+    ...(dtype !== undefined && { dtype }),
     storage: 'none',
     maxModelLen: contextTokens,
     maxNumSeqs: manyPrompts,
