@@ -1,6 +1,7 @@
-// What the engine refuses before anything runs, each with its code and the field.
+// What the engine refuses before anything runs, each with its code and the field, and what is taken back before it runs.
 
 import test from 'ava'
+import { Grammars } from '../../ts/src/binding/index.js'
 import type { EngineRequest } from '../../ts/src/engine/index.js'
 import { createFakeEngine } from './fake-plugin.js'
 
@@ -56,5 +57,38 @@ test('refused: an id of a request that runs', async t => {
   t.throws(() => engine.add(request([1], {}, { requestId: 'mine' })), { code: 'ERR_INVALID_ARGUMENT' } as object)
   await running
   await engine.add(request([1], {}, { requestId: 'mine' })).final()
+  await engine.close()
+})
+
+test.serial('a grammar that nobody waits for any more is not compiled, and its request never runs', async t => {
+  const { compile } = Grammars.prototype
+  t.teardown(() => {
+    Grammars.prototype.compile = compile
+  })
+  const { engine, request } = await createFakeEngine({ vocabSize: 2048 }, { loadTokenizer: true })
+  const choice = (text: string) => engine.add(request([1, 2], { structuredOutputs: { choice: [text] }, maxTokens: 2 }))
+  await choice('first').final()
+  const before = engine.stats().prefixCacheQueries
+  const compiled: unknown[] = []
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  Grammars.prototype.compile = async function (source) {
+    compiled.push(source)
+    await opened
+    return compile.call(this, source)
+  }
+  const streams = ['a', 'b', 'c', 'd', 'e'].map(choice)
+  while (compiled.length < 2) await new Promise(resolve => setImmediate(resolve))
+  for (const stream of streams) {
+    stream.abort()
+    await t.throwsAsync(stream.final(), { code: 'ERR_ABORTED' })
+  }
+  const last = choice('last')
+  open()
+  await last.final()
+  t.is(compiled.length, 3)
+  t.is(engine.stats().prefixCacheQueries, before + 2)
   await engine.close()
 })
