@@ -188,12 +188,11 @@ impl Run {
                 history.push(*token_id);
             }
             // Whoever goes while drafts are made is heard of no more.
-            if self.num_steps % 11 == 3 && pass == 1 {
-                let gone = histories.keys().min_by_key(|id| id.0).copied();
-                if let Some((id, caller)) = gone.and_then(|id| Some((id, self.callers.get_mut(&id)?))) {
+            if pass == 1 {
+                let mut going = histories.keys().copied().filter(|id| self.callers[id].job.aborted.is_some());
+                if let Some((id, caller)) = going.next().and_then(|id| Some((id, self.callers.get_mut(&id)?))) {
                     assert!(self.engine.abort(id));
                     caller.ended = true;
-                    caller.job.aborted = Some(self.num_steps);
                 }
             }
         }
@@ -317,6 +316,11 @@ impl Run {
             }
         }
         assert!(!self.engine.has_unfinished(), "starved");
+        let accepted = self.engine.stats().num_accepted_draft_tokens;
+        assert!(
+            self.config.draft_model.is_none() || jobs.len() < 100 || accepted > 100,
+            "{accepted} drafts were right"
+        );
         assert!(self.engine.reset_prefix_cache(), "a block is still held");
         self.engine.take_events();
         let mut callers: Vec<(SequenceId, Caller)> = self.callers.into_iter().collect();
@@ -348,7 +352,7 @@ proptest! {
         jobs in prop::collection::vec(job(), 1..24),
         drafting in any::<bool>(),
         lookup in prop::option::of((1..6_u32, 1..3_u32, 1..40_u32)),
-        draft_model in prop::option::of((1..6_u32, 1..40_u32, 8..60_u32, 60..120_u32)),
+        draft_model in prop::option::of((1..6_u32, 1..40_u32, 8..60_u32, prop::sample::select(vec![60, 7100, 10_000]))),
     ) {
         let mut config = config;
         if let Some((max_draft_tokens, max_step_tokens, max_model_len, vocab_size)) = draft_model {
@@ -376,7 +380,7 @@ proptest! {
         let mut config = config;
         if drafting {
             config.draft_model =
-                Some(DraftModel { max_draft_tokens: 3, max_step_tokens: 40, max_model_len: 48, vocab_size: 97 });
+                Some(DraftModel { max_draft_tokens: 3, max_step_tokens: 40, max_model_len: 48, vocab_size: 10_000 });
             (config.num_lookahead_tokens, config.sliding_window) = (3, None);
         }
         Run::new(&config, false, true).finish(&jobs);
@@ -412,7 +416,7 @@ fn configurations_agree() {
     };
     let expected = with(|_| {});
     assert_eq!(expected.len(), 300);
-    let changes: [(&str, Change); 10] = [
+    let changes: [(&str, Change); 11] = [
         ("one token a step", |config| (config.max_num_seqs, config.max_num_batched_tokens) = (1, 1)),
         ("small chunks", |config| config.long_prefill_token_threshold = 3),
         ("no chunks", |config| config.enable_chunked_prefill = false),
@@ -428,8 +432,13 @@ fn configurations_agree() {
         }),
         ("a model that drafts", |config| {
             config.draft_model =
-                Some(DraftModel { max_draft_tokens: 4, max_step_tokens: 99, max_model_len: 48, vocab_size: 97 });
+                Some(DraftModel { max_draft_tokens: 4, max_step_tokens: 99, max_model_len: 48, vocab_size: 10_000 });
             config.num_lookahead_tokens = 4;
+        }),
+        ("a model that drafts, few blocks", |config| {
+            config.draft_model =
+                Some(DraftModel { max_draft_tokens: 2, max_step_tokens: 12, max_model_len: 48, vocab_size: 10_000 });
+            (config.num_lookahead_tokens, config.num_blocks, config.reserve_full_prompt) = (2, 24, false);
         }),
         ("two in flight", |config| (config.max_steps_in_flight, config.num_blocks) = (2, 25)),
     ];
