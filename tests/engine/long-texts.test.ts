@@ -62,7 +62,11 @@ test('work that nobody waits for any more is not begun, and keeps its turn if it
   const queue = new WorkQueue(2)
   const begun: string[] = []
   const ends = new Map<string, () => void>()
-  const waiters = ['one', 'two', 'three', 'four'].map(name => {
+  interface Waiter {
+    readonly controller: AbortController
+    readonly result: Promise<void>
+  }
+  const waiters = ['one', 'two', 'three', 'four'].map((name): Waiter => {
     const controller = new AbortController()
     const work = () => {
       begun.push(name)
@@ -71,9 +75,10 @@ test('work that nobody waits for any more is not begun, and keeps its turn if it
     return { controller, result: queue.run(work, controller.signal) }
   })
   t.deepEqual(begun, ['one', 'two'])
-  for (const index of [0, 2] as const) {
-    waiters[index]?.controller.abort('left')
-    await t.throwsAsync(waiters[index]?.result, { code: 'ERR_ABORTED' })
+  const [one, two, three, four] = waiters as [Waiter, Waiter, Waiter, Waiter]
+  for (const { controller, result } of [one, three]) {
+    controller.abort('left')
+    await t.throwsAsync(result, { code: 'ERR_ABORTED' })
   }
   t.deepEqual(begun, ['one', 'two'])
   await t.throwsAsync(
@@ -81,10 +86,10 @@ test('work that nobody waits for any more is not begun, and keeps its turn if it
     { code: 'ERR_ABORTED' },
   )
   for (const name of ['one', 'two']) ends.get(name)?.()
-  await waiters[1]?.result
+  await two.result
   t.deepEqual(begun, ['one', 'two', 'four'])
   ends.get('four')?.()
-  await waiters[3]?.result
+  await four.result
 })
 
 test('a text is cut where nothing of it could be kept, and not within a character', t => {
