@@ -51,8 +51,13 @@ test('work takes turns, also after work that failed', async t => {
       if (fails) throw new Error(name)
       return name
     })
-  const [one, other, third] = [work('one'), work('other', true), work('third')]
+  const [one, other] = [work('one'), work('other', true)]
+  const throwing = turns.run(() => {
+    throw new Error('at once')
+  })
+  const third = work('third')
   await t.throwsAsync(other, { message: 'other' })
+  await t.throwsAsync(throwing, { message: 'at once' })
   t.is(await one, 'one')
   t.is(await third, 'third')
   t.deepEqual(order, ['one begins', 'one ends', 'other begins', 'other ends', 'third begins', 'third ends'])

@@ -22,13 +22,12 @@ export class WorkQueue {
     return new Promise((resolve, reject) => {
       const begin = (): void => {
         this.#numRunning += 1
-        work()
-          .then(resolve, reject)
-          .finally(() => {
-            signal?.removeEventListener('abort', leave)
-            this.#numRunning -= 1
-            this.#beginNext()
-          })
+        // Native code may throw at once.
+        new Promise<T>(settle => settle(work())).then(resolve, reject).finally(() => {
+          signal?.removeEventListener('abort', leave)
+          this.#numRunning -= 1
+          this.#beginNext()
+        })
       }
       const leave = (): void => {
         this.#waiting.delete(begin)
