@@ -16,6 +16,7 @@ import {
   serveBench,
   servingPlot,
 } from '../../ts/src/bench/index.js'
+import { svgBars } from '../../ts/src/bench/plot/svg-bars.js'
 import { until } from '../server/served-engine.js'
 import { type FakeAnswer, startFakeServer } from './fake-openai-server.js'
 
@@ -315,4 +316,25 @@ test('plots: one level over time, several against each other', async t => {
     t.is(svg.match(/<g /g)?.length ?? 0, svg.match(/<\/g>/g)?.length ?? 0)
   }
   t.is(single.match(/<circle /g)?.length, 6 * 2 + 13 * 2)
+})
+
+test('plots: bars in groups, as long as their share', t => {
+  const shown = (value: number): string => `${value} %`
+  const groups = [
+    { title: 'a<b', bars: [{ label: 'x', value: 50 }] },
+    {
+      title: 'c',
+      bars: [
+        { label: 'x', value: 200 },
+        { label: 'y', value: Number.NaN },
+      ],
+    },
+  ]
+  const svg = svgBars({ title: 'shares', groups, most: 100, shown })
+  t.regex(svg, /a&lt;b/)
+  t.deepEqual(
+    [...svg.matchAll(/width="([\d.]+)" height="14"/g)].map(match => Number(match[1])),
+    [170, 340],
+  )
+  t.regex(svgBars({ title: 'none', groups: [], shown }), /^<svg .*<\/svg>\n$/s)
 })

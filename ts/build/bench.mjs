@@ -1,6 +1,6 @@
 // `npm run bench [-- micro|engine|serving|frameworks|peers|browser ...]`: builds, then runs the benches of the named folders (micro and engine
 // when none is named: frameworks wants their environments, peers and browser install other engines). Results are printed; what is worth
-// keeping goes to benches/results.
+// keeping goes to benches/results, and is drawn there (plots).
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { build } from './build.mjs'
@@ -15,6 +15,7 @@ const KINDS = {
   frameworks: () => runFolder('frameworks'),
   browser: () => mustExecute('benches/browser', process.execPath, [inRoot('benches', 'browser', 'run.mjs')]),
   peers: () => mustExecute('benches/peers', process.execPath, [inRoot('benches', 'peers', 'run.mjs')]),
+  plots: () => mustExecute('benches/plots', process.execPath, [inRoot('benches', 'plots', 'plots.mjs')]),
 }
 
 async function runFolder(folder) {
@@ -29,4 +30,5 @@ await runMain(async commandArguments => {
   if (unknown) throw new StepError(`There are no benches of kind ${unknown}: name ${Object.keys(KINDS).join(', ')}.`)
   await build()
   for (const kind of kinds) await KINDS[kind]()
+  if (!kinds.includes('plots')) await KINDS.plots()
 })
