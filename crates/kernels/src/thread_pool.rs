@@ -3,7 +3,8 @@
 //!
 //! A region ends when its chunks are done, not when every worker has come by: a worker that another process keeps from
 //! running costs its share of speed and nothing else. With a thread on every core, whoever else wakes (the JavaScript
-//! thread above all) would wait for the rest of a time slice of some milliseconds; so the pool's threads give way often.
+//! thread above all) would wait for the rest of a time slice of some milliseconds; so the pool's threads give way often, and
+//! a worker first leaves the region, which does not wait for it to have a core again.
 
 use std::{
     any::Any,
@@ -18,7 +19,7 @@ use std::{
 
 use crate::{
     KernelsError,
-    threads::{Spin, Worker, give_way, pause},
+    threads::{Spin, Worker, give_way, is_to_give_way, pause},
 };
 
 /// Threads that share the chunks of one region at a time.
@@ -56,6 +57,15 @@ struct Job {
     task: *const (dyn Fn(usize, Range<usize>) + Sync),
     num_items: usize,
     chunk: usize,
+}
+
+/// Why a thread takes no more chunks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chunks {
+    /// There are none.
+    Done,
+    /// It is time to give way.
+    Left,
 }
 
 const OPEN: u64 = 1 << 31;
@@ -174,7 +184,9 @@ impl Shared {
             drop(lock(&self.sleep));
             self.wake.notify_all();
         }
-        self.take_chunks(0, job);
+        while self.take_chunks(0, job) == Chunks::Left {
+            give_way();
+        }
         self.state.fetch_and(!OPEN, Ordering::AcqRel);
         let mut spins = 0_u32;
         while self.state.load(Ordering::Acquire) & INSIDE != 0 {
@@ -191,30 +203,33 @@ impl Shared {
         }
     }
 
-    /// Takes chunks until none is left. A panic empties the cursor, so that the others stop too.
-    fn take_chunks(&self, worker: usize, job: Job) {
+    /// Takes chunks until none is left or it is time to give way. A panic empties the cursor, so that the others stop too.
+    fn take_chunks(&self, worker: usize, job: Job) -> Chunks {
         IN_REGION.set(true);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 // Compared before adding, so that late comers cannot carry the cursor past usize::MAX.
                 if self.cursor.load(Ordering::Relaxed) >= job.num_items {
-                    return;
+                    return Chunks::Done;
                 }
                 let start = self.cursor.fetch_add(job.chunk, Ordering::Relaxed);
                 if start >= job.num_items {
-                    return;
+                    return Chunks::Done;
                 }
                 // SAFETY: the caller waits in `run_region` while this thread is inside, so the task is alive.
                 let task = unsafe { &*job.task };
                 task(worker, start..job.num_items.min(start.saturating_add(job.chunk)));
-                give_way();
+                if is_to_give_way() {
+                    return Chunks::Left;
+                }
             }
         }));
         IN_REGION.set(false);
-        if let Err(payload) = outcome {
+        outcome.unwrap_or_else(|payload| {
             self.cursor.store(job.num_items, Ordering::Relaxed);
             lock(&self.panic).get_or_insert(payload);
-        }
+            Chunks::Done
+        })
     }
 
     /// A worker's life: wait for a region, enter it if it is still open, share its chunks, leave.
@@ -222,21 +237,22 @@ impl Shared {
         let mut seen = 0;
         while let Some(state) = self.next_region(seen) {
             seen = state >> 32;
-            if !self.enter(state) {
-                continue;
+            while self.enter(state) {
+                // SAFETY: this worker is counted inside, so the caller does not write the job until it leaves.
+                let job = unsafe { *self.job.get() };
+                let chunks = job.map_or(Chunks::Done, |job| self.take_chunks(worker, job));
+                self.state.fetch_sub(1, Ordering::Release);
+                if chunks == Chunks::Done {
+                    break;
+                }
+                give_way();
             }
-            // SAFETY: this worker is counted inside, so the caller does not write the job until it leaves.
-            let job = unsafe { *self.job.get() };
-            if let Some(job) = job {
-                self.take_chunks(worker, job);
-            }
-            self.state.fetch_sub(1, Ordering::Release);
         }
     }
 
     /// Counts this worker into the region of `state`, unless that has closed.
     fn enter(&self, state: u64) -> bool {
-        let mut current = state;
+        let mut current = self.state.load(Ordering::Acquire);
         while current >> 32 == state >> 32 && current & OPEN != 0 {
             match self.state.compare_exchange_weak(current, current + 1, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return true,

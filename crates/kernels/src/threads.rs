@@ -2,9 +2,9 @@
 //! clock, or, in a WebAssembly module with shared memory, Workers that JavaScript [lends](lend_thread).
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Spin, Worker, give_way, pause};
+pub(crate) use native::{Spin, Worker, give_way, is_to_give_way, pause};
 #[cfg(target_family = "wasm")]
-pub(crate) use wasm::{Spin, Worker, give_way, pause};
+pub(crate) use wasm::{Spin, Worker, give_way, is_to_give_way, pause};
 #[cfg(target_family = "wasm")]
 pub use wasm::{lend_thread, thread_failed};
 
@@ -56,13 +56,15 @@ mod native {
         }
     }
 
-    /// Yields the core if this thread last did so [`GIVE_WAY`] ago.
+    /// Whether this thread last gave way [`GIVE_WAY`] ago.
+    pub(crate) fn is_to_give_way() -> bool {
+        GAVE_WAY.get().is_none_or(|last| last.elapsed() >= GIVE_WAY)
+    }
+
+    /// Yields the core.
     pub(crate) fn give_way() {
-        let now = Instant::now();
-        if GAVE_WAY.get().is_none_or(|last| now.duration_since(last) >= GIVE_WAY) {
-            GAVE_WAY.set(Some(now));
-            thread::yield_now();
-        }
+        thread::yield_now();
+        GAVE_WAY.set(Some(Instant::now()));
     }
 
     /// Lets others have the core while this thread waits for them.
@@ -148,6 +150,11 @@ mod wasm {
     }
 
     /// A Worker cannot yield its core.
+    pub(crate) fn is_to_give_way() -> bool {
+        false
+    }
+
+    /// Is not called.
     pub(crate) fn give_way() {}
 
     /// Sleeps a little while this thread waits for another.
