@@ -63,10 +63,21 @@ pub(crate) fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, dtype: Elem
 
 /// Gathers the weights of one output of a panel.
 pub(crate) fn gather(panel: &[u8], dtype: ElementType, lane: usize, out: &mut [f32]) {
-    let group = group(dtype);
-    let group_bytes = LANES * group * dtype.size_bytes();
-    let lane_bytes = lane * group * dtype.size_bytes();
-    for (groups, out) in panel.chunks_exact(group_bytes).zip(out.chunks_mut(group)) {
-        dtype.widen(&groups[lane_bytes..][..out.len() * dtype.size_bytes()], out);
+    match dtype {
+        ElementType::F32 => {
+            for (groups, out) in panel.as_chunks::<{ LANES * 4 }>().0.iter().zip(out) {
+                let bytes = [0, 1, 2, 3].map(|byte| groups[lane * 4 + byte]);
+                *out = f32::from_le_bytes(bytes);
+            }
+        }
+        ElementType::F16 | ElementType::Bf16 => {
+            for (groups, out) in panel.as_chunks::<{ LANES * 4 }>().0.iter().zip(out.chunks_mut(2)) {
+                let pair = [0, 1, 2, 3].map(|byte| groups[lane * 4 + byte]);
+                let pair = [[pair[0], pair[1]], [pair[2], pair[3]]];
+                for (out, bytes) in out.iter_mut().zip(pair) {
+                    *out = bf16::from_le_bytes(bytes).to_f32();
+                }
+            }
+        }
     }
 }

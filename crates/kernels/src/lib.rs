@@ -21,6 +21,7 @@ mod aligned_buffer;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod arena;
+mod block_maxima;
 mod disjoint;
 mod element_panels;
 mod element_type;
@@ -55,6 +56,7 @@ mod tile;
 
 pub use activation::Activation;
 pub use aligned_buffer::{AlignedBuffer, Element};
+pub use block_maxima::block_maxima;
 pub use element_type::ElementType;
 pub use error::KernelsError;
 pub use head_layout::HeadLayout;

@@ -1,9 +1,10 @@
 //! One pass over a row of logits: the maximum of every block of 64 ids. Every later step (argmax, k-th largest, cut,
 //! race) looks only into blocks whose maximum lets it hope. Knows nothing of temperature or randomness.
 
+use quire_kernels::block_maxima;
+
 /// Token ids per block; two [`crate::noise::TOKENS`].
 pub(crate) const BLOCK: usize = 64;
-const LANES: usize = 8;
 
 /// Block maxima of the row scanned last; its buffers are reused from row to row.
 #[derive(Debug, Default)]
@@ -17,25 +18,7 @@ impl RowScan {
     /// Scans `row`. `Err(i)`: `row[i]` is the first NaN.
     pub(crate) fn scan(&mut self, row: &[f32]) -> Result<(), usize> {
         self.maxima.clear();
-        let mut any_nan = false;
-        for block in row.chunks(BLOCK) {
-            let mut lanes = [f32::NEG_INFINITY; LANES];
-            let mut nan = [0u32; LANES];
-            let (eights, rest) = block.as_chunks::<LANES>();
-            for eight in eights {
-                for lane in 0..LANES {
-                    lanes[lane] = if eight[lane] > lanes[lane] { eight[lane] } else { lanes[lane] };
-                    nan[lane] |= u32::from(eight[lane].is_nan());
-                }
-            }
-            let mut maximum = f32::NEG_INFINITY;
-            for &value in lanes.iter().chain(rest) {
-                maximum = if value > maximum { value } else { maximum };
-                any_nan |= value.is_nan();
-            }
-            any_nan |= nan.into_iter().any(|lane| lane != 0);
-            self.maxima.push(maximum);
-        }
+        let any_nan = block_maxima(row, BLOCK, &mut self.maxima);
         self.maximum = self.maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         match any_nan {
             false => Ok(()),

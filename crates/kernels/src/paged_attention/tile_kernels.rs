@@ -226,46 +226,64 @@ unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
 /// order of the keys from zero, then added to what was there.
 #[inline(always)]
 unsafe fn weigh_rows<L: Lanes, C: Cached, const M: usize>(weigh: &WeighedTile<'_>, first_row: usize) {
-    let scores = weigh.scores.add(first_row * TILE_KEYS);
-    let target = weigh.sums.add(first_row * weigh.sums_stride);
+    let vectors = weigh.head_dim / LANES;
     let mut index = 0;
-    while index < weigh.head_dim {
-        let vectors = if index + 4 * LANES <= weigh.head_dim { 4 } else { 1 };
-        if vectors == 4 {
-            let mut sums = [[L::splat(0.0); 4]; M];
-            for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
-                let mut values = [L::splat(0.0); 4];
-                for (vector, values) in values.iter_mut().enumerate() {
-                    *values = C::load(entry, index + vector * LANES);
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let weight = L::splat(*scores.add(row * TILE_KEYS + key));
-                    for vector in 0..4 {
-                        sums[vector] = weight.mul_add(values[vector], sums[vector]);
-                    }
-                }
-            }
-            for (row, sums) in sums.into_iter().enumerate() {
-                for (vector, sum) in sums.into_iter().enumerate() {
-                    let target = target.add(row * weigh.sums_stride + index + vector * LANES);
-                    L::load(target).add(sum).store(target);
-                }
-            }
-        } else {
-            let count = (weigh.head_dim - index).min(LANES);
-            let mut sums = [L::splat(0.0); M];
-            for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
-                let values: L = if count == LANES { C::load(entry, index) } else { C::load_first(entry, index, count) };
-                for (row, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::splat(*scores.add(row * TILE_KEYS + key)).mul_add(values, *sum);
-                }
-            }
-            for (row, sum) in sums.into_iter().enumerate() {
-                let target = target.add(row * weigh.sums_stride + index);
-                L::load(target).add(sum).store(target);
+    // Chains of additions wait for each other, so as many as possible run side by side.
+    for _ in 0..vectors / 4 {
+        weigh_vectors::<L, C, M, 4>(weigh, first_row, index);
+        index += 4 * LANES;
+    }
+    if vectors & 2 != 0 {
+        weigh_vectors::<L, C, M, 2>(weigh, first_row, index);
+        index += 2 * LANES;
+    }
+    if vectors & 1 != 0 {
+        weigh_vectors::<L, C, M, 1>(weigh, first_row, index);
+        index += LANES;
+    }
+    if index == weigh.head_dim {
+        return;
+    }
+    let count = weigh.head_dim - index;
+    let mut sums = [L::splat(0.0); M];
+    for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
+        let values: L = C::load_first(entry, index, count);
+        for (row, sum) in sums.iter_mut().enumerate() {
+            *sum = L::splat(*weigh.scores.add((first_row + row) * TILE_KEYS + key)).mul_add(values, *sum);
+        }
+    }
+    for (row, sum) in sums.into_iter().enumerate() {
+        let target = weigh.sums.add((first_row + row) * weigh.sums_stride + index);
+        L::load(target).add(sum).store(target);
+    }
+}
+
+/// The part of [`weigh_rows`] that is `V` whole vectors from element `index` on.
+#[inline(always)]
+unsafe fn weigh_vectors<L: Lanes, C: Cached, const M: usize, const V: usize>(
+    weigh: &WeighedTile<'_>,
+    first_row: usize,
+    index: usize,
+) {
+    let scores = weigh.scores.add(first_row * TILE_KEYS);
+    let mut sums = [[L::splat(0.0); V]; M];
+    for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
+        let mut values = [L::splat(0.0); V];
+        for (vector, values) in values.iter_mut().enumerate() {
+            *values = C::load(entry, index + vector * LANES);
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let weight = L::splat(*scores.add(row * TILE_KEYS + key));
+            for (sum, values) in sums.iter_mut().zip(values) {
+                *sum = weight.mul_add(values, *sum);
             }
         }
-        index += vectors * LANES;
+    }
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (vector, sum) in sums.into_iter().enumerate() {
+            let target = weigh.sums.add((first_row + row) * weigh.sums_stride + index + vector * LANES);
+            L::load(target).add(sum).store(target);
+        }
     }
 }
 
