@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { Core, type CoreOptions, Text } from '../../ts/src/binding/index.js'
+import { CORE_STATS, Core, type CoreOptions, coreStatsOf, Detokenizers, Text } from '../../ts/src/binding/index.js'
 import { loadNative } from '../../ts/src/binding/node.js'
 import { unwrap } from '../../ts/src/binding/outcome.js'
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
@@ -43,6 +43,45 @@ test('every constant of the layout is the same in Rust and in TypeScript', async
     Object.keys(rust).filter(name => !read.has(name) && !constants.includes(name)),
     [],
   )
+})
+
+test('stats as numbers are the stats as an object', async t => {
+  const native = await loadNative()
+  const core = new Core(native, options)
+  t.deepEqual(Object.keys(core.stats()), [...CORE_STATS])
+  t.deepEqual(coreStatsOf(core.statNumbers()), core.stats())
+  t.is(core.stats().numUsableBlocks, options.numBlocks - 1)
+})
+
+test('the texts of a step are cut where each sequence has its own', async t => {
+  const native = await loadNative()
+  const text = await Text.load(native, bundledModelDirectory(), undefined)
+  const detokenizers = new Detokenizers(native, text.tokenizer)
+  const said = ['Ähnlich, naïve 🦀', '', 'plain', '日本']
+  const ids = await text.encode(said, false)
+  const plain = {
+    stop: [],
+    includeStopStrInOutput: false,
+    skipSpecialTokens: true,
+    spacesBetweenSpecialTokens: true,
+    minTokens: 0,
+  }
+  for (const sequence of said.keys()) detokenizers.add(sequence, Int32Array.of(), plain)
+  const step = detokenizers.push(
+    Int32Array.from(said.keys()),
+    Int32Array.from(ids, each => each.length),
+    Int32Array.from(ids.flatMap(each => [...each])),
+    new Int32Array(said.length).fill(2),
+  )
+  t.deepEqual(
+    step.texts,
+    said.map((_, index) => text.decode(ids[index] as Int32Array, true)),
+  )
+  t.deepEqual(
+    [...step.counts],
+    ids.map(each => each.length),
+  )
+  t.true(step.stops.every(stop => stop === -1))
 })
 
 test('a configuration that cannot be is refused with the field in camelCase', async t => {

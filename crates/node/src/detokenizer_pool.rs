@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use napi::bindgen_prelude::BufferSlice;
 use napi_derive::napi;
 use quire_text::{Delta, Detokenizer, FinishKind};
 
 use crate::failure::{Failure, Outcome, outcome};
 use crate::tokenizer::Tokenizer;
+use crate::words::elements_mut;
 
 /// How the ids of one sequence become text.
 #[napi(object)]
@@ -18,17 +20,6 @@ pub struct DetokenizerOptions {
     pub spaces_between_special_tokens: bool,
     /// No stop string ends in the text of so many ids.
     pub min_tokens: u32,
-}
-
-/// What a step added to each sequence that was pushed.
-#[napi(object)]
-pub struct DetokenizedTexts {
-    /// Text that is final now.
-    pub texts: Vec<String>,
-    /// Index of the stop string that was found, -1 = none.
-    pub stops: Vec<i32>,
-    /// Ids that it took: those behind a stop string are left out.
-    pub counts: Vec<i32>,
 }
 
 /// One detokenizer per sequence.
@@ -71,6 +62,10 @@ impl DetokenizerPool {
 
     /// Takes `counts[i]` ids for `sequences[i]`, end to end in `token_ids`. `finishes[i]`: 0 goes on, 1 ended by a stop token,
     /// 2 ended otherwise. Sequences that were not added have no text.
+    ///
+    /// Gives the text that is final now, of all sequences end to end, and fills `columns`, the bytes of an Int32Array of three
+    /// numbers per sequence: UTF-16 units of each text; indices of the stop strings that were found, -1 = none; ids that were
+    /// taken, those behind a stop string being left out.
     #[napi]
     pub fn push(
         &mut self,
@@ -78,16 +73,16 @@ impl DetokenizerPool {
         counts: &[i32],
         token_ids: &[i32],
         finishes: &[i32],
-    ) -> Outcome<DetokenizedTexts> {
+        mut columns: BufferSlice<'_>,
+    ) -> Outcome<String> {
         outcome(|| {
-            let len = sequences.len();
-            let mut news = DetokenizedTexts {
-                texts: Vec::with_capacity(len),
-                stops: Vec::with_capacity(len),
-                counts: Vec::with_capacity(len),
-            };
+            let columns: &mut [i32] = elements_mut(&mut columns)?;
+            let (lengths, columns) = columns.split_at_mut_checked(sequences.len()).ok_or_else(too_few_columns)?;
+            let (stops, taken) = columns.split_at_mut_checked(sequences.len()).ok_or_else(too_few_columns)?;
+            let taken = taken.get_mut(..sequences.len()).ok_or_else(too_few_columns)?;
+            let mut texts = String::new();
             let mut rest = token_ids;
-            for ((id, count), finish) in sequences.iter().zip(counts).zip(finishes) {
+            for (index, ((id, count), finish)) in sequences.iter().zip(counts).zip(finishes).enumerate() {
                 let (ids, others) =
                     rest.split_at_checked(*count as usize).ok_or_else(|| Failure::bug("Too few token ids"))?;
                 rest = others;
@@ -99,13 +94,22 @@ impl DetokenizerPool {
                     }
                     None => (Delta::default(), ids.len()),
                 };
-                news.texts.push(delta.text);
-                news.stops.push(delta.stop.map_or(-1, |index| index as i32));
-                news.counts.push(num_taken as i32);
+                lengths[index] = utf16_len(&delta.text) as i32;
+                stops[index] = delta.stop.map_or(-1, |stop| stop as i32);
+                taken[index] = num_taken as i32;
+                texts.push_str(&delta.text);
             }
-            Ok::<_, Failure>(news)
+            Ok::<_, Failure>(texts)
         })
     }
+}
+
+fn utf16_len(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+fn too_few_columns() -> Failure {
+    Failure::bug("Three columns do not fit")
 }
 
 fn finish_kind(finish: i32) -> Option<FinishKind> {

@@ -258,6 +258,44 @@ impl EngineCore {
         }
     }
 
+    /// The numbers of `stats`, in the order of its fields, into the bytes of a Float64Array: for who reads them after every step.
+    #[napi]
+    pub fn read_stats(&self, mut numbers: BufferSlice<'_>) -> Outcome<u32> {
+        let CoreStats {
+            num_running,
+            num_waiting,
+            num_free_blocks,
+            num_usable_blocks,
+            num_cached_blocks,
+            num_steps,
+            num_scheduled_tokens,
+            num_generated_tokens,
+            num_drafted_rows,
+            num_draft_tokens,
+            num_accepted_draft_tokens,
+            num_preemptions,
+            prefix_cache_queries,
+            prefix_cache_hits,
+        } = self.stats();
+        let values = [
+            num_running,
+            num_waiting,
+            num_free_blocks,
+            num_usable_blocks,
+            num_cached_blocks,
+            num_steps,
+            num_scheduled_tokens,
+            num_generated_tokens,
+            num_drafted_rows,
+            num_draft_tokens,
+            num_accepted_draft_tokens,
+            num_preemptions,
+            prefix_cache_queries,
+            prefix_cache_hits,
+        ];
+        outcome(|| fill(&mut numbers, &values))
+    }
+
     /// Empties the prefix cache. False, and nothing changed, while a block is held.
     #[napi]
     pub fn reset_prefix_cache(&mut self) -> Outcome<bool> {

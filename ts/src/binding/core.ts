@@ -29,6 +29,29 @@ export interface StepOutput {
   readonly tokenIds: Int32Array
 }
 
+/** The fields of `CoreStats`, in their order. */
+export const CORE_STATS = [
+  'numRunning',
+  'numWaiting',
+  'numFreeBlocks',
+  'numUsableBlocks',
+  'numCachedBlocks',
+  'numSteps',
+  'numScheduledTokens',
+  'numGeneratedTokens',
+  'numDraftedRows',
+  'numDraftTokens',
+  'numAcceptedDraftTokens',
+  'numPreemptions',
+  'prefixCacheQueries',
+  'prefixCacheHits',
+] as const satisfies readonly (keyof CoreStats)[]
+
+/** What `Core.statNumbers` has written. */
+export function coreStatsOf(numbers: Float64Array): CoreStats {
+  return Object.fromEntries(CORE_STATS.map((name, index) => [name, numbers[index] as number])) as unknown as CoreStats
+}
+
 const OUTPUT_HEADER_WORDS = 2
 const noWords = new Int32Array(0)
 
@@ -113,6 +136,13 @@ export class Core {
 
   stats(): CoreStats {
     return this.#native.stats()
+  }
+
+  /** The same as numbers alone, see `coreStatsOf`: an array that is the caller's. */
+  statNumbers(): Float64Array {
+    const numbers = new Float64Array(CORE_STATS.length)
+    unwrap(this.#native.readStats(bytesOf(numbers)))
+    return numbers
   }
 
   /** False while sequences hold blocks. */

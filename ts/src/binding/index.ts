@@ -1,7 +1,16 @@
 // The only door to native code: everything above sees typed arrays, values and typed errors. The module behind the door is
 // an argument: `node.ts` loads Node's addon, `web/` the WebAssembly module.
 
-export { type Admission, Core, type CoreOptions, type CoreRequest, type CoreStats, type StepOutput } from './core.js'
+export {
+  type Admission,
+  CORE_STATS,
+  Core,
+  type CoreOptions,
+  type CoreRequest,
+  type CoreStats,
+  coreStatsOf,
+  type StepOutput,
+} from './core.js'
 export { type DetokenizedStep, type DetokenizerOptions, Detokenizers } from './detokenizers.js'
 export { type GgufSummary, readGgufSummary } from './gguf.js'
 export {

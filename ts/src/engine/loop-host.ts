@@ -253,6 +253,11 @@ export class LoopHost implements LoopPort {
     return this.#core.stats()
   }
 
+  /** Those of `stats` as numbers alone, to be sent. */
+  statNumbers(): Float64Array {
+    return this.#core.statNumbers()
+  }
+
   async resetPrefixCache(): Promise<boolean> {
     return this.#core.resetPrefixCache()
   }

@@ -1,7 +1,7 @@
 // What crosses between the thread of the requests and the thread of the loop: one message a step in each direction, its
 // numbers in one array.
 
-import type { CoreStats, StepOutput } from '../binding/index.js'
+import type { StepOutput } from '../binding/index.js'
 import type { EngineConfig } from '../config/index.js'
 import type { Device } from '../plugin/device.js'
 import type { EmbedJob } from './embed-queue.js'
@@ -56,8 +56,8 @@ export type LoopEvent =
 /** From the loop's thread. */
 export interface LoopReport {
   readonly events: readonly LoopEvent[]
-  /** Absent before the model is up. */
-  readonly stats?: CoreStats
+  /** The numbers of `CoreStats`. Absent before the model is up. */
+  readonly stats?: Float64Array
 }
 
 /** A step's news as one array and what few steps have. */

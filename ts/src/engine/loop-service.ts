@@ -22,22 +22,25 @@ class Outbox {
   }
 
   push(event: LoopEvent): void {
-    if (this.#events.length === 0) queueMicrotask(() => this.flush())
+    // Not `queueMicrotask`, which Node wraps into a resource that asynchronous hooks follow: it costs as much as the message.
+    if (this.#events.length === 0) Promise.resolve().then(this.#flush)
     this.#events.push(event)
   }
 
   /** A native module that has failed counts nothing any more; what happened is told all the same. */
   #stats(): LoopReport['stats'] {
     try {
-      return this.host?.stats()
+      return this.host?.statNumbers()
     } catch {
       return undefined
     }
   }
 
+  readonly #flush = (): void => this.flush()
+
   flush(): void {
     const stats = this.#stats()
-    const report: LoopReport = { events: this.#events, ...(stats !== undefined && { stats }) }
+    const report: LoopReport = stats === undefined ? { events: this.#events } : { events: this.#events, stats }
     this.#events = []
     this.#send(report)
   }

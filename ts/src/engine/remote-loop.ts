@@ -1,7 +1,7 @@
 // The loop in another thread, as the requests' thread sees it: calls become commands, reports become events. What kind of
 // thread it is, and how messages get there, only its `LoopLine` knows.
 
-import type { CoreStats } from '../binding/index.js'
+import { type CoreStats, coreStatsOf } from '../binding/index.js'
 import { InternalError, NotSupportedError, type WorkerError } from '../errors.js'
 import type { Framework } from '../plugin/framework.js'
 import type { EmbedJob } from './embed-queue.js'
@@ -75,7 +75,7 @@ export class RemoteLoop implements LoopPort {
   /** Steps have been heard of that consumers were not told of. */
   #isUntold = false
   #facts: LoopFacts | undefined
-  #stats: CoreStats | undefined
+  #stats: Float64Array | undefined
   #lastNumber = 0
   #held = true
   #ready: Waiting | undefined
@@ -155,7 +155,7 @@ export class RemoteLoop implements LoopPort {
 
   stats(): CoreStats {
     if (this.#stats === undefined) throw new InternalError('The thread of the loop is not up.')
-    return this.#stats
+    return coreStatsOf(this.#stats)
   }
 
   resetPrefixCache(): Promise<boolean> {
