@@ -11,8 +11,10 @@ export class Continuation {
   stopReason: string | number | null = null
   readonly #logprobs: TokenLogprob[] | null
   #cumulativeLogprob = 0
-  /** How much the consumer of deltas has. */
-  #taken = { text: 0, tokens: 0 }
+  /** Tokens that the consumer of deltas has. */
+  #takenTokens = 0
+  /** Text that it does not have: cut from the whole, all of it would be copied for every token. */
+  #untakenText = ''
   #changed = false
 
   constructor(index: number, wantsLogprobs: boolean) {
@@ -28,6 +30,7 @@ export class Continuation {
   append(tokenIds: Int32Array, text: string, logprobs: readonly TokenLogprob[]): void {
     for (const id of tokenIds) this.tokenIds.push(id)
     this.text += text
+    this.#untakenText += text
     for (const logprob of logprobs) {
       this.#logprobs?.push(logprob)
       this.#cumulativeLogprob += logprob.logprob
@@ -43,24 +46,26 @@ export class Continuation {
 
   /** The output of `kind`, and the consumer has it all now. */
   take(kind: OutputKind): CompletionOutput {
-    const from = kind === 'delta' ? this.#taken : { text: 0, tokens: 0 }
-    this.#taken = { text: this.text.length, tokens: this.tokenIds.length }
+    const isDelta = kind === 'delta'
+    const output = this.#output(isDelta ? this.#untakenText : this.text, isDelta ? this.#takenTokens : 0)
+    this.#takenTokens = this.tokenIds.length
+    this.#untakenText = ''
     this.#changed = false
-    return this.#since(from)
+    return output
   }
 
   /** Everything so far. */
   whole(): CompletionOutput {
-    return this.#since({ text: 0, tokens: 0 })
+    return this.#output(this.text, 0)
   }
 
-  #since(from: { readonly text: number; readonly tokens: number }): CompletionOutput {
+  #output(text: string, fromToken: number): CompletionOutput {
     return {
       index: this.index,
-      text: this.text.slice(from.text),
-      tokenIds: this.tokenIds.slice(from.tokens),
+      text,
+      tokenIds: this.tokenIds.slice(fromToken),
       cumulativeLogprob: this.#logprobs === null ? null : this.#cumulativeLogprob,
-      logprobs: this.#logprobs === null ? null : this.#logprobs.slice(from.tokens),
+      logprobs: this.#logprobs === null ? null : this.#logprobs.slice(fromToken),
       finishReason: this.finishReason,
       stopReason: this.stopReason,
     }

@@ -41,7 +41,7 @@ export class OutputProcessor {
   readonly #options: OutputProcessorOptions
   readonly #places = new Map<number, Place>()
   /** Requests with news that their consumers do not know of. */
-  readonly #untold = new Set<RequestState>()
+  #untold: RequestState[] = []
 
   constructor(options: OutputProcessorOptions) {
     this.#options = options
@@ -109,14 +109,17 @@ export class OutputProcessor {
       if (ids.length > 0 && !state.hasTokens) begun.push(state)
       if (ids.length > 0) state.gotTokens(atMs)
       this.#finish(id, place, output, index, news?.stops[index] ?? -1)
-      this.#untold.add(state)
+      if (!state.isUntold) this.#untold.push(state)
+      state.isUntold = true
     }
     for (const state of begun) this.#tell(state)
   }
 
   /** Tells every consumer with news. */
   tell(): void {
-    for (const state of [...this.#untold]) this.#tell(state)
+    const untold = this.#untold
+    this.#untold = []
+    for (const state of untold) if (state.isUntold) this.#tell(state)
   }
 
   failed(sequenceIds: Iterable<number>, cause: unknown): void {
@@ -154,7 +157,7 @@ export class OutputProcessor {
   }
 
   #tell(state: RequestState): void {
-    this.#untold.delete(state)
+    state.isUntold = false
     if (state.finished) this.#options.ended(state)
     state.notify()
   }

@@ -19,6 +19,8 @@ export class RequestState {
   readonly continuations: readonly Continuation[]
   numCachedTokens = 0
   error: Error | undefined
+  /** There are news that the consumer was not told of. */
+  isUntold = false
   readonly #promptTokenIds: readonly number[]
   readonly #promptLogprobs: (TokenLogprob | null)[] | null
   #firstScheduledMs: number | null = null
@@ -90,7 +92,7 @@ export class RequestState {
   /** Wakes whoever waits. */
   notify(): void {
     this.#onNews?.()
-    for (const listener of this.#listeners.splice(0)) listener()
+    if (this.#listeners.length > 0) for (const listener of this.#listeners.splice(0)) listener()
   }
 
   /** Resolves when there may be news. */

@@ -31,8 +31,9 @@ export class CompletionChunks implements FrameSource {
   readonly #options: CompletionStreamOptions
   readonly #writer: CompletionChunkWriter
   readonly #told: readonly Told[]
-  /** Prompts that have news, perhaps. */
-  readonly #fresh = new Set<number>()
+  /** Prompts that have news, perhaps, and which they are. */
+  #fresh: number[] = []
+  readonly #isFresh: Uint8Array
   readonly #running: Set<number>
   #numCachedTokens = 0
   #done = false
@@ -41,6 +42,7 @@ export class CompletionChunks implements FrameSource {
     this.#options = options
     this.#writer = new CompletionChunkWriter(options.head)
     this.#running = new Set(options.streams.keys())
+    this.#isFresh = new Uint8Array(options.streams.length)
     this.#told = Array.from({ length: options.streams.length * options.n }, () => ({
       numTokens: 0,
       numCharacters: 0,
@@ -59,7 +61,8 @@ export class CompletionChunks implements FrameSource {
   onNews(listener: () => void): void {
     for (const [index, stream] of this.#options.streams.entries()) {
       stream.onNews(() => {
-        this.#fresh.add(index)
+        if (this.#isFresh[index] === 0) this.#fresh.push(index)
+        this.#isFresh[index] = 1
         listener()
       })
     }
@@ -72,14 +75,16 @@ export class CompletionChunks implements FrameSource {
   frames(): string {
     if (this.#done) return ''
     let frames = ''
-    for (const index of this.#fresh) {
+    const fresh = this.#fresh
+    this.#fresh = []
+    for (const index of fresh) {
+      this.#isFresh[index] = 0
       const stream = this.#options.streams[index] as RequestStream
       const output = stream.take()
       if (output !== undefined) frames += this.#chunks(index, output)
       if (stream.error !== undefined) return frames + this.#failure(stream.error)
       if (stream.ended) this.#running.delete(index)
     }
-    this.#fresh.clear()
     return this.#running.size === 0 ? frames + this.#end() : frames
   }
 
