@@ -13,6 +13,7 @@ import {
   TIME_PER_TOKEN_SECONDS,
   TIME_TO_FIRST_TOKEN_SECONDS,
 } from './buckets.js'
+import { TallyHistogram } from './tally-histogram.js'
 
 /** Whose label is on everything: this is the one engine of the server. */
 const ENGINE_INDEX = '0'
@@ -48,7 +49,7 @@ export class EngineMetrics {
   readonly #toolParses: Counter<string>
   readonly #iterationTokens: Histogram
   readonly #timeToFirstToken: Histogram
-  readonly #interTokenLatency: Histogram
+  readonly #interTokenLatency: TallyHistogram
   readonly #perRequest: PerRequest
   /** Calls for embeddings, scores and rankings that are in the engine now. */
   numPooled = 0
@@ -86,11 +87,12 @@ export class EngineMetrics {
       'Time from the arrival of a request to its first token.',
       TIME_TO_FIRST_TOKEN_SECONDS,
     )
-    this.#interTokenLatency = histogram(
-      'inter_token_latency_seconds',
-      'Time between the tokens of a request.',
-      TIME_PER_TOKEN_SECONDS,
-    )
+    this.#interTokenLatency = new TallyHistogram({
+      name: 'vllm:inter_token_latency_seconds',
+      help: 'Time between the tokens of a request.',
+      buckets: TIME_PER_TOKEN_SECONDS,
+    })
+    this.registry.registerMetric(this.#interTokenLatency)
     this.#perRequest = perRequest(histogram, engine.maxModelLen)
   }
 
@@ -107,7 +109,7 @@ export class EngineMetrics {
 
   /** A further token of a request came `seconds` after the one before. */
   nextToken(seconds: number): void {
-    this.#interTokenLatency.observe(seconds)
+    this.#interTokenLatency.tally(seconds)
   }
 
   /** A request has ended, in whatever way. */
