@@ -66,6 +66,7 @@ async function createRanks(freeBytes: readonly number[], fakes: readonly FakeOpt
       dtype: 'float32',
       threads: undefined,
       eager: false,
+      ownThread: false,
       worldSize: freeBytes.length,
       restart: false,
       maxModelLen: 32,

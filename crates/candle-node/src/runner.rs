@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
+use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice, ClassInstance};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
@@ -14,7 +14,7 @@ use crate::embed::{Embed, NativeEmbedBatch};
 use crate::failure::{Failure, Outcome, outcome};
 use crate::files::model_files;
 use crate::runner_info::{NativeKvCacheSpec, NativeMemoryProfile, NativeModelInfo};
-use crate::step::{Step, Warmup};
+use crate::step::{Step, Warmup, execute};
 use crate::tensor::NativeTensor;
 
 /// How to load a model.
@@ -109,6 +109,17 @@ impl Runner {
     #[napi(ts_return_type = "Promise<number | Failure>")]
     pub fn execute(&self, words: Buffer, logits: Buffer, token_ids: Buffer) -> AsyncTask<Step> {
         AsyncTask::new(Step { runner: self.inner.clone(), words, logits, token_ids })
+    }
+
+    /// As `execute`, on the thread that calls, which nothing else can use meanwhile.
+    #[napi]
+    pub fn execute_here(
+        &self,
+        words: BufferSlice<'_>,
+        mut logits: BufferSlice<'_>,
+        mut token_ids: BufferSlice<'_>,
+    ) -> Outcome<i32> {
+        execute(&self.inner, &words, &mut logits, &mut token_ids)
     }
 
     /// Makes a vector or a score of each sequence, into the front of `out`, the bytes of a Float32Array. The arrays belong to

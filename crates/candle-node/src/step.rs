@@ -24,18 +24,23 @@ impl Task for Step {
 
     fn compute(&mut self) -> Result<Self::Output> {
         let Self { runner, words, logits, token_ids } = self;
-        Ok(with_runner(runner, |runner| {
-            let batch = InputBatchView::new(elements(words)?).map_err(Failure::bug)?;
-            match runner.execute(&batch, elements_mut(logits)?)? {
-                ModelOutput::Logits => Ok(-1),
-                ModelOutput::TokenIds(drawn) => Ok(fill(token_ids, &drawn)? as i32),
-            }
-        }))
+        Ok(execute(runner, words, logits, token_ids))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> Result<Self::JsValue> {
         Ok(output)
     }
+}
+
+/// Runs the step in `words`. Gives how many token ids were drawn, or -1 if `logits` were filled instead.
+pub(crate) fn execute(runner: &SharedRunner, words: &[u8], logits: &mut [u8], token_ids: &mut [u8]) -> Outcome<i32> {
+    with_runner(runner, |runner| {
+        let batch = InputBatchView::new(elements(words)?).map_err(Failure::bug)?;
+        match runner.execute(&batch, elements_mut(logits)?)? {
+            ModelOutput::Logits => Ok(-1),
+            ModelOutput::TokenIds(drawn) => Ok(fill(token_ids, &drawn)? as i32),
+        }
+    })
 }
 
 /// A step that leaves nothing behind.

@@ -110,15 +110,22 @@ export class CandleRunner implements ModelRunner {
     if (this.#tokenIds.length < numRows) this.#tokenIds = new Int32Array(numRows * 2)
     // Whose tokens are drawn there has no use for logits here, and WebAssembly would copy all of the memory twice.
     const drawsThere = batch.samples && !batch.hostSampling && batch.numDraftTokens === undefined
+    const runner = this.#loaded()
+    const [words, room, tokenIds] = [batch.words, drawsThere ? noLogits : logits, this.#tokenIds].map(bytesOf) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ]
+    // A step that is handed to another thread costs two wake-ups, and finds what it needs in another core's cache.
     const numTokens = unwrap(
-      await this.#loaded().execute(
-        bytesOf(batch.words),
-        bytesOf(drawsThere ? noLogits : logits),
-        bytesOf(this.#tokenIds),
-      ),
+      this.#target.ownThread === true
+        ? runner.executeHere(words, room, tokenIds)
+        : await runner.execute(words, room, tokenIds),
     )
     if (numTokens < 0) return { kind: 'logits' }
-    const counts = Int32Array.from(batch.sampleIndex, index => (index < 0 ? 0 : 1))
+    const { sampleIndex } = batch
+    const counts = new Int32Array(numRows)
+    for (let row = 0; row < numRows; row += 1) counts[row] = (sampleIndex[row] as number) < 0 ? 0 : 1
     return { kind: 'tokens', counts, tokenIds: this.#tokenIds.subarray(0, numTokens) }
   }
 

@@ -170,7 +170,8 @@ export class EngineLoop {
     try {
       await this.#turn()
       while (!this.#stopped && !this.#paused && (await this.#round())) {
-        if (performance.now() - this.#lastTurn > LONGEST_HOLD_MS) await this.#turn()
+        // A step that keeps this thread lets nothing in; else the event loop has turned at least once until it was over.
+        if (this.#executor.holdsThread || performance.now() - this.#lastTurn > LONGEST_HOLD_MS) await this.#turn()
       }
     } catch (cause) {
       this.#stopped = true
@@ -263,7 +264,8 @@ export class EngineLoop {
     const grammars = this.#grammars?.hold(batch) ? this.#grammars : undefined
     // The last token of every sequence is known: the masks of this step are made while the device runs it.
     const masks = grammars?.prepare(batch)
-    const output = await this.#executor.execute(batch, logits).finally(() => masks)
+    const execution = this.#executor.execute(batch, logits)
+    const output = await (masks === undefined ? execution : execution.finally(() => masks))
     if (output.kind === 'tokens') return { ...output, byHost: false }
     if (batch.numLogits === 0) return { counts: new Int32Array(batch.numRows), tokenIds: noTokens, byHost: false }
     this.#processing?.run(batch, logits, grammars)

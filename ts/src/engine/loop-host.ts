@@ -158,6 +158,7 @@ export class LoopHost implements LoopPort {
         quantization: model.quantization,
         threads: device.threads,
         eager: device.enforceEager,
+        ownThread: platform.ownThread,
         worldSize: device.tensorParallelSize,
         restart: device.restart,
         maxModelLen: model.maxModelLen,

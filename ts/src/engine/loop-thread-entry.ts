@@ -21,7 +21,7 @@ async function run({ config, framework, device, appDirectory, entryScript }: Loo
   })
   const open = await rankOpener(selection)
   const obey = await serveLoop(send, (events, onProgress) =>
-    LoopHost.create(config, open, events, onProgress, nodePlatform),
+    LoopHost.create(config, open, events, onProgress, { ...nodePlatform, ownThread: true }),
   )
   port.on('message', (commands: readonly LoopCommand[]) => obey(commands))
 }

@@ -8,6 +8,7 @@ import type { LoopPlatform } from './loop-platform.js'
 export const nodePlatform: LoopPlatform = {
   loadNative,
   freeRendezvous,
+  ownThread: false,
   parallelism: availableParallelism(),
   warn: message => process.emitWarning(message, 'QuireWarning'),
 }

@@ -19,6 +19,8 @@ export interface ExecutorOptions {
   readonly threads: number | undefined
   /** Run without compiling. */
   readonly eager: boolean
+  /** The thread of the loop serves nothing else. */
+  readonly ownThread: boolean
   /** Ranks, each with its share of the heads. */
   readonly worldSize: number
   /** Replace workers that are lost. */
@@ -66,6 +68,8 @@ export class Executor {
   readonly limits: BatchLimits
   /** True if lost workers may be replaced. */
   readonly restarts: boolean
+  /** True if a step may keep this thread for as long as it takes. */
+  readonly holdsThread: boolean
   readonly #open: OpenRank
   readonly #options: ExecutorOptions
   #workers: Workers
@@ -84,6 +88,7 @@ export class Executor {
     this.cacheInfo = cacheInfo
     this.limits = limits
     this.restarts = options.restart
+    this.holdsThread = options.ownThread
   }
 
   /** @throws ModelError, OutOfMemoryError, InvalidArgumentError for a block size or length that the model does not have. */
@@ -164,11 +169,12 @@ async function bringUp(
   options: ExecutorOptions,
   onProgress: (fraction: number) => void,
 ): Promise<BroughtUp> {
-  const { cache, scheduler, dtype, quantization = 'auto', threads, eager, worldSize } = options
+  const { cache, scheduler, dtype, quantization = 'auto', threads, eager, ownThread, worldSize } = options
   const target = {
     dtype,
     blockSize: cache.blockSize,
     eager,
+    ownThread,
     ...(quantization !== 'auto' && { quantization }),
     ...(threads !== undefined && { threads }),
   }

@@ -190,6 +190,8 @@ export interface Target {
   readonly threads?: number
   /** Run without compiling, for debugging. */
   readonly eager?: boolean
+  /** The thread that calls serves nothing but this runner: `execute` may compute in it and keep it busy for the whole step. */
+  readonly ownThread?: boolean
 }
 
 /** One model on one device of one rank. Calls come one at a time, in the order of this interface. */

@@ -210,6 +210,7 @@ function lengthOf(files: readonly ModelFile[]): number {
 function platformOf({ native }: WorkerDoor): LoopPlatform {
   return {
     loadNative: async () => native,
+    ownThread: false,
     parallelism: 1,
     // biome-ignore lint/suspicious/noConsole: a page has no other place for a warning
     warn: message => console.warn(message),
