@@ -24,6 +24,10 @@ pub(super) const MAX_PATTERNS: usize = 500;
 pub(super) const MAX_PATTERN_BYTES: usize = 64 << 10;
 /// Schemas between the outermost and the innermost one, through references.
 pub(super) const MAX_SCHEMA_DEPTH: usize = 200;
+/// Parts of schemas that are written to say keywords in other words.
+pub(super) const MAX_DERIVED: usize = 50_000;
+/// What the strings that a pattern does not match are counted as among them.
+pub(super) const COMPLEMENT_PARTS: usize = 1_000;
 /// Brackets within brackets of a regular expression or grammar.
 pub(super) const MAX_NESTING: usize = 100;
 /// `n` of `{n}`: in a regular expression each one is a state.

@@ -11,6 +11,8 @@ mod limits;
 mod matcher;
 mod regex;
 mod source;
+mod state_elimination;
+mod string_language;
 mod structural_tag;
 mod token_environment;
 

@@ -1,6 +1,8 @@
 //! Formats as patterns. Each is a subset of what its RFC allows on which validators agree: whatever matches is valid for
 //! all of them. A format that nobody knows is refused, because passing over it would promise what is not checked.
 
+use serde_json::Value;
+
 /// What a format asks.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Format {
@@ -52,13 +54,46 @@ pub(super) fn lookup(name: &str) -> Option<Format> {
         "uuid" => "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}".to_owned(),
         "json-pointer" => r"(?:/(?:[ -.0-}]|~[01])*)*".to_owned(),
         "relative-json-pointer" => r"(?:0|[1-9][0-9]{0,8})(?:#|(?:/(?:[ -.0-}]|~[01])*)*)".to_owned(),
-        "byte" => "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?".to_owned(),
+        "byte" | "base64" => "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?".to_owned(),
+        // Whole groups, so that it is the same with padding and without.
+        "base64url" => "(?:[A-Za-z0-9_-]{4})*".to_owned(),
+        // Every engine reads these: letters, digits, classes of them and repetitions.
+        "regex" => r"\^?(?:(?:[A-Za-z0-9 _]|\\[dDwWsS.]|\.|\[[A-Za-z0-9]+\])[*+?]?)*\$?".to_owned(),
+        // What Python's libraries call addresses.
+        "ipvanyaddress" => format!(r"(?:(?:{OCTET}\.){{3}}{OCTET}|{})", ipv6()),
+        "ipv4interface" | "ipvanyinterface" | "cidrv4" => format!(r"(?:{OCTET}\.){{3}}{OCTET}/(?:[12]?[0-9]|3[0-2])"),
+        "ipv6interface" | "cidrv6" => format!("{}/(?:[1-9]?[0-9]|1[01][0-9]|12[0-8])", ipv6()),
+        // No bit of the host may be set.
+        "ipv4network" | "ipvanynetwork" => format!(r"(?:(?:{OCTET}\.){{3}}{OCTET}/32|(?:{OCTET}\.){{3}}0/24)"),
+        "ipv6network" => format!("{}/128", ipv6()),
+        "multi-host-uri" => uri(&host),
         "int32" => return Some(Format::Integer(-2_147_483_648.0, 2_147_483_647.0)),
         "int64" => return Some(Format::Integer(f64::NEG_INFINITY, f64::INFINITY)),
-        "float" | "double" | "password" | "binary" => return Some(Format::Anything),
+        "float" | "double" | "password" | "binary" | "path" => return Some(Format::Anything),
         _ => return None,
     };
     Some(Format::Pattern(format!("^(?:{pattern})$")))
+}
+
+/// Whether [`lookup`] finds the format, or whatever it is instead of a name.
+pub(super) fn is_known(format: &Value) -> bool {
+    format.as_str().is_none_or(|name| lookup(name).is_some())
+}
+
+/// Patterns that libraries write beside a format, that cannot be kept or are costly, and that whatever has the format
+/// matches: zod's, for a duration and a host name.
+const IMPLIED: [(&str, &str); 2] = [
+    ("duration", r"^P(?:(\d+W)|(?!.*W)(?=\d|T\d)(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?)$"),
+    (
+        "hostname",
+        r"^(?=.{1,253}\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\.?$",
+    ),
+];
+
+/// Whether whatever has the format matches the pattern.
+pub(super) fn imply(format: Option<&Value>, pattern: &str) -> bool {
+    let name = format.and_then(Value::as_str);
+    IMPLIED.iter().any(|(format, implied)| name == Some(*format) && pattern == *implied)
 }
 
 fn ipv6() -> String {
@@ -85,7 +120,7 @@ mod tests {
 
     #[test]
     fn all_patterns_are_read() {
-        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte".split(' ') {
+        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte base64url regex ipvanyaddress ipv4interface ipv6interface ipv4network ipv6network".split(' ') {
             match lookup(name) {
                 Some(Format::Pattern(pattern)) => {
                     regex_syntax::parse(&pattern).expect(name);
@@ -93,7 +128,6 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
-        assert_eq!(lookup("regex"), None);
         assert_eq!(lookup("colour"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The keywords of all drafts: which say nothing about validity, which are for one type of value, which are not supported.
+//! The keywords of all drafts: which say nothing about validity, which are for one type of value, which are made of others.
 
 /// What a keyword is to the rewriter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,8 +9,8 @@ pub(super) enum Keyword {
     Count,
     /// Has rules of its own in the rewriter.
     Rule,
-    /// A schema that uses it with an effect is refused.
-    Unsupported,
+    /// Where it has an effect, it is said in other words, or refused.
+    Derived,
 }
 
 /// A keyword that no draft has is an annotation, as the specification says.
@@ -49,7 +49,7 @@ pub(super) fn of(name: &str) -> Keyword {
         | "unevaluatedItems"
         | "unevaluatedProperties"
         | "$dynamicRef"
-        | "$recursiveRef" => Keyword::Unsupported,
+        | "$recursiveRef" => Keyword::Derived,
         _ => Keyword::Annotation,
     }
 }

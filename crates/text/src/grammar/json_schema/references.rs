@@ -1,11 +1,13 @@
 //! Where references lead. Only into the schema itself: nothing is ever fetched.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::disjoint::Resolve;
-use super::prepare::{invalid, unsupported};
+use super::prepare::{invalid, too_complex, unsupported};
 use crate::grammar::error::GrammarError;
+use crate::grammar::limits::MAX_DERIVED;
 
 /// Values that are data and no schemas.
 const DATA: [&str; 5] = ["enum", "const", "default", "examples", "example"];
@@ -17,12 +19,14 @@ pub(super) struct References<'a> {
     ids: HashMap<&'a str, String>,
     /// Pointers by the pointer of their resource and the anchor's name.
     anchors: HashMap<(String, &'a str), String>,
+    /// Work that may still be done to say keywords in other words.
+    work: Cell<usize>,
 }
 
 impl<'a> References<'a> {
     /// Collects the names that the schema gives to its parts.
     pub(super) fn new(root: &'a Value) -> Self {
-        let mut references = Self { root, ids: HashMap::new(), anchors: HashMap::new() };
+        let mut references = Self { root, ids: HashMap::new(), anchors: HashMap::new(), work: Cell::new(MAX_DERIVED) };
         references.collect(root, String::new(), String::new());
         references
     }
@@ -65,6 +69,27 @@ impl<'a> References<'a> {
     /// The schema at a pointer that [`Self::resolve`] gave.
     pub(super) fn get(&self, pointer: &str) -> Option<&'a Value> {
         self.root.pointer(pointer)
+    }
+
+    /// Counts parts of schemas that are written to say a keyword in other words: they may multiply.
+    ///
+    /// # Errors
+    /// [`GrammarError::TooComplex`] when there are too many.
+    pub(super) fn spend(&self, num_parts: usize, place: &str) -> Result<(), GrammarError> {
+        let left = self.work.get().checked_sub(num_parts);
+        self.work.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or_else(|| too_complex(format!("what its keywords say together is too much (at {place})")))
+    }
+
+    /// Whether a part of the schema is a resource of its own, within which references mean something else.
+    pub(super) fn has_parts_with_ids(&self) -> bool {
+        self.ids.values().any(|pointer| !pointer.is_empty())
+    }
+
+    /// The schema that the `$ref` among `fields` means, where that does not depend on its place.
+    pub(super) fn target(&self, fields: &Map<String, Value>) -> Option<&'a Value> {
+        let reference = fields.get("$ref").and_then(Value::as_str).filter(|_| !self.has_parts_with_ids())?;
+        self.get(&self.resolve(reference, "").ok()?)
     }
 
     /// The pointer that `reference` means in the schema at `place`.
@@ -119,6 +144,17 @@ impl Resolve for References<'_> {
             }
         }
         found
+    }
+}
+
+/// Parts of a schema, long texts counted as several.
+pub(super) fn num_parts(schema: &Value) -> usize {
+    let of_text = |text: &str| text.len() / 64;
+    1 + match schema {
+        Value::Array(items) => items.iter().map(num_parts).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| of_text(name) + num_parts(field)).sum(),
+        Value::String(text) => of_text(text),
+        _ => 0,
     }
 }
 

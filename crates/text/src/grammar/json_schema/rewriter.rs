@@ -3,15 +3,17 @@
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 
+use super::equivalents::Equivalents;
 use super::formats::{self, Format};
 use super::keywords::{self, Keyword};
 use super::numbers::{self, Multiples};
 use super::prepare::{invalid, too_complex, unsupported};
 use super::references::{References, escape};
-use super::{conjunctions, disjoint};
+use super::{assertions, conjunctions, disjoint};
 use crate::grammar::error::GrammarError;
 use crate::grammar::limits::{
-    MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES, MAX_SCHEMA_DEPTH, MAX_SCHEMAS,
+    COMPLEMENT_PARTS, MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES,
+    MAX_SCHEMA_DEPTH, MAX_SCHEMAS,
 };
 use crate::grammar::regex;
 use crate::grammar::source::JsonOptions;
@@ -103,9 +105,11 @@ impl Rewriter<'_> {
                 Keyword::Count => {
                     out.insert(name.clone(), json!(count(name, value, place)?));
                 }
-                Keyword::Unsupported => {
+                Keyword::Derived => {
                     if self.has_effect(name, value, fields) {
-                        return self.substitute(name, value, fields, place);
+                        let equivalents = Equivalents { references: &self.references, fields, place };
+                        let equal = equivalents.of(name, value)?;
+                        all_of.push(self.schema(&equal, place)?);
                     }
                 }
                 Keyword::Rule if keywords::type_of(name) == Some("number") => has_numbers = true,
@@ -180,7 +184,16 @@ impl Rewriter<'_> {
                     all_of.push(json!({ "anyOf": branches }));
                     return Ok(());
                 }
-                Value::Array(branches)
+                let equivalents = Equivalents { references: &self.references, fields, place };
+                match equivalents.one_of(given) {
+                    Ok(equal) => all_of.push(self.schema(&equal, place)?),
+                    // What stands beside it may exclude branches, which llguidance sees.
+                    Err(GrammarError::Unsupported { .. }) => {
+                        out.insert(name.to_owned(), Value::Array(branches));
+                    }
+                    Err(other) => return Err(other),
+                }
+                return Ok(());
             }
             "properties" => Value::Object(self.named_schemas(name, value, place)?),
             "patternProperties" => {
@@ -213,8 +226,22 @@ impl Rewriter<'_> {
             "additionalItems" => return Ok(()),
             "pattern" => {
                 let pattern = value.as_str().ok_or_else(|| invalid(place, "pattern must be a string"))?;
-                json!(self.pattern(pattern, &here)?)
+                if formats::imply(fields.get("format"), pattern) {
+                    return Ok(());
+                }
+                let mut patterns = vec![pattern.to_owned()];
+                if pattern.starts_with("^(?!") || pattern.starts_with("^(?=") {
+                    self.references.spend(COMPLEMENT_PARTS, place)?;
+                    patterns = assertions::without_assertions(pattern).unwrap_or(patterns);
+                }
+                let last = patterns.pop().unwrap_or_default();
+                for other in patterns {
+                    all_of.push(json!({ "pattern": self.pattern(&other, &here)? }));
+                }
+                json!(self.pattern(&last, &here)?)
             }
+            // Beside a pattern a name that is not known is the library's own, and the pattern says what it means.
+            "format" if fields.contains_key("pattern") && !formats::is_known(value) => return Ok(()),
             "format" => return format(value, types, place, all_of),
             _ => return Ok(()),
         };
@@ -293,7 +320,7 @@ impl Rewriter<'_> {
         Ok(translated)
     }
 
-    /// Whether a keyword that is not supported changes what is valid.
+    /// Whether a keyword that is made of others changes what is valid.
     fn has_effect(&self, name: &str, value: &Value, fields: &Map<String, Value>) -> bool {
         let is_empty = value.as_object().is_some_and(Map::is_empty);
         match name {
@@ -308,28 +335,6 @@ impl Rewriter<'_> {
             "dependencies" | "dependentRequired" | "dependentSchemas" => !is_empty,
             _ => true,
         }
-    }
-
-    /// The schema in other words, where that is simple; else the keyword is refused.
-    fn substitute(
-        &mut self,
-        name: &str,
-        value: &Value,
-        fields: &Map<String, Value>,
-        place: &str,
-    ) -> Result<Value, GrammarError> {
-        if name == "not" && (value == &Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)) {
-            return Ok(json!(false));
-        }
-        // Where nothing else evaluates properties, those that are not evaluated are the additional ones.
-        let applicators = ["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "additionalProperties"];
-        if name == "unevaluatedProperties" && !applicators.iter().any(|other| fields.contains_key(*other)) {
-            let mut same = fields.clone();
-            same.remove(name);
-            same.insert("additionalProperties".to_owned(), value.clone());
-            return self.schema(&Value::Object(same), place);
-        }
-        Err(unsupported(place, name, ""))
     }
 }
 

@@ -32,6 +32,11 @@ fn schemas() -> Vec<Value> {
     let properties = |count: usize, schema: &Value| -> Value {
         (0..count).map(|at| (format!("p{at}"), schema.clone())).collect::<Map<String, Value>>().into()
     };
+    let negated = |mut schema: Value| {
+        schema["not"] = json!({ "$ref": schema["$ref"].take() });
+        schema.as_object_mut().expect("an object").remove("$ref");
+        schema
+    };
     vec![
         chain(3000, &|next| json!({ "properties": { "x": { "$ref": next } } }), json!({})),
         chain(
@@ -59,6 +64,28 @@ fn schemas() -> Vec<Value> {
         json!({ "type": "number", "minimum": 1e-300 }),
         json!({ "type": "integer", "minimum": 1e308 }),
         json!({ "$ref": "#" }),
+        // Keywords that are said in other words, which multiply.
+        negated(chain(
+            40,
+            &|next| json!({ "allOf": [{ "$ref": next.clone() }, { "$ref": next }] }),
+            json!({ "type": "object" }),
+        )),
+        chain(
+            40,
+            &|next| json!({ "not": { "anyOf": [{ "$ref": next.clone() }, { "$ref": next }] } }),
+            json!({ "type": "string" }),
+        ),
+        json!({ "allOf": (0..60).map(|at| json!({
+            "if": { "properties": { (format!("p{at}")): { "const": at } }, "required": [format!("p{at}")] },
+            "then": { "required": [format!("q{at}")] },
+        })).collect::<Vec<_>>() }),
+        json!({ "dependentRequired": properties(900, &json!(["a", "b"])) }),
+        json!({ "oneOf": (0..150).map(|at| json!({ "minLength": at, "pattern": "a" })).collect::<Vec<_>>() }),
+        json!({ "allOf": (1..300).map(|at| json!({ "not": { "pattern": format!("(a|b)*a(a|b){{{at}}}") } })).collect::<Vec<_>>() }),
+        json!({ "not": { "enum": (0..400).map(|at| format!("value {at}")).collect::<Vec<_>>() } }),
+        json!({ "contains": { "enum": (0..3000).collect::<Vec<_>>() }, "minContains": 30, "maxContains": 40 }),
+        json!({ "items": { "enum": (0..20).map(|at| "x".repeat(20_000 + at)).collect::<Vec<_>>() }, "maxItems": 2, "uniqueItems": true }),
+        json!({ "type": "string", "pattern": format!("^{}a", r"(?!.*\p{L}{3}x)".repeat(60)) }),
     ]
 }
 

@@ -57,24 +57,131 @@ fn keywords_mean_what_the_specification_says() {
 }
 
 #[test]
+fn keywords_that_are_said_in_other_words_mean_the_same() {
+    check(
+        GrammarKind::JsonSchema,
+        &[
+            (r#"{"not":{"type":["object","array"]}}"#, &["1", r#""a""#, "null"], &["{}", "[]"]),
+            (
+                r#"{"type":"string","not":{"enum":["","no","none",1]}}"#,
+                &[r#""n""#, r#""nones""#],
+                &[r#""""#, r#""no""#],
+            ),
+            (r#"{"not":{"enum":[true,null,"a"]}}"#, &["false", "1", r#""b""#], &["true", "null", r#""a""#]),
+            (r#"{"type":"integer","not":{"enum":[3,0]}}"#, &["1", "-4", "2", "30"], &["0", "3"]),
+            (r#"{"type":"number","not":{"const":0}}"#, &["0.5", "-1"], &["0", "0.0"]),
+            (r#"{"type":"string","not":{"pattern":"^a|z$"}}"#, &[r#""baz1""#, r#""""#], &[r#""ab""#, r#""xz""#]),
+            (r#"{"type":"string","not":{"maxLength":0}}"#, &[r#"" ""#], &[r#""""#]),
+            (r#"{"not":{"not":{"type":"integer","minimum":3}}}"#, &["3"], &["2", "null"]),
+            (
+                r##"{"type":"object","not":{"$ref":"#/$defs/both"},"$defs":{"both":{"required":["a","b"]}}}"##,
+                &["{}", r#"{"a":1}"#, r#"{"b":1}"#],
+                &[r#"{"a":1,"b":1}"#],
+            ),
+            (
+                r#"{"type":"object","properties":{"k":{"enum":["x","y"]},"v":{}},"required":["k","v"],
+                    "if":{"properties":{"k":{"const":"x"}}},"then":{"properties":{"v":{"type":"integer"}}},
+                    "else":{"properties":{"v":{"type":"null"}}}}"#,
+                &[r#"{"k":"x","v":1}"#, r#"{"k":"y","v":null}"#],
+                &[r#"{"k":"x","v":null}"#, r#"{"k":"y","v":1}"#],
+            ),
+            (
+                r#"{"type":"object","properties":{"age":{"type":"integer"}},"required":["age"],
+                    "if":{"properties":{"age":{"minimum":18}}},"then":{"required":["id"]}}"#,
+                &[r#"{"age":17}"#, r#"{"age":18,"id":1}"#],
+                &[r#"{"age":18}"#],
+            ),
+            (
+                r#"{"type":"object","properties":{"card":{},"city":{}},"dependentRequired":{"card":["city"]}}"#,
+                &["{}", r#"{"city":1}"#, r#"{"card":1,"city":1}"#],
+                &[r#"{"card":1}"#],
+            ),
+            (
+                r#"{"type":"object","dependencies":{"a":{"properties":{"b":{"const":1}}},"c":"d"}}"#,
+                &[r#"{"b":2}"#, r#"{"a":0,"b":1}"#, r#"{"c":0,"d":0}"#],
+                &[r#"{"a":0,"b":2}"#, r#"{"c":0}"#],
+            ),
+            (r#"{"type":"object","propertyNames":{"type":"string"}}"#, &[r#"{"a":1}"#], &["[]"]),
+            (
+                r##"{"type":"object","propertyNames":{"$ref":"#/$defs/c"},"additionalProperties":{"type":"integer"},
+                    "$defs":{"c":{"enum":["r","g"]}}}"##,
+                &["{}", r#"{"r":1,"g":2}"#, r#"{"g":2}"#],
+                &[r#"{"b":1}"#, r#"{"r":"x"}"#],
+            ),
+            (r#"{"type":"object","propertyNames":{"pattern":"^x"}}"#, &[r#"{"xa":1}"#], &[r#"{"a":1}"#]),
+            (
+                r#"{"type":"object","properties":{"ab":{"const":1},"c":{}},"propertyNames":{"minLength":2}}"#,
+                &[r#"{"ab":1}"#, r#"{"xy":2}"#],
+                &[r#"{"c":1}"#, r#"{"ab":2}"#],
+            ),
+            (r#"{"contains":{"const":1}}"#, &["[1]", "[0,{},1,0]", "2", "{}"], &["[]", "[0,2]"]),
+            (
+                r#"{"type":"array","items":{"enum":[0,1]},"contains":{"const":1},"minContains":2,"maxContains":2}"#,
+                &["[1,1]", "[0,1,1,0]"],
+                &["[1]", "[1,1,1]", "[0,1,0]", "[1,1,2]"],
+            ),
+            (
+                r#"{"type":"array","items":{"enum":["a","b"]},"uniqueItems":true,"minItems":1}"#,
+                &[r#"["a"]"#, r#"["b","a"]"#],
+                &["[]", r#"["a","a"]"#],
+            ),
+            (
+                r#"{"type":"array","items":{"type":"boolean"},"uniqueItems":true}"#,
+                &["[]", "[true,false]"],
+                &["[true,true]"],
+            ),
+            (r#"{"uniqueItems":true,"items":{"const":1}}"#, &["[]", "[1]", r#""a""#], &["[1,1]"]),
+            (
+                r##"{"type":"object","$ref":"#/$defs/a","properties":{"b":{}},"unevaluatedProperties":false,
+                    "$defs":{"a":{"properties":{"a":{"const":1}}}}}"##,
+                &[r#"{"a":1,"b":2}"#, "{}"],
+                &[r#"{"c":1}"#, r#"{"a":2}"#],
+            ),
+            (
+                r#"{"type":"array","prefixItems":[{"const":1}],"unevaluatedItems":{"type":"null"}}"#,
+                &["[1]", "[1,null]"],
+                &["[1,2]"],
+            ),
+            (
+                r#"{"type":"object","oneOf":[{"required":["a"]},{"required":["b"]}]}"#,
+                &[r#"{"a":1}"#, r#"{"b":1}"#],
+                &["{}", r#"{"a":1,"b":1}"#],
+            ),
+            (r#"{"oneOf":[{"type":"string"},{"minLength":2}]}"#, &[r#""a""#, "1"], &[r#""ab""#]),
+            (r#"{"oneOf":[{"type":"integer","maximum":3},{"type":"integer","minimum":2}]}"#, &["1", "4"], &["2", "3"]),
+            (
+                r#"{"type":"string","pattern":"^(?=.*[0-9])(?!ad)[a-z0-9]{3,4}$"}"#,
+                &[r#""abc1""#, r#""1ad""#],
+                &[r#""abc""#, r#""ad1""#, r#""ab1cd""#],
+            ),
+            // What a library calls its own format, beside the pattern that says what it means.
+            (r#"{"type":"string","format":"starts_with","pattern":"^ab"}"#, &[r#""abc""#], &[r#""b""#]),
+            (r#"{"type":"string","format":"regex"}"#, &[r#""a+[bc]""#], &[r#""(""#, r#""+""#]),
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     let (_, compiler) = byte_level();
     let rows = [
-        (r#"{"not":{"type":"string"}}"#, "not"),
-        (r#"{"if":{},"then":{"const":1}}"#, "if"),
-        (r#"{"type":"array","contains":{"const":1}}"#, "contains"),
+        (r#"{"not":{"multipleOf":3}}"#, "not"),
+        (r#"{"not":{"enum":[[1]]}}"#, "not"),
+        (r#"{"if":{"format":"date"},"then":{"const":1}}"#, "if"),
+        (r#"{"type":"array","contains":{"const":1},"minContains":1000}"#, "contains"),
         (r#"{"uniqueItems":true}"#, "uniqueItems"),
-        (r#"{"propertyNames":{"pattern":"a"}}"#, "propertyNames"),
-        (r#"{"dependentRequired":{"a":["b"]}}"#, "dependentRequired"),
-        (r#"{"dependentSchemas":{"a":{"required":["b"]}}}"#, "dependentSchemas"),
-        (r#"{"dependencies":{"a":["b"]}}"#, "dependencies"),
-        (r#"{"unevaluatedItems":false}"#, "unevaluatedItems"),
-        (r#"{"allOf":[{}],"unevaluatedProperties":false}"#, "unevaluatedProperties"),
-        (r#"{"oneOf":[{"type":"string"},{"minLength":2}]}"#, "oneOf"),
+        (r#"{"type":"array","items":{"enum":[1,2,3,4,5,6,7,8]},"uniqueItems":true}"#, "uniqueItems"),
+        (r#"{"propertyNames":{"pattern":"a","maxLength":3}}"#, "propertyNames"),
+        (r##"{"propertyNames":{"$ref":"#/$defs/a","maxLength":3},"$defs":{"a":{"pattern":"a"}}}"##, "propertyNames"),
+        (r##"{"not":{"$ref":"#/$defs/a","maxLength":3},"$defs":{"a":{"pattern":"a"}}}"##, "not"),
+        (r#"{"allOf":[{}],"unevaluatedItems":false}"#, "unevaluatedItems"),
+        (r#"{"anyOf":[{}],"unevaluatedProperties":false}"#, "unevaluatedProperties"),
+        (r#"{"oneOf":[{"type":"string"},{"format":"date"}]}"#, "oneOf"),
+        (r#"{"oneOf":[{"type":"integer"},{"type":"number"}]}"#, "oneOf"),
         (r#"{"type":"object","minProperties":3}"#, "minProperties"),
         (r#"{"type":"number","multipleOf":0.01}"#, "multipleOf"),
-        (r#"{"type":"string","format":"regex"}"#, "format"),
-        (r#"{"type":"string","pattern":"(?=a)b"}"#, "pattern"),
+        (r#"{"type":"string","format":"colour"}"#, "format"),
+        (r#"{"type":"string","pattern":"a(?=a)b"}"#, "pattern"),
         (r#"{"type":"string","pattern":"(a)\\1"}"#, "pattern"),
         (r#"{"const":"\u0001"}"#, "const"),
         (r#"{"$ref":"https://example.com/schema"}"#, "$ref"),
