@@ -86,8 +86,13 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         *sum = levels.iter().sum::<i32>();
     }
     let total = halves[0] + halves[1];
+    // Not `map`, which the compiler leaves a function of its own that stores bytes one by one.
+    let mut bytes = [0; BLOCK_INPUTS];
+    for (byte, level) in bytes.iter_mut().zip(levels) {
+        *byte = level as i8;
+    }
     ActivationBlock {
-        levels: levels.map(|level| level as i8),
+        levels: bytes,
         scale,
         minus_8: -8 * total,
         minus_128: -128 * total,
