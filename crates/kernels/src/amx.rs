@@ -4,7 +4,13 @@
 //! The compiler knows nothing of tiles, so nothing but what is here uses them. Blocks of assembly leave no sums in tiles; what
 //! they do rely on from one to the next is the configuration, which a [`Configured`] holds in its thread.
 
-use std::{arch::asm, mem::MaybeUninit};
+use std::{
+    arch::{
+        asm,
+        x86_64::{_MM_HINT_T1, _mm_prefetch},
+    },
+    mem::MaybeUninit,
+};
 
 use crate::{
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
@@ -17,14 +23,17 @@ pub(crate) const TILE_ROWS: usize = 16;
 /// Bytes of a row of a tile.
 const ROW_BYTES: usize = 64;
 
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// Sums of a tile.
-const TILE_SUMS: usize = TILE_ROWS * LANES;
+pub(crate) const TILE_SUMS: usize = TILE_ROWS * LANES;
 
 /// Inputs of one product of bf16 tiles.
 const BF16_INPUTS: usize = 32;
 
-/// Products of a stretch: of two panels 32 KiB, which stay in the nearest cache.
-const STRETCH_STEPS: usize = 16;
+/// Products of a stretch: of two panels 16 KiB, which stay in the nearest cache beside as much of the rows that pass.
+const STRETCH_STEPS: usize = 8;
 
 /// Rows whose sums wait at once: whole pairs of tiles.
 const MOST_ROWS: usize = 192;
@@ -62,15 +71,21 @@ pub(crate) fn is_available() -> bool {
     false
 }
 
+/// Whether a CPU with tiles also multiplies bytes with them.
+pub(crate) fn has_byte_products() -> bool {
+    const FEATURE: u32 = 1 << 25;
+    std::arch::x86_64::__cpuid_count(7, 0).edx & FEATURE != 0
+}
+
 /// A thread whose tiles have shapes, until this is dropped.
-struct Configured(());
+pub(crate) struct Configured(());
 
 impl Configured {
     /// Tiles by their numbers: rows, and bytes of each.
     ///
     /// # Safety
     /// [`is_available`], and no other configuration lives in this thread.
-    unsafe fn new(shapes: [(u8, u16); 8]) -> Configured {
+    pub(crate) unsafe fn new(shapes: [(u8, u16); 8]) -> Configured {
         #[repr(C, align(64))]
         struct Configuration {
             palette: u8,
@@ -96,9 +111,20 @@ impl Drop for Configured {
     }
 }
 
+/// Asks for one of several shares of memory that is wanted after all of them: weights come from far away, and no prefetcher
+/// knows of them in time.
+#[inline(always)]
+pub(crate) unsafe fn ask_for_share(start: *const u8, len_bytes: usize, share: usize, shares: usize) {
+    let lines = len_bytes.div_ceil(LINE_BYTES);
+    for line in lines * share / shares..lines * (share + 1) / shares {
+        // It need not be there: nothing is read.
+        _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(line * LINE_BYTES).cast());
+    }
+}
+
 /// Memory of some tiles of sums.
 #[repr(align(64))]
-struct TileMemory<const TILES: usize>([[f32; TILE_SUMS]; TILES]);
+pub(crate) struct TileMemory<const TILES: usize>([[f32; TILE_SUMS]; TILES]);
 
 /// Any number of bf16 rows, in [tiles](crate::tile::TileInput::Bf16Tiles), times all columns of `block`.
 ///
@@ -159,8 +185,21 @@ unsafe fn multiply_bf16_rows(block: &Tile, rows: std::ops::Range<usize>) {
             for first in (0..all_steps.max(1)).step_by(stretch_steps) {
                 let steps = stretch_steps.min(all_steps - first);
                 let ends = first + steps == all_steps;
+                let (next, next_steps) = if ends {
+                    (weights.wrapping_add(panels * block.panel_bytes), stretch_steps.min(all_steps))
+                } else {
+                    let steps = stretch_steps.min(all_steps - first - steps);
+                    (weights.add((first + stretch_steps) * TILE_ROWS * ROW_BYTES), steps)
+                };
+                let shares = (end - start).div_ceil(2 * TILE_ROWS);
                 for row in (start..end).step_by(2 * TILE_ROWS) {
                     let num_rows = (end - row).min(2 * TILE_ROWS);
+                    // Fewer rows take weights as fast as they come, and ask for them step by step.
+                    for index in 0..if shares > 1 { panels } else { 0 } {
+                        let share = (row - start) / (2 * TILE_ROWS);
+                        let next = next.wrapping_add(index * block.panel_bytes);
+                        ask_for_share(next, next_steps * TILE_ROWS * ROW_BYTES, share, shares);
+                    }
                     let operands = Operands {
                         x: block.x.add(row * block.x_stride_bytes + first * TILE_ROWS * ROW_BYTES),
                         x_stride: block.x_stride_bytes,
@@ -177,7 +216,7 @@ unsafe fn multiply_bf16_rows(block: &Tile, rows: std::ops::Range<usize>) {
                         (false, _) => one_by_one(operands),
                     }
                     if ends {
-                        store_bf16(block, row..row + num_rows, panel..panel + panels, operands.sums);
+                        store_sums(block, row..row + num_rows, panel..panel + panels, operands.sums);
                     }
                 }
             }
@@ -188,7 +227,12 @@ unsafe fn multiply_bf16_rows(block: &Tile, rows: std::ops::Range<usize>) {
 
 /// Sums of up to 32 rows of some panels, all panels of the upper rows before those of the lower ones, to the results.
 #[inline(always)]
-unsafe fn store_bf16(block: &Tile, rows: std::ops::Range<usize>, panels: std::ops::Range<usize>, sums: *const f32) {
+pub(crate) unsafe fn store_sums(
+    block: &Tile,
+    rows: std::ops::Range<usize>,
+    panels: std::ops::Range<usize>,
+    sums: *const f32,
+) {
     for (index, panel) in panels.clone().enumerate() {
         let column = panel * LANES;
         for row in rows.clone() {

@@ -7,7 +7,7 @@ use crate::KernelsError;
 /// An instruction set, widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// The next, and Intel's tiles (AMX), which multiply bf16 sixteen rows at a time. Asked of Linux alone.
+    /// The next, and Intel's tiles (AMX), which multiply bf16 and bytes sixteen rows at a time. Asked of Linux alone.
     Amx,
     /// AVX-512 F, BW, DQ, VL and BF16: bf16 products by `vdpbf16ps`.
     Avx512Bf16,

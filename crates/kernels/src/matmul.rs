@@ -74,14 +74,15 @@ impl Kernels {
             "matmul: out is too small for [{num_rows}, {num_outputs}] by {out_stride}; this is a bug"
         );
         let rows = Rows { x, num_rows, num_inputs };
-        let mut rounded: Vec<(TileInput, RoundedRows<'_>)> = Vec::new();
+        let mut rounded: Vec<((TileInput, usize), RoundedRows<'_>)> = Vec::new();
         for segment in weights.segments().iter().filter(|segment| segment.num_outputs > 0) {
             let tiles = self.tiles(segment.form);
-            // Segments that take the same activations share them.
-            if !rounded.iter().any(|(input, _)| *input == tiles.input()) {
-                rounded.push((tiles.input(), self.round_rows(pool, rows, &tiles)?));
+            // Segments that take the same activations, in groups of the same height, share them.
+            let wanted = (tiles.input(), tiles.max_rows());
+            if !rounded.iter().any(|(made, _)| *made == wanted) {
+                rounded.push((wanted, self.round_rows(pool, rows, &tiles)?));
             }
-            let rounded = rounded.iter().find(|(input, _)| *input == tiles.input()).map(|(_, rounded)| rounded);
+            let rounded = rounded.iter().find(|(made, _)| *made == wanted).map(|(_, rounded)| rounded);
             let rounded = rounded.expect("pushed above; otherwise this is a bug");
             let block = Tile {
                 weights: segment.bytes().as_ptr(),
@@ -109,7 +110,7 @@ impl Kernels {
         }
     }
 
-    /// The rows as micro-kernels take them. All that take blocks of one instruction set have tiles of the same heights.
+    /// The rows as micro-kernels take them.
     fn round_rows<'a>(
         &'a self,
         pool: &ThreadPool,
@@ -138,7 +139,11 @@ impl Kernels {
                 let num_blocks = num_inputs / BLOCK_INPUTS;
                 let groups = RowGroups { num_rows, group_rows: tiles.max_rows(), num_blocks };
                 let stride_bytes = num_blocks * size_of::<ActivationBlock>();
-                let mut scratch = self.arena.take(num_rows * stride_bytes)?;
+                // Tiles read whole groups, of which the last may have fewer rows: behind it are blocks of nothing.
+                let len_bytes = num_rows * stride_bytes;
+                let behind = groups.group_rows * size_of::<ActivationBlock>();
+                let mut scratch = self.arena.take(len_bytes + behind)?;
+                scratch.bytes_mut()[len_bytes..][..behind].fill(0);
                 let target = Blocks(scratch.bytes_mut().as_mut_ptr().cast());
                 let quantise = quantise_row(self.isa());
                 for_rows(pool, num_rows, num_inputs, &|rows| {
@@ -222,8 +227,10 @@ fn multiply(pool: &ThreadPool, tiles: &TileTable, block: Tile, num_rows: usize, 
     let Tile { num_inputs, columns: num_outputs, out_stride, .. } = block;
     let num_columns = num_outputs.div_ceil(LANES).div_ceil(CHUNK_PANELS);
     let most_rows = match tiles.input() {
-        TileInput::F32 | TileInput::Bf16 | TileInput::Bf16Tiles => BLOCK_ROWS,
-        TileInput::Blocks => (BLOCK_BYTES / block.x_stride_bytes.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS),
+        TileInput::F32 | TileInput::Bf16 => BLOCK_ROWS,
+        TileInput::Bf16Tiles | TileInput::Blocks => {
+            (BLOCK_BYTES / block.x_stride_bytes.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS)
+        }
     };
     let block_rows = block_rows(most_rows, num_rows, num_columns, pool.threads(), tiles.max_rows());
     let num_blocks = num_rows.div_ceil(block_rows);

@@ -5,6 +5,8 @@
 //! instruction set gives the same bits, and every number of rows too. Knows [`BlockFormat`](quire_blocks::BlockFormat)s and
 //! panels; knows no threads.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 pub(crate) mod form;
 pub(crate) mod levels;
 pub(crate) mod panels;

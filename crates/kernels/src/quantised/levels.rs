@@ -12,11 +12,9 @@ use super::{form::LevelCode, rows::ActivationBlock, sums::Sums};
 pub(crate) trait Levels {
     /// The stored form.
     const CODE: LevelCode;
-    /// Makes bytes of levels + 128 of `len_bytes` of nibbles, in the order of [`Bytes`].
+    /// Makes bytes of levels + `bias`, 0 or 128, of `len_bytes` of what is stored, in the order of [`Bytes`].
     #[cfg(target_arch = "x86_64")]
-    unsafe fn lift(_stored: *const u8, _len_bytes: usize, _target: *mut u8) {
-        panic!("bytes are not lifted; this is a bug");
-    }
+    unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8);
     /// Two groups of four inputs: `pair` of four in a block.
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2];
     /// Adds products of levels that [`Levels::load`] gave.
@@ -64,8 +62,29 @@ unsafe fn lift_nibbles(bytes: [u8; 16], stored: *const u8, len_bytes: usize, tar
     }
 }
 
+/// Adds 128 to each byte, or nothing where `bias` is 128: bytes are stored with that.
+///
+/// # Safety
+/// As [`lift_nibbles`], but of as many bytes.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn lift_bytes(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
+    use std::arch::x86_64::*;
+
+    let flip = _mm256_set1_epi8((bias ^ 128) as i8);
+    for half in (0..len_bytes).step_by(32) {
+        let bytes = _mm256_loadu_si256(stored.add(half).cast());
+        _mm256_storeu_si256(target.add(half).cast(), _mm256_xor_si256(bytes, flip));
+    }
+}
+
 impl Levels for Bytes {
     const CODE: LevelCode = LevelCode::Byte;
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
+        lift_bytes(stored, len_bytes, bias, target);
+    }
     #[inline(always)]
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
         [S::bytes(block.add(pair * 128)), S::bytes(block.add(pair * 128 + 64))]
@@ -76,8 +95,9 @@ impl<const ZERO: u8> Levels for Nibbles<ZERO> {
     const CODE: LevelCode = LevelCode::Nibble;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    unsafe fn lift(stored: *const u8, len_bytes: usize, target: *mut u8) {
-        lift_nibbles(std::array::from_fn(|level| 128 - ZERO + level as u8), stored, len_bytes, target);
+    unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
+        let bytes = std::array::from_fn(|level| bias.wrapping_sub(ZERO).wrapping_add(level as u8));
+        lift_nibbles(bytes, stored, len_bytes, target);
     }
     #[inline(always)]
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
@@ -103,8 +123,8 @@ impl Levels for Table {
     const CODE: LevelCode = LevelCode::Nibble;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    unsafe fn lift(stored: *const u8, len_bytes: usize, target: *mut u8) {
-        lift_nibbles(IQ4_LEVELS.map(|level| level as u8 ^ 128), stored, len_bytes, target);
+    unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
+        lift_nibbles(IQ4_LEVELS.map(|level| bias.wrapping_add(level as u8)), stored, len_bytes, target);
     }
     #[inline(always)]
     unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
@@ -120,34 +140,30 @@ mod tests {
 
     #[test]
     #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
-    fn lifted_nibbles_are_the_scalar_ones_as_bytes() {
+    fn lifted_levels_are_the_scalar_ones_as_bytes() {
         if !Isa::Avx2.is_available() {
             eprintln!("SKIPPED lifting: this processor lacks AVX2");
             return;
         }
-        fn check<V: Levels>(what: &str) {
+        fn check<V: Levels>(zero: i8, what: &str) {
             let stored: Vec<u8> = (0..=255).collect();
-            for lines in 1..=4 {
-                let mut lifted = vec![0; 128 * lines];
-                for line in 0..lines {
-                    let stored = &stored[64 * line..];
-                    // SAFETY: AVX2 is there, and memory for a line and what becomes of it.
-                    let levels = unsafe {
-                        V::lift(stored.as_ptr(), 64, lifted[128 * line..].as_mut_ptr());
-                        V::load::<ScalarSums>(stored.as_ptr(), 0)
-                    };
-                    let zero = if what == "nibbles from 8" { 8 } else { 0 };
-                    let expected = levels.map(|levels| levels.map(|level| (level - zero) as u8 ^ 128));
-                    assert_eq!(lifted[128 * line..128 * (line + 1)], expected.concat(), "{what}");
-                }
-                let mut at_once = vec![0; lifted.len()];
-                // SAFETY: as above, of all lines.
-                unsafe { V::lift(stored.as_ptr(), 64 * lines, at_once.as_mut_ptr()) };
-                assert_eq!(at_once, lifted, "{what}");
+            // What becomes two lines of bytes.
+            let part = V::CODE.block_bytes() / 4;
+            for (parts, bias) in [(1, 0), (2, 0), (1, 128), (2, 128)] {
+                let expected = stored.chunks(part).take(parts).flat_map(|stored| {
+                    // SAFETY: memory for two lines of levels.
+                    let levels = unsafe { V::load::<ScalarSums>(stored.as_ptr(), 0) };
+                    levels.concat().into_iter().map(|level| (level - zero) as u8 ^ bias).collect::<Vec<u8>>()
+                });
+                let mut lifted = vec![0; 128 * parts];
+                // SAFETY: AVX2 is there, and memory for all lines.
+                unsafe { V::lift(stored.as_ptr(), part * parts, bias, lifted.as_mut_ptr()) };
+                assert_eq!(lifted, expected.collect::<Vec<u8>>(), "{what} + {bias}");
             }
         }
-        check::<Nibbles<0>>("nibbles");
-        check::<Nibbles<8>>("nibbles from 8");
-        check::<Table>("levels of a table");
+        check::<Nibbles<0>>(0, "nibbles");
+        check::<Nibbles<8>>(8, "nibbles from 8");
+        check::<Table>(0, "levels of a table");
+        check::<Bytes>(0, "bytes");
     }
 }

@@ -1,6 +1,8 @@
 //! The micro-kernels of every form of blocks, for the instructions that this CPU multiplies bytes with.
 
 #[cfg(target_arch = "x86_64")]
+use super::amx;
+#[cfg(target_arch = "x86_64")]
 use super::tall::{self, TallFn, TallKernels, TallTile};
 use super::{
     form::BlockForm,
@@ -95,6 +97,8 @@ instance!(scalar, ScalarSums);
 /// How bytes are multiplied: an instruction set may have several ways, and CPUs of one set differ. All give the same sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteProducts {
+    /// Intel's tiles where there are many rows, otherwise the next.
+    Tiles,
     /// AVX-512 VNNI.
     Avx512Vnni,
     /// AVX-VNNI.
@@ -116,9 +120,10 @@ pub(crate) enum ByteProducts {
 impl ByteProducts {
     /// Every way that this CPU has within an instruction set that it has, the best first.
     pub(crate) fn available(isa: Isa) -> impl Iterator<Item = ByteProducts> {
-        use ByteProducts::{Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, Scalar, Simd128};
+        use ByteProducts::{Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, Scalar, Simd128, Tiles};
         let ways: &[ByteProducts] = match isa {
-            Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
+            Isa::Amx => &[Tiles, Avx512Vnni, AvxVnni, Avx2],
+            Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx2 => &[AvxVnni, Avx2],
             Isa::Neon => &[NeonDot, Neon],
             Isa::RelaxedSimd => &[RelaxedSimd],
@@ -137,13 +142,15 @@ impl ByteProducts {
     fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
+            ByteProducts::Tiles => crate::amx::has_byte_products() && ByteProducts::Avx512Vnni.is_available(),
+            #[cfg(target_arch = "x86_64")]
             ByteProducts::Avx512Vnni => is_x86_feature_detected!("avx512vnni"),
             #[cfg(target_arch = "x86_64")]
             ByteProducts::AvxVnni => is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "aarch64")]
             ByteProducts::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(not(target_arch = "x86_64"))]
-            ByteProducts::Avx512Vnni | ByteProducts::AvxVnni => false,
+            ByteProducts::Tiles | ByteProducts::Avx512Vnni | ByteProducts::AvxVnni => false,
             #[cfg(not(target_arch = "aarch64"))]
             ByteProducts::NeonDot => false,
             _ => true,
@@ -168,6 +175,16 @@ impl ByteProducts {
 
     fn tiles_of<V: Levels, C: Scales>(self) -> TileTable {
         match self {
+            // A product of tiles takes its time however few inputs share a scale: 16 are too few.
+            #[cfg(target_arch = "x86_64")]
+            ByteProducts::Tiles => {
+                let by_vectors = ByteProducts::Avx512Vnni.tiles_of::<V, C>();
+                if C::PARTS > 1 {
+                    return by_vectors;
+                }
+                let tall = Some(amx::multiply::<V, C> as TallTileFn);
+                TileTable { tall, group_rows: crate::amx::TILE_ROWS, ..by_vectors }
+            }
             // 32 registers of 16 sums, two for each row and panel. Two panels share what is loaded of a row.
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Avx512Vnni => {

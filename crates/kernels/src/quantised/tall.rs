@@ -135,7 +135,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
                 } else {
                     for panel in 0..panels {
                         let target = levels.add(panel * STRETCH_BLOCKS * BLOCK_BYTES);
-                        V::lift(stored.add(panel * block.panel_bytes), stretch * V::CODE.block_bytes(), target);
+                        V::lift(stored.add(panel * block.panel_bytes), stretch * V::CODE.block_bytes(), 128, target);
                     }
                 }
                 tall.span.of_256 = weights.add(first / SUPER_BLOCKS * C::CODE.super_bytes());
