@@ -183,6 +183,7 @@ fn what_is_not_supported_is_refused_by_name() {
         (r#"{"type":"string","format":"colour"}"#, "format"),
         (r#"{"type":"string","pattern":"a(?=a)b"}"#, "pattern"),
         (r#"{"type":"string","pattern":"(a)\\1"}"#, "pattern"),
+        (r#"{"type":"string","format":"emoji","pattern":"^\\p{Extended_Pictographic}+$"}"#, "pattern"),
         (r#"{"const":"\u0001"}"#, "const"),
         (r#"{"$ref":"https://example.com/schema"}"#, "$ref"),
         (r##"{"anyOf":[{"$ref":"#"}]}"##, "$ref"),
