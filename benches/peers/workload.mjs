@@ -1,6 +1,8 @@
 // The work that every peer is given: the same token ids, the same counts. Plain JavaScript, so that any runtime runs it.
 
 export const threads = Number(process.env.BENCH_THREADS ?? 2)
+/** New tokens of each stream. */
+export const decodeTokens = Number(process.env.BENCH_DECODE_TOKENS ?? 128)
 
 /** Deterministic ids of ordinary tokens, so that no peer can reuse another prompt's cache. */
 export function promptOf(length, seed) {
@@ -26,14 +28,14 @@ export async function measure(name, peer) {
 
   let firstAt
   const startedAt = performance.now()
-  await peer.generate(promptOf(512, 3), 129, () => {
+  await peer.generate(promptOf(512, 3), decodeTokens + 1, () => {
     firstAt ??= performance.now()
   })
   const endedAt = performance.now()
 
   const prompts = Array.from({ length: 16 }, (_, index) => promptOf(128, 100 + index))
   const manyAt = performance.now()
-  await peer.many(prompts, 128)
+  await peer.many(prompts, decodeTokens)
   const manyMs = performance.now() - manyAt
 
   console.log(
@@ -41,8 +43,8 @@ export async function measure(name, peer) {
       peer: name,
       cold_ms: coldMs,
       prefill_tokens_per_second: 512 / ((firstAt - startedAt) / 1000),
-      decode_tokens_per_second: 128 / ((endedAt - firstAt) / 1000),
-      streams16_tokens_per_second: (16 * 128) / (manyMs / 1000),
+      decode_tokens_per_second: decodeTokens / ((endedAt - firstAt) / 1000),
+      streams16_tokens_per_second: (16 * decodeTokens) / (manyMs / 1000),
       rss_mb: process.memoryUsage().rss / 1e6,
     }),
   )
