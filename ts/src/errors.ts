@@ -292,6 +292,10 @@ export function errorFromNative(failure: NativeFailure): EngineError {
       return new WorkerError(message, options)
     case 'ERR_CLOSED':
       return new EngineClosedError(message, options)
+    case 'ERR_ABORTED':
+      return new RequestAbortedError(message, options)
+    case 'ERR_DISK_FULL':
+      return new EngineError(code, message, options)
     default:
       return new InternalError(message, options)
   }

@@ -1,4 +1,4 @@
-// Progress lines on a terminal: of prompts that are generated, of files that are downloaded. They write nothing elsewhere.
+// Progress lines on a terminal: of prompts that are generated, of files that are downloaded or written. They write nothing elsewhere.
 
 import { type PullProgress, progressBarsDisabled } from './hub/index.js'
 
@@ -75,6 +75,28 @@ export class ProgressBar {
       this.#done / this.#total,
       `${this.#done}/${this.#total} prompts, ${rate(this.#promptTokens)} prompt + ${rate(this.#outputTokens)} output tokens/s`,
     )
+  }
+}
+
+/** The share of one piece of work that is done. */
+export class ShareBar {
+  readonly #line: ProgressLine
+  readonly #what: string
+
+  /** Draws nothing if `terminal` is not a terminal. */
+  constructor(terminal: Terminal, what: string) {
+    this.#line = new ProgressLine(terminal)
+    this.#what = what
+  }
+
+  /** A function of its own, to be handed on. */
+  readonly show = (fraction: number): void => {
+    this.#line.draw(fraction, `${this.#what}, ${Math.floor(fraction * 100)} %`)
+  }
+
+  /** Ends the line. */
+  finish(): void {
+    this.#line.finish()
   }
 }
 

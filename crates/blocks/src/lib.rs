@@ -9,6 +9,7 @@ mod level_tables;
 mod plain_blocks;
 mod quantise;
 mod quantise_q4_k;
+mod quantise_q6_k;
 mod six_bit_scales;
 mod unpack;
 

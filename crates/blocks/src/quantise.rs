@@ -4,10 +4,18 @@ use half::f16;
 
 use crate::BlockFormat;
 use crate::quantise_q4_k::q4_k;
+use crate::quantise_q6_k::q6_k;
 
 /// The formats that [`quantise`] writes.
-pub const QUANTISED_FORMATS: [BlockFormat; 6] =
-    [BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q5_0, BlockFormat::Q5_1, BlockFormat::Q8_0, BlockFormat::Q4_K];
+pub const QUANTISED_FORMATS: [BlockFormat; 7] = [
+    BlockFormat::Q4_0,
+    BlockFormat::Q4_1,
+    BlockFormat::Q5_0,
+    BlockFormat::Q5_1,
+    BlockFormat::Q8_0,
+    BlockFormat::Q4_K,
+    BlockFormat::Q6_K,
+];
 
 /// Writes `values` as blocks. Formats of 32 values come out as ggml writes them, to the bit. Values that are not finite
 /// make a block that is of no use, and no more than that.
@@ -29,6 +37,7 @@ pub fn quantise(format: BlockFormat, values: &[f32], blocks: &mut [u8]) {
         BlockFormat::Q5_1 => each(values, blocks, q5_1),
         BlockFormat::Q8_0 => each(values, blocks, q8_0),
         BlockFormat::Q4_K => each(values, blocks, q4_k),
+        BlockFormat::Q6_K => each(values, blocks, q6_k),
         other => panic!("{other} is not a format that is written: this is a bug"),
     }
 }

@@ -11,6 +11,7 @@ mod embed;
 mod failure;
 mod failure_of_error;
 mod files;
+mod gguf_quantization;
 mod runner;
 mod runner_info;
 mod step;

@@ -127,6 +127,16 @@ impl Architecture {
         })
     }
 
+    /// The architecture that checkpoints of a class of transformers are converted to.
+    pub fn of_class(class: &str) -> Option<Architecture> {
+        let class = match class {
+            "MistralForCausalLM" => "LlamaForCausalLM",
+            "Gemma3ForConditionalGeneration" => "Gemma3ForCausalLM",
+            class => class,
+        };
+        ALL.iter().find(|facts| facts.class[0] == class).map(|facts| facts.architecture)
+    }
+
     fn facts(self) -> &'static Facts {
         ALL.iter().find(|facts| facts.architecture == self).unwrap_or(&ALL[0])
     }
@@ -154,6 +164,11 @@ impl Architecture {
         let rows = self.row_order(name, metadata)?;
         let name = self.facts().names.translated(name).unwrap_or_else(|| name.to_string());
         Ok(TensorName { name, rows })
+    }
+
+    /// What a file calls the tensor that the checkpoint calls `name`, and of which expert it is a part.
+    pub fn ggml_name(self, name: &str) -> Option<(String, Option<usize>)> {
+        self.facts().names.ggml_name(name)
     }
 
     fn row_order(self, name: &str, metadata: &Metadata) -> Result<RowOrder, GgufProblem> {

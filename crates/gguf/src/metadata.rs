@@ -47,7 +47,7 @@ pub struct Metadata {
 pub(crate) struct Prologue {
     pub(crate) version: u32,
     pub(crate) num_tensors: usize,
-    num_values: usize,
+    pub(crate) num_values: usize,
 }
 
 /// The metadata of a file that begins with `start`; `None` if more of the file is needed.
@@ -230,7 +230,7 @@ mod types {
     pub(super) const LIST: u32 = 9;
 }
 
-fn read_value(reader: &mut ByteReader<'_>, key: &str, number: u32) -> Result<MetadataValue, Stop> {
+pub(crate) fn read_value(reader: &mut ByteReader<'_>, key: &str, number: u32) -> Result<MetadataValue, Stop> {
     match number {
         types::BOOL => read_bool(reader, key).map(MetadataValue::Bool),
         types::TEXT => reader.text(key).map(MetadataValue::Text),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{GgufProblem, Metadata};
 
-const PRE_KEY: &str = "tokenizer.ggml.pre";
+pub(crate) const PRE_KEY: &str = "tokenizer.ggml.pre";
 
 /// Splitting and normalizing, as `tokenizer.json` writes them.
 pub(crate) struct PreTokenizer {
@@ -73,10 +73,42 @@ pub(crate) fn pre_tokenizer(metadata: &Metadata) -> Result<PreTokenizer, GgufPro
     }
     let way = WAYS.iter().find(|way| way.names.contains(&name));
     way.map(|way| (way.make)()).ok_or_else(|| {
-        let mut supported: Vec<&str> = WAYS.iter().flat_map(|way| way.names).copied().collect();
-        supported.push(DEEPSEEK_CODER);
+        let supported = supported_names();
         GgufProblem::UnsupportedTokenizer { key: PRE_KEY, found: name.to_string(), supported }
     })
+}
+
+/// All names that are known.
+pub(crate) fn supported_names() -> Vec<&'static str> {
+    WAYS.iter().flat_map(|way| way.names).copied().chain([DEEPSEEK_CODER]).collect()
+}
+
+/// The name of the splitting of a `tokenizer.json`, if files have one.
+pub(crate) fn pre_tokenizer_name(normalizer: &Value, steps: &Value, ignores_merges: bool) -> Option<&'static str> {
+    let found = (kind_of(normalizer), flat_steps(steps));
+    let is_same = |pre: &PreTokenizer| {
+        (kind_of(&pre.normalizer), flat_steps(&pre.steps)) == found && pre.ignores_merges == ignores_merges
+    };
+    let way = WAYS.iter().find(|way| is_same(&(way.make)())).map(|way| way.names[0]);
+    way.or_else(|| is_same(&deepseek_coder()).then_some(DEEPSEEK_CODER))
+}
+
+/// The kind of a step; a sequence of none is none.
+fn kind_of(step: &Value) -> Option<&str> {
+    let is_empty = step["normalizers"].as_array().is_some_and(Vec::is_empty);
+    step.get("type").and_then(Value::as_str).filter(|_| !is_empty)
+}
+
+/// The steps one after another, each as what of it makes a difference.
+fn flat_steps(steps: &Value) -> Vec<Value> {
+    let field = |name: &str, usual: bool| steps.get(name).and_then(Value::as_bool).unwrap_or(usual);
+    match kind_of(steps) {
+        Some("Sequence") => steps["pretokenizers"].as_array().into_iter().flatten().flat_map(flat_steps).collect(),
+        Some("Digits") => vec![json!(["Digits", field("individual_digits", false)])],
+        Some("ByteLevel") => vec![json!(["ByteLevel", field("add_prefix_space", true), field("use_regex", true)])],
+        Some("Split") => vec![json!([steps["pattern"], steps["behavior"], field("invert", false)])],
+        _ => vec![steps.clone()],
+    }
 }
 
 fn plain(steps: Value) -> PreTokenizer {

@@ -151,6 +151,31 @@ impl Names {
             Some((layer, part)) => Some(format!("{}{layer}.{}.{kind}", self.layer, find(&self.of_layer, part)?)),
         }
     }
+
+    /// ggml's name of the checkpoint's `name`, and of which expert it is a part; the other way round of `translated`.
+    pub(crate) fn ggml_name(&self, name: &str) -> Option<(String, Option<usize>)> {
+        let name = name.strip_prefix("language_model.").unwrap_or(name).replacen("model.language_model.", "model.", 1);
+        let (stem, kind) = name.rsplit_once('.')?;
+        let base = self.layer.split_inclusive('.').next().unwrap_or_default();
+        // Checkpoints of the class without an output matrix leave the base out.
+        self.ggml_stem(stem, kind).or_else(|| self.ggml_stem(&format!("{base}{stem}"), kind))
+    }
+
+    fn ggml_stem(&self, stem: &str, kind: &str) -> Option<(String, Option<usize>)> {
+        let find = |tables: &[Table], part: &str| {
+            tables.iter().flat_map(|table| *table).find(|(_, translated)| *translated == part).map(|(own, _)| *own)
+        };
+        let Some((layer, part)) = stem.strip_prefix(self.layer).and_then(|rest| rest.split_once('.')) else {
+            return Some((format!("{}.{kind}", find(&[self.whole], stem)?), None));
+        };
+        let layer: usize = layer.parse().ok()?;
+        if let Some((before, of_expert)) = part.split_once(".experts.") {
+            let (expert, matrix) = of_expert.split_once('.')?;
+            let own = find(&self.of_layer, &format!("{before}.experts.{matrix}"))?;
+            return Some((format!("blk.{layer}.{own}.{kind}"), Some(expert.parse().ok()?)));
+        }
+        Some((format!("blk.{layer}.{}.{kind}", find(&self.of_layer, part)?), None))
+    }
 }
 
 /// The layer and the rest of `blk.<layer>.<rest>`.

@@ -29,6 +29,11 @@ pub(crate) struct Vocabulary<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
+    /// As many kinds as tokens.
+    pub(crate) fn of(tokens: &'a [String], kinds: &'a [i64]) -> Vocabulary<'a> {
+        Vocabulary { tokens, kinds: Some(kinds) }
+    }
+
     /// `None` for a file without a tokenizer.
     pub(crate) fn read(metadata: &'a Metadata) -> Result<Option<Vocabulary<'a>>, GgufProblem> {
         let Some(tokens) = metadata.texts(TOKENS_KEY)? else { return Ok(None) };

@@ -38,6 +38,11 @@ impl GgufWriter {
         self
     }
 
+    /// How many values there are, and their bytes.
+    pub fn values(&self) -> (usize, &[u8]) {
+        (self.num_values as usize, &self.values)
+    }
+
     /// The bytes of the file.
     pub fn finish(&self) -> Vec<u8> {
         let mut file = MAGIC.to_vec();

@@ -9,6 +9,8 @@ mod cpu;
 mod encoder_model;
 mod error;
 mod forward_input;
+#[cfg(not(target_family = "wasm"))]
+mod gguf_export;
 mod kv_cache;
 mod layers;
 mod quantization;
@@ -25,9 +27,13 @@ pub use cpu::{Activations, CpuBackend, RopeTable};
 pub use encoder_model::EncoderModel;
 pub use error::ModelError;
 pub use forward_input::ForwardInput;
+#[cfg(not(target_family = "wasm"))]
+pub use gguf_export::{CheckpointSource, ExportError, quantise_to_gguf};
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
 pub use quantization::Quantization;
+#[cfg(not(target_family = "wasm"))]
+pub use quire_gguf::{FileType, QuantiseError, QuantiseJob};
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};

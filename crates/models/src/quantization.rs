@@ -31,11 +31,15 @@ impl Quantization {
         QUANTISED_FORMATS.iter().map(|format| format.name().to_ascii_lowercase()).collect()
     }
 
-    /// What numbers in rows of `num_inputs` become: the format, or the one of the same size that has smaller blocks, or, of
+    /// What numbers in rows of `num_inputs` become: the format, or the one of at least its size that has smaller blocks, or, of
     /// rows that are no whole blocks, nothing.
     pub(crate) fn format_for(self, num_inputs: usize) -> Option<BlockFormat> {
         let Quantization::Blocks(format) = self else { return None };
-        let smaller = (format == BlockFormat::Q4_K).then_some(BlockFormat::Q4_1);
+        let smaller = match format {
+            BlockFormat::Q4_K => Some(BlockFormat::Q4_1),
+            BlockFormat::Q6_K => Some(BlockFormat::Q8_0),
+            _ => None,
+        };
         [Some(format), smaller].into_iter().flatten().find(|format| num_inputs.is_multiple_of(format.block_len()))
     }
 }
@@ -52,7 +56,7 @@ mod tests {
             assert!(matches!(Quantization::from_name(&name), Some(Quantization::Blocks(_))), "{name}");
         }
         // Weights are read from it, but never written.
-        assert_eq!(Quantization::from_name("q6_k"), None);
+        assert_eq!(Quantization::from_name("q5_k"), None);
         assert_eq!(Quantization::from_name("int3"), None);
     }
 
@@ -61,6 +65,7 @@ mod tests {
         let of = |format, inputs| Quantization::Blocks(format).format_for(inputs);
         assert_eq!(of(BlockFormat::Q4_K, 512), Some(BlockFormat::Q4_K));
         assert_eq!(of(BlockFormat::Q4_K, 576), Some(BlockFormat::Q4_1));
+        assert_eq!(of(BlockFormat::Q6_K, 576), Some(BlockFormat::Q8_0));
         assert_eq!(of(BlockFormat::Q4_K, 80), None);
         assert_eq!(of(BlockFormat::Q8_0, 80), None);
         assert_eq!(Quantization::Stored.format_for(512), None);

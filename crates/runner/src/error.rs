@@ -1,6 +1,8 @@
 //! What can go wrong in a runner, as fields with stable codes.
 
 use quire_kernels::KernelsError;
+#[cfg(not(target_family = "wasm"))]
+use quire_models::ExportError;
 use quire_models::ModelError;
 use quire_sampler::SamplingError;
 use quire_weights::WeightsError;
@@ -12,6 +14,10 @@ pub enum RunnerError {
     /// The model's files or the model itself.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A model that is written as a file.
+    #[cfg(not(target_family = "wasm"))]
+    #[error(transparent)]
+    Export(Box<ExportError>),
     /// Sampling on the device.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
@@ -149,11 +155,20 @@ impl From<WeightsError> for RunnerError {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl From<ExportError> for RunnerError {
+    fn from(error: ExportError) -> RunnerError {
+        RunnerError::Export(Box::new(error))
+    }
+}
+
 impl RunnerError {
     /// The stable code that callers match on.
     pub fn code(&self) -> &'static str {
         match self {
             RunnerError::Model(error) => model_code(error),
+            #[cfg(not(target_family = "wasm"))]
+            RunnerError::Export(error) => export_code(error),
             RunnerError::Sampling(error) => error.code(),
             RunnerError::Kernels(error) => kernels_code(error),
             RunnerError::TensorTooLarge { .. } => "ERR_OUT_OF_MEMORY",
@@ -192,6 +207,16 @@ fn model_code(error: &ModelError) -> &'static str {
         ModelError::Weights(WeightsError::InvalidGguf { problem, .. }) if problem.is_unsupported() => {
             "ERR_MODEL_UNSUPPORTED"
         }
+        _ => "ERR_MODEL_INVALID",
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn export_code(error: &ExportError) -> &'static str {
+    match error {
+        ExportError::Model(error) => model_code(error),
+        error if error.is_unsupported() => "ERR_MODEL_UNSUPPORTED",
+        error if error.is_missing() => "ERR_MODEL_NOT_FOUND",
         _ => "ERR_MODEL_INVALID",
     }
 }

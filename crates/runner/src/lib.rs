@@ -35,6 +35,8 @@ pub use packed_bytes::packed_bytes;
 pub use quire_kernels::Isa;
 #[cfg(target_family = "wasm")]
 pub use quire_kernels::{lend_thread, thread_failed};
+#[cfg(not(target_family = "wasm"))]
+pub use quire_models::{FileType, QuantiseError, QuantiseJob, quantise_to_gguf};
 pub use quire_models::{Quantization, architectures};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,

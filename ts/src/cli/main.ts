@@ -9,6 +9,7 @@ import { generateCommand } from './generate.js'
 import { infoCommand } from './info.js'
 import { listCommand } from './list.js'
 import { pullCommand } from './pull.js'
+import { quantizeCommand } from './quantize.js'
 import { rmCommand } from './rm.js'
 import { runBatchCommand } from './run-batch.js'
 import { serveCommand } from './serve.js'
@@ -38,6 +39,7 @@ const commands: Readonly<Record<string, Command>> = {
   list: listCommand,
   rm: rmCommand,
   info: infoCommand,
+  quantize: quantizeCommand,
   setup: setupCommand,
   doctor: doctorCommand,
   'run-batch': runBatchCommand,
