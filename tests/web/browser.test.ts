@@ -141,18 +141,32 @@ test('a Worker that ends is an error for everybody who waits, and the page goes 
     ),
     ['dead', GREEDY.maxTokens],
   )
+  await run(`globalThis.third = await quire.LLM.create({ model: '/model/' })`)
+  await page.workers().at(-1)?.evaluate('self.close()')
+  const [code, status] = await run<string[]>(
+    `const code = await third.tokenize('x').then(() => 'tokenized', error => error.code)
+     return [code, third.engine.health().status]`,
+  )
+  // By when the page has heard of it.
+  t.true(code === 'ERR_WORKER' || code === 'ERR_CLOSED', code)
+  t.is(status, 'dead', 'the Worker that reads texts')
 })
 
 test('what cannot be loaded is a typed error, and the page goes on', async (t, { run }) => {
-  site.server.intercept = (_, response, path) =>
-    path.startsWith('/broken/') &&
-    Boolean(
-      path.endsWith('config.json')
-        ? response.writeHead(200, { 'content-type': 'application/json' }).end('{"architectures":["NoSuchModel"]}')
-        : path.endsWith('.safetensors')
-          ? response.writeHead(200, { 'content-length': 64 }).end(Buffer.alloc(64, 1))
-          : response.writeHead(404).end(),
-    )
+  let hugeAsked = 0
+  site.server.intercept = ({ method }, response, path) => {
+    const [, folder = '', file = ''] = path.split('/')
+    const length = { broken: 64, huge: 6 * 2 ** 30 }[folder]
+    if (length === undefined) return false
+    if (file === 'config.json') {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"architectures":["NoSuchModel"]}')
+    } else if (file !== 'model.safetensors') response.writeHead(404).end()
+    else {
+      if (folder === 'huge' && method !== 'HEAD') hugeAsked += 1
+      response.writeHead(200, { 'content-length': length }).end(method === 'HEAD' ? undefined : Buffer.alloc(64, 1))
+    }
+    return true
+  }
   const codes = await run<string[]>(
     `const codes = []
      for (const options of given) {
@@ -172,12 +186,16 @@ test('what cannot be loaded is a typed error, and the page goes on', async (t, {
       { model: '/model/', maxModelLen: 1 << 20 },
       { model: '/model/', assets: { wasm: '/nothing' } },
       { model: '/model/', sha256: { 'model.safetensors': '0'.repeat(64) } },
+      { model: '/huge/', loadTokenizer: false },
+      { model: '/huge/', storage: 'none', loadTokenizer: false },
     ],
   )
   site.server.intercept = undefined
   t.deepEqual(codes.slice(0, 1), ['ERR_MODEL_NOT_FOUND'])
   t.regex(codes[1] ?? '', /^ERR_MODEL_(?:INVALID|UNSUPPORTED)$/)
-  t.deepEqual(codes.slice(2), ['ERR_INVALID_ARGUMENT', 'ERR_NATIVE_BINDING', 'ERR_HUB_DOWNLOAD', 'length'])
+  t.deepEqual(codes.slice(2, 5), ['ERR_INVALID_ARGUMENT', 'ERR_NATIVE_BINDING', 'ERR_HUB_DOWNLOAD'])
+  t.deepEqual(codes.slice(5), ['ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY', 'length'])
+  t.is(hugeAsked, 0, 'no byte of weights that cannot fit was asked for')
 })
 
 test("the AI SDK's provider streams from it, in a bundle that names where the assets are", async (t, { run }) => {

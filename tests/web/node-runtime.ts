@@ -11,8 +11,9 @@ import { Engine } from '../../ts/dist/engine/engine.js'
 import type { WorkerPortEvents } from '../../ts/dist/web/engine-worker.js'
 import { planWebEngine, type WebRuntime } from '../../ts/dist/web/web-creation.js'
 import type { WebEngineOptions } from '../../ts/dist/web/web-options.js'
+import type { WorkerDoor } from '../../ts/dist/web/worker-door.js'
 import type { PageMessage, WorkerMessage } from '../../ts/dist/web/worker-messages.js'
-import { type WorkerDoor, WorkerProgram } from '../../ts/dist/web/worker-program.js'
+import { WorkerProgram } from '../../ts/dist/web/worker-program.js'
 
 /** Model folders of one test's "module". */
 class Folder {

@@ -22,6 +22,12 @@ pub fn load_tokenizer(directory: String) -> AsyncTask<LoadTokenizer> {
     AsyncTask::new(LoadTokenizer { directory: directory.into() })
 }
 
+/// A tokenizer of decoder tables: it decodes, and does not encode.
+#[napi]
+pub fn tokenizer_of_tables(tables: BufferSlice<'_>) -> Outcome<Tokenizer> {
+    outcome(|| quire_text::Tokenizer::from_decoder_tables(&tables).map(|inner| Tokenizer { inner }))
+}
+
 #[napi]
 impl Tokenizer {
     /// Ids of each text, off the JavaScript thread.
@@ -60,6 +66,12 @@ impl Tokenizer {
         outcome(|| quire_text::decoded_token(&self.inner, earlier_ids, token_id))
     }
 
+    /// What turns ids into text, to be handed to another thread; null where only the whole tokenizer can.
+    #[napi]
+    pub fn decoder_tables(&self) -> Option<DecoderTables> {
+        self.inner.decoder_tables().map(|bytes| DecoderTables { bytes })
+    }
+
     /// One past the largest id that has a piece.
     #[napi]
     pub fn vocab_size(&self) -> u32 {
@@ -89,6 +101,27 @@ impl Tokenizer {
     #[napi]
     pub fn bos_id(&self) -> Option<i32> {
         self.inner.bos_id()
+    }
+}
+
+/// Decoder tables, until JavaScript has read them.
+#[napi]
+pub struct DecoderTables {
+    bytes: Vec<u8>,
+}
+
+#[napi]
+impl DecoderTables {
+    /// How long they are.
+    #[napi]
+    pub fn num_bytes(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    /// Copies them. Gives `num_bytes`.
+    #[napi]
+    pub fn read(&self, mut bytes: BufferSlice<'_>) -> Outcome<u32> {
+        outcome(|| fill(&mut bytes, &self.bytes))
     }
 }
 

@@ -1,10 +1,11 @@
 //! How a tokenizer's decoder turns pieces into text, in a form that can run one token at a time.
 //! Decoders whose text cannot be told token by token get `DecoderPlan::Window`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The families of decoders.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum DecoderPlan {
     /// Each character of a piece stands for a byte (GPT-2).
     ByteLevel,

@@ -6,6 +6,7 @@ mod bad_words;
 mod chat_template;
 mod decoded_token;
 mod decoder_plan;
+mod decoder_tables;
 mod detokenizer;
 mod error;
 mod gguf_texts;

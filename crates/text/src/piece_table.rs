@@ -77,6 +77,51 @@ impl PieceTable {
         false
     }
 
+    /// The pieces as the vocabulary writes them, where `bytes` of `pieces` do not tell all that a stream must know.
+    pub(crate) fn of_names(
+        pieces: &PieceTable,
+        plan: &DecoderPlan,
+        name: impl Fn(i32) -> Option<String>,
+    ) -> PieceTable {
+        let num_ids = pieces.len();
+        let mut names = Self { offsets: vec![0], blob: Vec::new(), flags: vec![0; num_ids] };
+        for id in 0..num_ids as u32 {
+            let is_asked_for = |name: &String| pieces.is_added(id) || first_text(plan, name).is_some();
+            if let Some(name) = name(id as i32).filter(is_asked_for)
+                && let Ok(end) = u32::try_from(names.blob.len() + name.len())
+            {
+                names.flags[id as usize] = PRESENT;
+                names.blob.extend_from_slice(name.as_bytes());
+                names.offsets.push(end);
+            } else {
+                names.offsets.push(names.offsets[id as usize]);
+            }
+        }
+        names
+    }
+
+    /// Appends the table: the number of ids, the ends of their bytes, what they are, and the bytes.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(4 + 5 * self.len() + self.blob.len());
+        out.extend((self.len() as u32).to_le_bytes());
+        out.extend(self.offsets[1..].iter().flat_map(|end| end.to_le_bytes()));
+        out.extend_from_slice(&self.flags);
+        out.extend_from_slice(&self.blob);
+    }
+
+    /// Takes a table from the front of `bytes`; `None` if there is none.
+    pub(crate) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (num_ids, rest) = bytes.split_first_chunk::<4>()?;
+        let num_ids = u32::from_le_bytes(*num_ids) as usize;
+        let (ends, rest) = rest.split_at_checked(num_ids.checked_mul(4)?)?;
+        let (flags, rest) = rest.split_at_checked(num_ids)?;
+        let ends = ends.chunks_exact(4).map(|end| u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
+        let offsets: Vec<u32> = std::iter::once(0).chain(ends).collect();
+        let (blob, rest) = rest.split_at_checked(offsets[num_ids] as usize)?;
+        *bytes = rest;
+        offsets.is_sorted().then(|| Self { offsets, blob: blob.to_vec(), flags: flags.to_vec() })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.flags.len()
     }

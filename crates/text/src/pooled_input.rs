@@ -53,7 +53,7 @@ impl Tokenizer {
         let is_pair = texts.iter().map(|text| text.pair.is_some());
         guarded(|| {
             // Each input as its own texts: special tokens come after the cut.
-            let parts = self.hf().encode_batch_fast(parts, false).map_err(|error| error.to_string())?;
+            let parts = self.hf()?.encode_batch_fast(parts, false).map_err(|error| error.to_string())?;
             let mut parts = parts.into_iter();
             is_pair
                 .map(|is_pair| {
@@ -80,7 +80,7 @@ impl Tokenizer {
         let framed = self.frame_ids();
         let num_added = match framed {
             Some((before, after)) => usize::from(before.is_some()) + usize::from(after.is_some()),
-            None => self.hf().get_post_processor().map_or(0, |frame| frame.added_tokens(pair.is_some())),
+            None => self.hf()?.get_post_processor().map_or(0, |frame| frame.added_tokens(pair.is_some())),
         };
         let (text, pair) = match limit {
             None => (text, pair),
@@ -98,7 +98,7 @@ impl Tokenizer {
             }
         };
         let (before, after) = framed.unwrap_or_default();
-        let encoding = self.hf().post_process(text, pair, framed.is_none()).map_err(|error| error.to_string())?;
+        let encoding = self.hf()?.post_process(text, pair, framed.is_none()).map_err(|error| error.to_string())?;
         let num_tokens = encoding.get_ids().len() + 2;
         let mut input =
             PooledInput { token_ids: Vec::with_capacity(num_tokens), token_types: Vec::with_capacity(num_tokens) };

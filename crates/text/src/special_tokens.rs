@@ -1,12 +1,13 @@
 //! The special tokens and flags that `tokenizer_config.json` and `special_tokens_map.json` give.
 //! Knows JSON, not tokenizers.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::TextError;
 
 /// The named tokens of a model, each as its text, as transformers hands them to chat templates.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpecialTokens {
     /// Begins a text.
     pub bos: Option<String>,
@@ -23,7 +24,7 @@ pub struct SpecialTokens {
 }
 
 /// What else the tokenizer's configuration says about encoding and decoding.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct TokenizerFlags {
     pub(crate) add_bos_token: Option<bool>,
     pub(crate) add_eos_token: Option<bool>,

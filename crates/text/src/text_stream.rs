@@ -99,6 +99,27 @@ impl TextStream {
         Ok(())
     }
 
+    /// The text of `ids` in one go, as the decoder gives it: where any byte of a run of byte pieces is invalid, all of them are.
+    pub(crate) fn whole(mut self, ids: &[u32]) -> Result<String, TextError> {
+        let mut text = String::new();
+        let shown: Vec<u32> = ids.iter().copied().filter(|&id| self.shows(id)).collect();
+        let tokenizer = self.tokenizer.clone();
+        let pieces = tokenizer.pieces();
+        for run in shown.chunk_by(|&a, &b| pieces.is_byte(a) && pieces.is_byte(b)) {
+            let bytes: Vec<u8> = run.iter().filter_map(|&id| pieces.bytes(id)).flatten().copied().collect();
+            if run.first().is_some_and(|&id| pieces.is_byte(id)) && std::str::from_utf8(&bytes).is_err() {
+                self.started = true;
+                self.emit_replacements(bytes.len(), &mut text);
+                continue;
+            }
+            for &id in run {
+                self.push(id as i32, &mut text)?;
+            }
+        }
+        self.finish(&mut text)?;
+        Ok(text)
+    }
+
     /// As `push`, but the text of an added token is its content as it is, without what a decoder puts before it.
     pub(crate) fn push_raw(&mut self, token_id: i32, out: &mut String) -> Result<(), TextError> {
         let mut spaced = String::new();

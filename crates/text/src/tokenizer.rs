@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::decoder_plan::DecoderPlan;
+use crate::decoder_tables::DecoderHead;
 use crate::error::TextError;
 use crate::gguf_texts;
 use crate::llama_spaces::{self, Spaces};
@@ -27,7 +28,7 @@ pub struct Tokenizer {
 
 #[derive(Debug)]
 struct Inner {
-    hf: HfTokenizer,
+    library: Library,
     plan: DecoderPlan,
     pieces: PieceTable,
     tokens: SpecialTokens,
@@ -38,6 +39,14 @@ struct Inner {
     eos_id: Option<i32>,
     pad_id: Option<i32>,
     unk_id: Option<i32>,
+}
+
+/// The tokenizers library's own tokenizer, or what stands for it where no text is encoded.
+#[derive(Debug)]
+enum Library {
+    Whole(Box<HfTokenizer>),
+    /// The pieces as the vocabulary writes them, where they are asked for.
+    Names(PieceTable),
 }
 
 /// Who adds the special tokens around a text.
@@ -100,8 +109,28 @@ impl Tokenizer {
         let (bos_id, eos_id) = (find(&tokens.bos), find(&tokens.eos));
         let (pad_id, unk_id) = (find(&tokens.pad), find(&tokens.unk));
         let frame = frame(&hf, &flags, bos_id, eos_id).map_err(invalid)?;
-        let inner = Inner { hf, plan, pieces, tokens, flags, frame, spaces, bos_id, eos_id, pad_id, unk_id };
+        let library = Library::Whole(Box::new(hf));
+        let inner = Inner { library, plan, pieces, tokens, flags, frame, spaces, bos_id, eos_id, pad_id, unk_id };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn of_tables(head: DecoderHead, pieces: PieceTable, names: PieceTable) -> Self {
+        let DecoderHead { plan, tokens, flags, bos_id, eos_id, pad_id, unk_id } = head;
+        let (frame, spaces, library) = (Frame::PostProcessor, Spaces::AsWritten, Library::Names(names));
+        let inner = Inner { library, plan, pieces, tokens, flags, frame, spaces, bos_id, eos_id, pad_id, unk_id };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// `None` if this is one of tables already.
+    pub(crate) fn decoder_head(&self) -> Option<DecoderHead> {
+        let Inner { library: Library::Whole(_), plan, tokens, flags, bos_id, eos_id, pad_id, unk_id, .. } =
+            &*self.inner
+        else {
+            return None;
+        };
+        let (plan, tokens, flags) = (plan.clone(), tokens.clone(), flags.clone());
+        let (bos_id, eos_id, pad_id, unk_id) = (*bos_id, *eos_id, *pad_id, *unk_id);
+        Some(DecoderHead { plan, tokens, flags, bos_id, eos_id, pad_id, unk_id })
     }
 
     /// Reads `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` of a model directory; only the
@@ -139,9 +168,8 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<i32>, TextError> {
         let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
         let text = self.inner.spaces.prepare(text);
-        let encoding =
-            guarded(|| self.inner.hf.encode_fast(text.as_ref(), by_post_processor).map_err(|e| e.to_string()))
-                .map_err(|reason| TextError::Encode { reason })?;
+        let encoding = guarded(|| self.hf()?.encode_fast(text.as_ref(), by_post_processor).map_err(|e| e.to_string()))
+            .map_err(|reason| TextError::Encode { reason })?;
         self.framed(encoding.get_ids(), add_special_tokens)
     }
 
@@ -152,9 +180,8 @@ impl Tokenizer {
     pub fn encode_batch(&self, texts: &[&str], add_special_tokens: bool) -> Result<Vec<Vec<i32>>, TextError> {
         let by_post_processor = add_special_tokens && matches!(self.inner.frame, Frame::PostProcessor);
         let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| self.inner.spaces.prepare(text)).collect();
-        let encodings =
-            guarded(|| self.inner.hf.encode_batch_fast(texts, by_post_processor).map_err(|e| e.to_string()))
-                .map_err(|reason| TextError::Encode { reason })?;
+        let encodings = guarded(|| self.hf()?.encode_batch_fast(texts, by_post_processor).map_err(|e| e.to_string()))
+            .map_err(|reason| TextError::Encode { reason })?;
         encodings.iter().map(|encoding| self.framed(encoding.get_ids(), add_special_tokens)).collect()
     }
 
@@ -202,7 +229,10 @@ impl Tokenizer {
     }
 
     pub(crate) fn decode_checked(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TextError> {
-        guarded(|| self.inner.hf.decode(ids, skip_special_tokens).map_err(|error| error.to_string()))
+        if matches!(self.inner.library, Library::Names(_)) {
+            return self.text_stream(skip_special_tokens).whole(ids);
+        }
+        guarded(|| self.hf()?.decode(ids, skip_special_tokens).map_err(|error| error.to_string()))
             .map_err(|reason| TextError::Decode { reason })
     }
 
@@ -215,9 +245,12 @@ impl Tokenizer {
         TextStream::new(self, skip_special_tokens)
     }
 
-    /// The library's own tokenizer.
-    pub(crate) fn hf(&self) -> &HfTokenizer {
-        &self.inner.hf
+    /// The library's own tokenizer, which `decoder_tables` lack.
+    pub(crate) fn hf(&self) -> Result<&HfTokenizer, String> {
+        match &self.inner.library {
+            Library::Whole(hf) => Ok(hf),
+            Library::Names(_) => Err("only the part of this tokenizer that turns ids into text is here".to_owned()),
+        }
     }
 
     /// What a text goes through before it is encoded.
@@ -241,16 +274,21 @@ impl Tokenizer {
         &self.inner.pieces
     }
 
-    /// The piece of an id as the vocabulary writes it (`Ġthe`, `▁the`, `<0x0A>`).
+    /// The piece of an id as the vocabulary writes it (`Ġthe`, `▁the`, `<0x0A>`). Decoder tables have those of added tokens,
+    /// and others where a decoder needs them.
     #[must_use]
     pub fn id_to_piece(&self, token_id: i32) -> Option<String> {
-        self.inner.hf.id_to_token(u32::try_from(token_id).ok()?)
+        let id = u32::try_from(token_id).ok()?;
+        match &self.inner.library {
+            Library::Whole(hf) => hf.id_to_token(id),
+            Library::Names(names) => String::from_utf8(names.bytes(id)?.to_vec()).ok(),
+        }
     }
 
-    /// The id of a piece, added tokens included.
+    /// The id of a piece, added tokens included; `None` of all where only decoder tables are here.
     #[must_use]
     pub fn piece_to_id(&self, piece: &str) -> Option<i32> {
-        i32::try_from(self.inner.hf.token_to_id(piece)?).ok()
+        i32::try_from(self.hf().ok()?.token_to_id(piece)?).ok()
     }
 
     /// The bytes that an id adds to a text in the middle of it; `None` for ids without a piece. The bytes of one id

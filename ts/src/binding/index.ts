@@ -29,5 +29,5 @@ export {
   type SampledStep,
 } from './host-sampler.js'
 export type { Native } from './native.js'
-export { type PooledInput, type PooledLimit, type RenderOptions, Text } from './text.js'
+export { type PooledInput, type PooledLimit, type RenderOptions, Text, type TextTables } from './text.js'
 export { WorkQueue } from './work-queue.js'

@@ -14,7 +14,7 @@ function isFailure(outcome: unknown): outcome is Failure {
 }
 
 /** The bytes of a typed array, shared: native code writes through them, because it may make no memory of its own visible here. */
-export function bytesOf(array: Int32Array | Float32Array | Float64Array | Uint32Array): Buffer {
+export function bytesOf(array: Int32Array | Float32Array | Float64Array | Uint32Array | Uint8Array): Buffer {
   // An addon takes any Uint8Array for a Buffer; where the module is WebAssembly, there is no Buffer.
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength) as Buffer
 }

@@ -43,10 +43,17 @@ export interface PooledInput {
   readonly tokenTypes: Int32Array
 }
 
+/** What a thread must have that turns ids into text and messages into prompts, while another one reads texts. */
+export interface TextTables {
+  readonly tables: Uint8Array
+  /** The model's own chat template for conversations with or without tools. @throws ChatTemplateError. */
+  sourceOf(hasTools: boolean): string
+}
+
 export class Text {
   readonly tokenizer: Tokenizer
   readonly #native: Native
-  readonly #directory: string
+  readonly #sourceOf: (hasTools: boolean) => string
   readonly #override: string | undefined
   /** Compiled templates by their source. */
   readonly #templates = new Map<string, ChatTemplate>()
@@ -57,21 +64,41 @@ export class Text {
   readonly #longWork = new WorkQueue(1)
   #longestToken: number | undefined
 
-  private constructor(native: Native, tokenizer: Tokenizer, directory: string, override: string | undefined) {
+  private constructor(
+    native: Native,
+    tokenizer: Tokenizer,
+    sourceOf: (hasTools: boolean) => string,
+    override: string | undefined,
+  ) {
     this.#native = native
     this.tokenizer = tokenizer
-    this.#directory = directory
+    this.#sourceOf = sourceOf
     this.#override = override
   }
 
   /** Reads tokenizer.json and what lies beside it, or a GGUF file, off the JavaScript thread. @throws TokenizerError. */
   static async load(native: Native, directory: string, chatTemplate: string | undefined): Promise<Text> {
     const loaded = await native.loadTokenizer(directory)
+    const sourceOf = (hasTools: boolean) => unwrap(native.chatTemplateSource(directory, hasTools))
     try {
-      return new Text(native, unwrap(loaded), directory, chatTemplate)
+      return new Text(native, unwrap(loaded), sourceOf, chatTemplate)
     } catch (error) {
       throw error instanceof TokenizerError && error.details.reason === UNREADABLE ? withWaysOut(error) : error
     }
+  }
+
+  /** Of what `decoderTables` of another thread gave: all but `encode`, `encodePooled` and `badWordIds`. @throws TokenizerError. */
+  static ofTables(native: Native, { tables, sourceOf }: TextTables, chatTemplate: string | undefined): Text {
+    return new Text(native, unwrap(native.tokenizerOfTables(bytesOf(tables))), sourceOf, chatTemplate)
+  }
+
+  /** For `ofTables`; undefined where only the whole tokenizer decodes. */
+  decoderTables(): Uint8Array | undefined {
+    const tables = this.tokenizer.decoderTables() ?? undefined
+    if (tables === undefined) return undefined
+    const bytes = new Uint8Array(tables.numBytes())
+    unwrap(tables.read(bytesOf(bytes)))
+    return bytes
   }
 
   /**
@@ -136,8 +163,8 @@ export class Text {
     return this.tokenizer.truncatesLeft() ? 'left' : 'right'
   }
 
-  /** Ids that a word to be avoided has, bare and after a space. @throws TokenizerError. */
-  badWordIds(words: readonly string[]): number[][] {
+  /** Ids that a word to be avoided has, bare and after a space; later where another thread tokenizes. @throws TokenizerError. */
+  badWordIds(words: readonly string[]): number[][] | Promise<number[][]> {
     return words.length === 0 ? [] : unwrap(this.tokenizer.badWordIds([...words]))
   }
 
@@ -179,7 +206,7 @@ export class Text {
     if (this.#override !== undefined) return this.#override
     const known = this.#sources.get(hasTools)
     if (known !== undefined) return known
-    const source = unwrap(this.#native.chatTemplateSource(this.#directory, hasTools))
+    const source = this.#sourceOf(hasTools)
     this.#sources.set(hasTools, source)
     return source
   }

@@ -11,8 +11,8 @@ export interface EnginePlan {
   readonly makeLoop: (events: LoopEvents) => Promise<LoopPort>
   /** The native module of this thread, which has the text side. */
   readonly loadNative: () => Promise<Native>
-  /** Has a part of the texts' work done elsewhere. Default: all of it is done here. */
-  readonly adaptText?: (text: Text) => Text
+  /** The text side, where a part of its work is done elsewhere. Default: the tokenizer is read and used here. */
+  readonly openText?: (native: Native, chatTemplate: string | undefined) => Promise<Text>
   /** Whether the loop runs in this thread, and with it the framework. */
   readonly isLocal: boolean
 }
@@ -27,13 +27,14 @@ export interface EngineParts {
 
 /** Carries the plan out. @throws ModelError, OutOfMemoryError, TokenizerError. */
 export async function openParts(
-  { config, makeLoop, loadNative, adaptText }: EnginePlan,
+  { config, makeLoop, loadNative, openText }: EnginePlan,
   events: LoopEvents,
 ): Promise<EngineParts> {
   const { tokenizerPath, chatTemplate } = config.model
   const native = await loadNative()
-  const text = tokenizerPath === undefined ? undefined : await Text.load(native, tokenizerPath, chatTemplate)
-  return { config, native, text: text && (adaptText?.(text) ?? text), loop: await makeLoop(events) }
+  const open = (path: string) => openText?.(native, chatTemplate) ?? Text.load(native, path, chatTemplate)
+  const text = tokenizerPath === undefined ? undefined : await open(tokenizerPath)
+  return { config, native, text, loop: await makeLoop(events) }
 }
 
 /** @throws RequestAbortedError if it is. */

@@ -353,16 +353,22 @@ export class Engine {
   #admit(request: EngineRequest, state: RequestState): void {
     const { params, promptTokenIds } = state.request
     this.#arrivals += 1
-    const loopRequest = toLoopRequest(request, {
+    const context = {
       promptTokenIds,
       eosTokenIds: this.modelInfo.eosTokenIds,
       seed: this.#seeds.next(),
       arrival: this.#arrivals,
-      badWords: this.#text?.badWordIds(params.badWords) ?? [],
       processorNames: this.#limits.processorNames,
-    })
-    this.#admitted.set(state, loopRequest)
-    this.#gate.pass(() => !state.ended && this.#enter(state, loopRequest))
+    }
+    const admit = (badWords: number[][]) => {
+      if (state.ended) return
+      const loopRequest = toLoopRequest(request, { ...context, badWords })
+      this.#admitted.set(state, loopRequest)
+      this.#gate.pass(() => !state.ended && this.#enter(state, loopRequest))
+    }
+    const badWords = this.#text?.badWordIds(params.badWords) ?? []
+    if (badWords instanceof Promise) badWords.then(admit).catch((error: Error) => this.#end(state, error))
+    else admit(badWords)
   }
 
   #enter(state: RequestState, request: LoopRequest): void {

@@ -22,7 +22,10 @@ function spawner({ worker: address }: WebAssets): SpawnWorker {
       event.preventDefault()
       events.error(event.message || 'its script cannot be loaded')
     })
-    return { post: message => worker.postMessage(message), terminate: () => worker.terminate() }
+    return {
+      post: (message, transfer = []) => worker.postMessage(message, transfer),
+      terminate: () => worker.terminate(),
+    }
   }
 }
 

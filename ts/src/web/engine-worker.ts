@@ -1,5 +1,5 @@
-// An engine's Worker as the page sees it: a line to its loop, the files of its tokenizer, and long texts to be tokenized there.
-// However it ends, everybody who waits for it hears of it.
+// An engine's Worker as the page sees it: a line to its loop, and the files of its tokenizer. However it ends, everybody who waits
+// for it hears of it.
 
 import type { BuildName } from '../binding/wasm/builds.js'
 import type { LoopReport } from '../engine/loop-messages.js'
@@ -8,11 +8,12 @@ import type { LoopLine, LoopLineEvents } from '../engine/remote-loop.js'
 import { EngineClosedError, WorkerError } from '../errors.js'
 import type { PullProgress } from '../hub/download-progress.js'
 import type { SmallFile } from './file-selection.js'
-import type { PageMessage, TextCall, WorkerMessage, WorkerStart } from './worker-messages.js'
+import type { PageMessage, WorkerMessage, WorkerStart } from './worker-messages.js'
 
 /** The Worker, or what does as one. */
 export interface WorkerPort {
-  post(message: PageMessage): void
+  /** @param transfer what the page gives away with it. */
+  post(message: PageMessage, transfer?: Transferable[]): void
   terminate(): void
 }
 
@@ -38,26 +39,28 @@ export interface EngineWorkerOptions {
   readonly watchLock: WatchLock
   readonly start: WorkerStart
   readonly onDownload: (progress: PullProgress) => void
+  /** It has ended. */
+  readonly onLost: (error: Error) => void
 }
 
 export class EngineWorker {
   /** Those of the tokenizer, and perhaps others. */
   readonly textFiles: Promise<readonly SmallFile[]>
   readonly #port: WorkerPort
-  readonly #texts = new Map<number, Waiting>()
   readonly #onDownload: (progress: PullProgress) => void
   readonly #watchLock: WatchLock
   readonly #lock: string
+  readonly #onLost: (error: Error) => void
   #unwatch: () => void = () => {}
   #line: LoopLineEvents | undefined
   /** Reports that came before anybody listened. */
   #early: LoopReport[] = []
-  #lastId = 0
   #gone: Error | undefined
   #filesCame!: Waiting
 
-  constructor({ spawn, watchLock, start, onDownload }: EngineWorkerOptions) {
+  constructor({ spawn, watchLock, start, onDownload, onLost }: EngineWorkerOptions) {
     this.#onDownload = onDownload
+    this.#onLost = onLost
     this.#watchLock = watchLock
     this.#lock = start.lock
     this.textFiles = new Promise((resolve, reject) => {
@@ -94,17 +97,6 @@ export class EngineWorker {
       hold: () => {}, // a page lives as long as its tab
       end: async () => this.end(),
     }
-  }
-
-  /** A call of the tokenizer, there. @throws WorkerError. */
-  async tokenize(call: TextCall): Promise<unknown> {
-    if (this.#gone !== undefined) throw this.#gone
-    this.#lastId += 1
-    const id = this.#lastId
-    return new Promise<unknown>((resolve, reject) => {
-      this.#texts.set(id, { resolve, reject })
-      this.#post({ kind: 'text', id, call })
-    })
   }
 
   /** Stops loading; the Worker keeps what it has downloaded, and ends. */
@@ -151,28 +143,15 @@ export class EngineWorker {
         break
       case 'failed':
         this.fail(fromPortable(message.error))
-        break
-      case 'text':
-        this.#textOf(message.id)?.resolve(message.value)
-        break
-      case 'text-failed':
-        this.#textOf(message.id)?.reject(fromPortable(message.error))
     }
-  }
-
-  #textOf(id: number): Waiting | undefined {
-    const waiting = this.#texts.get(id)
-    this.#texts.delete(id)
-    return waiting
   }
 
   #lose(error: Error): void {
     this.#gone = error
     this.#unwatch()
     this.#filesCame.reject(error)
-    for (const { reject } of this.#texts.values()) reject(error)
-    this.#texts.clear()
     this.#line?.lost(error)
+    this.#onLost(error)
   }
 }
 

@@ -8,7 +8,8 @@ import { randomId } from '../engine/random-bytes.js'
 import { RemoteLoop, type RemoteLoopOptions } from '../engine/remote-loop.js'
 import { RequestAbortedError } from '../errors.js'
 import { EngineWorker, type SpawnWorker, type WatchLock } from './engine-worker.js'
-import { textWithWorker } from './page-text.js'
+import { PageTextSide } from './page-text.js'
+import { TextWorker } from './text-worker.js'
 import { parseWebOptions, type WebAssets, type WebEngineOptions } from './web-options.js'
 
 /** What the page's thread gives. */
@@ -52,25 +53,41 @@ export function planWebEngine(options: WebEngineOptions, runtime: WebRuntime): W
   const directory = `/models/${numEngines}`
   const { config, threads, tokenizer, ...start } = parseWebOptions(options, { baseUrl: runtime.baseUrl, directory })
   const compiling = runtime.compile(assets, threads)
-  const worker = new EngineWorker({
-    spawn: runtime.spawner(assets),
-    watchLock: runtime.watchLock,
-    start: { ...start, config, lock: `quire-worker ${randomId()}`, ...(tokenizer !== undefined && { tokenizer }) },
+  const { tokenizerPath } = config.model
+  const textDirectory = tokenizer === undefined ? directory : `${directory}-tokenizer`
+  const { watchLock } = runtime
+  const spawn = runtime.spawner(assets)
+  const lock = `quire-worker ${randomId()}`
+  const worker: EngineWorker = new EngineWorker({
+    spawn,
+    watchLock,
+    start: { ...start, config, lock, ...(tokenizer !== undefined && { tokenizer }) },
     onDownload,
+    onLost: error => texts?.fail(error),
   })
+  const texts =
+    tokenizerPath === undefined
+      ? undefined
+      : new TextWorker({
+          spawn,
+          watchLock,
+          start: { tokenizerPath, directory: textDirectory, lock: `${lock} texts` },
+          onLost: error => worker.fail(error),
+        })
+  worker.textFiles.then(
+    files => texts?.open(files),
+    () => {}, // the Worker has ended, and said so
+  )
   compiling.then(
-    compiled => worker.give(compiled, threads),
+    compiled => {
+      worker.give(compiled, threads)
+      texts?.give(compiled)
+    },
     (error: Error) => worker.fail(error),
   )
   const onAbort = () => worker.cancel(new RequestAbortedError(undefined, { cause: signal?.reason }))
   signal?.addEventListener('abort', onAbort, { once: true })
-  const textDirectory = tokenizer === undefined ? directory : `${directory}-tokenizer`
-  const text = new TextSide(
-    compiling,
-    worker,
-    config.model.tokenizerPath === undefined ? undefined : textDirectory,
-    runtime,
-  )
+  const text = new PageTextSide({ compiling, runtime, worker: texts, tokenizerPath, directory: textDirectory })
   const connect: RemoteLoopOptions['connect'] = events => {
     const line = worker.connect(events)
     return {
@@ -85,7 +102,7 @@ export function planWebEngine(options: WebEngineOptions, runtime: WebRuntime): W
     config,
     isLocal: false,
     loadNative: () => text.open(),
-    adaptText: here => textWithWorker(here, worker),
+    openText: (native, chatTemplate) => text.openText(native, chatTemplate),
     makeLoop: events => RemoteLoop.create({ connect, events, onProgress }),
     settle: () => {
       signal?.removeEventListener('abort', onAbort)
@@ -96,43 +113,5 @@ export function planWebEngine(options: WebEngineOptions, runtime: WebRuntime): W
       text.forget()
       worker.end()
     },
-  }
-}
-
-/** The module in the page's thread, with the files of this engine's tokenizer. */
-class TextSide {
-  readonly #compiling: Promise<CompiledModule>
-  readonly #worker: EngineWorker
-  readonly #directory: string | undefined
-  readonly #runtime: WebRuntime
-  #door: PageDoor | undefined
-
-  constructor(
-    compiling: Promise<CompiledModule>,
-    worker: EngineWorker,
-    directory: string | undefined,
-    runtime: WebRuntime,
-  ) {
-    this.#compiling = compiling
-    this.#worker = worker
-    this.#directory = directory
-    this.#runtime = runtime
-  }
-
-  async open(): Promise<Native> {
-    const [door, files] = await Promise.all([
-      this.#compiling.then(compiled => this.#runtime.openDoor(compiled)),
-      this.#worker.textFiles,
-    ])
-    this.#door = door
-    if (this.#directory !== undefined) {
-      for (const { name, bytes } of files) door.files.write(`${this.#directory}/${name}`, bytes)
-    }
-    return door.native
-  }
-
-  forget(): void {
-    if (this.#directory !== undefined) this.#door?.files.remove(this.#directory)
-    this.#door = undefined
   }
 }

@@ -3,8 +3,9 @@
 import { candlePlugin } from '@quire-llm/candle-cpu/portable'
 import { lendThread, loadWasm } from '../binding/wasm/index.js'
 import { memoryOf, WASM_LIMIT_BYTES } from './memory-limit.js'
+import type { DoorFiles, WorkerDoor } from './worker-door.js'
 import type { PageMessage, ThreadMessage } from './worker-messages.js'
-import { type DoorFiles, type WorkerDoor, WorkerProgram } from './worker-program.js'
+import { WorkerProgram } from './worker-program.js'
 import { startThreads, usualThreads } from './worker-threads.js'
 
 declare const self: DedicatedWorkerGlobalScope
@@ -84,6 +85,10 @@ class WeighedFiles implements DoorFiles {
   openWeights(path: string, byteLength: number): ReturnType<DoorFiles['openWeights']> {
     this.weightsBytes += byteLength
     return this.#files.openWeights(path, byteLength)
+  }
+
+  remove(directory: string): void {
+    this.#files.remove(directory)
   }
 }
 

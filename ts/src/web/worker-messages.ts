@@ -1,6 +1,6 @@
-// What crosses between the page and the Worker of an engine. Commands and reports of the loop are those of every thread.
+// What crosses between the page and the Workers of an engine. Commands and reports of the loop are those of every thread.
 
-import type { Text } from '../binding/index.js'
+import type { PooledLimit } from '../binding/index.js'
 import type { BuildName } from '../binding/wasm/builds.js'
 import type { WasmMemory } from '../binding/wasm/glue.js'
 import type { EngineConfig } from '../config/index.js'
@@ -24,10 +24,37 @@ export interface WorkerStart {
   readonly lock: string
 }
 
-/** Calls of the tokenizer for texts so long that they would hold up the page. */
+/** The Worker that reads texts is started with this. */
+export interface TextStart {
+  /** Of the tokenizer in the module's memory: a folder, or a GGUF file. */
+  readonly tokenizerPath: string
+  /** The folder of its files. */
+  readonly directory: string
+  /** A lock as in `WorkerStart`. */
+  readonly lock: string
+}
+
+/** Calls of the tokenizer. */
 export type TextCall =
-  | { readonly name: 'encode'; readonly values: Parameters<Text['encode']> }
-  | { readonly name: 'encodePooled'; readonly values: Parameters<Text['encodePooled']> }
+  | { readonly name: 'encode'; readonly values: readonly [texts: readonly string[], addSpecialTokens: boolean] }
+  | {
+      readonly name: 'encodePooled'
+      readonly values: readonly [texts: readonly string[], pairs: readonly string[], limit: PooledLimit | undefined]
+    }
+  | { readonly name: 'badWordIds'; readonly values: readonly [words: readonly string[]] }
+
+/** What the page needs of a tokenizer: tables, or its files where only the whole of it turns ids into text. */
+export type PageText =
+  | {
+      readonly kind: 'tables'
+      readonly tables: Uint8Array
+      readonly plain: TemplateSource
+      readonly tools: TemplateSource
+    }
+  | { readonly kind: 'files'; readonly files: readonly SmallFile[] }
+
+/** A chat template, or why there is none. */
+export type TemplateSource = { readonly source: string } | { readonly error: PortableError }
 
 export type PageMessage =
   | { readonly kind: 'start'; readonly start: WorkerStart }
@@ -41,6 +68,9 @@ export type PageMessage =
   /** Stop loading. */
   | { readonly kind: 'cancel' }
   | { readonly kind: 'commands'; readonly commands: readonly LoopCommand[] }
+  | { readonly kind: 'read-texts'; readonly start: TextStart }
+  /** Those of the tokenizer, and perhaps others. */
+  | { readonly kind: 'text-files'; readonly files: readonly SmallFile[] }
   | { readonly kind: 'text'; readonly id: number; readonly call: TextCall }
 
 /** What an engine's Worker says to one that computes for it. */
@@ -54,10 +84,11 @@ export type WorkerMessage =
   /** The lock is held. */
   | { readonly kind: 'locked' }
   | { readonly kind: 'download'; readonly progress: PullProgress }
-  /** The files that the page needs for texts. */
+  /** Those of the tokenizer, and perhaps others. */
   | { readonly kind: 'text-files'; readonly files: readonly SmallFile[] }
+  | { readonly kind: 'page-text'; readonly text: PageText }
   | { readonly kind: 'report'; readonly report: LoopReport }
-  /** The model cannot be brought up. */
+  /** The model, or its tokenizer, cannot be brought up. */
   | { readonly kind: 'failed'; readonly error: PortableError }
   | { readonly kind: 'text'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'text-failed'; readonly id: number; readonly error: PortableError }

@@ -1,15 +1,12 @@
-// What runs in the Worker of an engine: it fetches the model into the module's memory, brings the loop up, and serves the loop
-// and long texts by messages. Which module it is, is an argument.
+// What runs in the Workers of an engine. One fetches the model into the module's memory, brings the loop up, and serves it by
+// messages; one reads texts (`text-program.ts`). Which module it is, is an argument.
 
-import { type Native, Text } from '../binding/index.js'
-import type { GgufFile, GgufHeader } from '../binding/wasm/index.js'
 import { LoopHost } from '../engine/loop-host.js'
 import type { LoopCommand } from '../engine/loop-messages.js'
 import type { LoopPlatform } from '../engine/loop-platform.js'
 import { serveLoop } from '../engine/loop-service.js'
 import { toPortable } from '../engine/portable-error.js'
 import { NotSupportedError, RequestAbortedError } from '../errors.js'
-import type { FrameworkPlugin } from '../plugin/framework-plugin.js'
 import { openPlugin } from '../plugin/open-plugin.js'
 import { type ModelPlan, planModel, readTokenizer, type SmallFile } from './file-selection.js'
 import { planGguf, type ReadHeader, readGgufTokenizer } from './gguf-plan.js'
@@ -18,29 +15,9 @@ import { checkFits, elementBytes } from './memory-limit.js'
 import type { ModelFile, ModelFolder } from './model-folder.js'
 import type { ModelSource } from './model-source.js'
 import { openRemoteFolder } from './remote-folder.js'
-import type { PageMessage, TextCall, WorkerMessage, WorkerStart } from './worker-messages.js'
-
-/** The module in this Worker. */
-export interface WorkerDoor {
-  readonly native: Native
-  readonly plugin: FrameworkPlugin
-  readonly files: DoorFiles
-  /** Bytes of its memory. */
-  usedBytes(): number
-}
-
-/** Model folders in the module's memory. */
-export interface DoorFiles {
-  write(path: string, bytes: Uint8Array): void
-  openWeights(path: string, byteLength: number): { write(piece: Uint8Array): void; close(): void }
-  ggufHeader(file: GgufFile, start: Uint8Array, elementBytes: number): GgufHeader | undefined
-}
-
-export interface WorkerHost {
-  post(message: WorkerMessage): void
-  /** Holds a lock for as long as the Worker lives; resolves when it is held, or there are no locks. */
-  holdLock(name: string): Promise<void>
-}
+import { TextProgram } from './text-program.js'
+import type { WorkerDoor, WorkerHost } from './worker-door.js'
+import type { PageMessage, WorkerStart } from './worker-messages.js'
 
 const cpu = { kind: 'cpu', index: 0 } as const
 
@@ -52,8 +29,7 @@ export class WorkerProgram {
   readonly #door: Promise<WorkerDoor>
   readonly #stop = new AbortController()
   #obey: ((commands: readonly LoopCommand[]) => void) | undefined
-  #tokenizerPath: string | undefined
-  #text: Promise<Text> | undefined
+  #texts: TextProgram | undefined
 
   /** @param door settles when the module has come. */
   constructor(host: WorkerHost, door: Promise<WorkerDoor>) {
@@ -75,11 +51,14 @@ export class WorkerProgram {
       case 'commands':
         this.#obey?.(message.commands)
         break
+      case 'read-texts':
+        this.#texts = new TextProgram(this.#host, this.#door, message.start)
+        break
+      case 'text-files':
+        this.#texts?.open(message.files)
+        break
       case 'text':
-        this.#encode(message.call).then(
-          value => this.#host.post({ kind: 'text', id: message.id, value }),
-          (error: unknown) => this.#host.post({ kind: 'text-failed', id: message.id, error: toPortable(error) }),
-        )
+        this.#texts?.answer(message.id, message.call)
     }
   }
 
@@ -89,7 +68,7 @@ export class WorkerProgram {
     this.#host.post({ kind: 'locked' })
     const { plan, folder } = await this.#fetchModel(start)
     const door = await this.#door
-    const { dtype, tokenizerPath, quantization } = config.model
+    const { dtype, quantization } = config.model
     checkFits({
       ...plan,
       weightsBytes: lengthOf(plan.weights),
@@ -98,7 +77,6 @@ export class WorkerProgram {
       usedBytes: door.usedBytes(),
       label: folder.label,
     })
-    this.#tokenizerPath = tokenizerPath
     for (const { name, bytes } of plan.small) door.files.write(`${start.directory}/${name}`, bytes)
     this.#obey = await serveLoop(
       report => this.#host.post({ kind: 'report', report }),
@@ -192,14 +170,6 @@ export class WorkerProgram {
       }
       writer.close()
     }
-  }
-
-  async #encode(call: TextCall): Promise<unknown> {
-    const { native } = await this.#door
-    if (this.#tokenizerPath === undefined) throw new NotSupportedError('This engine was made without a tokenizer.')
-    this.#text ??= Text.load(native, this.#tokenizerPath, undefined)
-    const text = await this.#text
-    return call.name === 'encode' ? text.encode(...call.values) : text.encodePooled(...call.values)
   }
 }
 

@@ -1,6 +1,7 @@
 //! The crate's tests from outside: one program, so that it is linked once.
 
 mod chat_template_golden;
+mod decoder_tables;
 mod detokenizer;
 mod fixtures;
 mod gguf_tokenizers;
