@@ -47,6 +47,26 @@ unsafe fn transpose_4(rows: [v128; 4]) -> [v128; 4] {
     ]
 }
 
+/// Four bytes of sixteen, and zeros.
+#[inline(always)]
+unsafe fn load_4(source: *const u8, index: usize) -> v128 {
+    v128_load32_zero(source.add(index * 4).cast())
+}
+
+/// The values of four halves. Those below the least normal one are made of whole numbers: CPUs are slow with numbers of f32 that
+/// are not normal.
+#[inline]
+#[target_feature(enable = "simd128")]
+fn widen_4(halves: v128) -> v128 {
+    let magnitude = v128_and(halves, u32x4_splat(0x7fff));
+    // An exponent is 112 less than that of a f32 of the same bits.
+    let normal = i32x4_add(u32x4_shl(magnitude, 13), u32x4_splat(112 << 23));
+    let special = v128_and(i32x4_gt(magnitude, i32x4_splat(0x7bff)), u32x4_splat(0x7f80_0000));
+    let small = f32x4_mul(f32x4_convert_i32x4(magnitude), f32x4_splat(1.0 / 16_777_216.0));
+    let value = v128_bitselect(small, v128_or(normal, special), i32x4_lt(magnitude, i32x4_splat(0x400)));
+    v128_or(value, u32x4_shl(v128_andnot(halves, u32x4_splat(0x7fff)), 16))
+}
+
 #[cfg(feature = "relaxed-simd")]
 #[inline]
 #[target_feature(enable = "simd128,relaxed-simd")]
@@ -80,6 +100,18 @@ impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
     #[inline(always)]
     unsafe fn load_bf16(source: *const u16) -> Self {
         each!(index => u32x4_shl(u32x4_load_extend_u16x4(source.add(index * 4)), 16))
+    }
+    #[inline(always)]
+    unsafe fn load_f16(source: *const u16) -> Self {
+        each!(index => widen_4(u32x4_load_extend_u16x4(source.add(index * 4))))
+    }
+    #[inline(always)]
+    unsafe fn load_i8(source: *const i8) -> Self {
+        each!(index => f32x4_convert_i32x4(i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(load_4(source.cast(), index)))))
+    }
+    #[inline(always)]
+    unsafe fn load_u8(source: *const u8) -> Self {
+        each!(index => f32x4_convert_u32x4(u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(load_4(source, index)))))
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

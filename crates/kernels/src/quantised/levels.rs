@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use quire_blocks::IQ4_LEVELS;
 
-use super::{form::LevelCode, rows::ActivationBlock, sums::Sums};
+use super::{BLOCK_INPUTS, form::LevelCode, rows::ActivationBlock, sums::Sums};
 
 /// How levels become operands of a product: signed ones, where a form says nothing else.
 ///
@@ -25,12 +25,13 @@ pub(crate) trait Levels {
     /// What a sum over a block begins with.
     #[inline(always)]
     unsafe fn begin<S: Sums>(activations: *const ActivationBlock) -> S {
-        S::splat(if S::BIASED { (*activations).minus_128 } else { 0 })
+        S::begin_signed((*activations).levels.as_ptr(), BLOCK_INPUTS, (*activations).minus_128)
     }
     /// What a sum over half a block begins with.
     #[inline(always)]
     unsafe fn begin_half<S: Sums>(activations: *const ActivationBlock, half: usize) -> S {
-        S::splat(if S::BIASED { (*activations).halves_minus_128[half] } else { 0 })
+        let levels = (*activations).levels.as_ptr().add(half * BLOCK_INPUTS / 2);
+        S::begin_signed(levels, BLOCK_INPUTS / 2, (*activations).halves_minus_128[half])
     }
 }
 

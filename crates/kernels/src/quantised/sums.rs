@@ -27,6 +27,11 @@ pub(crate) trait Sums: Copy {
 
     /// All sums equal.
     unsafe fn splat(value: i32) -> Self;
+    /// What a sum of signed levels times `num_activations` begins with; `minus_128` is -128 times the sum of the activations.
+    #[inline(always)]
+    unsafe fn begin_signed(_activations: *const i8, _num_activations: usize, minus_128: i32) -> Self {
+        Self::splat(if Self::BIASED { minus_128 } else { 0 })
+    }
     /// 64 bytes of levels + 128, to be multiplied as signed.
     unsafe fn bytes(source: *const u8) -> Self::Levels;
     /// 64 bytes of two nibbles, low ones first: numbers from 0 to 15, to be multiplied as unsigned.

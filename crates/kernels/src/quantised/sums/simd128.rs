@@ -1,5 +1,6 @@
-//! WebAssembly's 128-bit sums: four registers. Relaxed SIMD multiplies bytes with levels of seven bits at once, which nibbles
-//! are; everything else is made of products of 16 bits.
+//! WebAssembly's 128-bit sums: four registers. Relaxed SIMD multiplies bytes with numbers of seven bits at once. Nibbles are such
+//! numbers, and so are the magnitudes of activations: where one is negative, the levels times it are taken as their complements,
+//! -1 - level, and what that leaves out is what the sum begins with. Without relaxed SIMD products are of 16 bits.
 
 use std::arch::wasm32::*;
 
@@ -53,6 +54,20 @@ impl<const RELAXED: bool> Sums for Simd128Sums<RELAXED> {
         Simd128Sums([i32x4_splat(value); 4])
     }
     #[inline(always)]
+    unsafe fn begin_signed(activations: *const i8, num_activations: usize, _minus_128: i32) -> Self {
+        if !RELAXED {
+            return Self::splat(0);
+        }
+        let mut negative = i16x8_splat(0);
+        for at in (0..num_activations).step_by(16) {
+            let activations = i8x16_min(v128_load(activations.add(at).cast()), i8x16_splat(0));
+            negative = i16x8_add(negative, i16x8_extadd_pairwise_i8x16(activations));
+        }
+        let four = i32x4_extadd_pairwise_i16x8(negative);
+        let two = i32x4_add(four, i64x2_shuffle::<1, 0>(four, four));
+        Simd128Sums([i32x4_neg(i32x4_add(two, i32x4_shuffle::<1, 0, 3, 2>(two, two))); 4])
+    }
+    #[inline(always)]
     unsafe fn bytes(source: *const u8) -> Self::Levels {
         let mut bytes = load(source);
         for byte in &mut bytes {
@@ -85,6 +100,13 @@ impl<const RELAXED: bool> Sums for Simd128Sums<RELAXED> {
     unsafe fn add_signed(self, levels: Self::Levels, activations: *const i8) -> Self {
         let activations = i32x4_splat(activations.cast::<i32>().read_unaligned());
         let mut sums = self.0;
+        if RELAXED {
+            let (magnitudes, signs) = (i8x16_abs(activations), i8x16_shr(activations, 7));
+            for (sums, levels) in sums.iter_mut().zip(levels) {
+                *sums = relaxed_dot(*sums, magnitudes, v128_xor(levels, signs));
+            }
+            return Simd128Sums(sums);
+        }
         for (sums, levels) in sums.iter_mut().zip(levels) {
             *sums = multiply(*sums, levels, activations);
         }
