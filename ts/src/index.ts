@@ -37,6 +37,7 @@ export type {
   ObjectSchema,
   PauseMode,
   Prompt,
+  ReasoningBudget,
   RequestMetrics,
   RequestOutput,
   RequestStream,

@@ -6,6 +6,7 @@ import { type SamplingOptions, SamplingParams } from '../config/index.js'
 import { type GrammarRequest, toGrammarRequest } from './grammar-request.js'
 import type { ProcessorRequest } from './processor-registry.js'
 import type { Prompt } from './prompt.js'
+import type { ReasoningBudget } from './reasoning-budget.js'
 
 /** A request as the engine takes it: ids, and parameters that are checked. */
 export interface EngineRequest {
@@ -17,6 +18,8 @@ export interface EngineRequest {
   readonly promptTokenIds: ArrayLike<number>
   /** How it is continued. */
   readonly params: SamplingParams
+  /** How long its outputs may reason. Default: as long as they do. */
+  readonly reasoningBudget?: ReasoningBudget
   /** Lower runs first under the priority policy. Default 0. */
   readonly priority?: number
   /** Only requests with the same salt share cached blocks. */
@@ -67,10 +70,10 @@ export function toSamplingParams(params: SamplingParams | SamplingOptions): Samp
 
 /** The request as the loop takes it. */
 export function toLoopRequest(request: EngineRequest, context: RequestContext): LoopRequest {
-  const { params, priority = 0, cacheSalt } = request
+  const { params, priority = 0, cacheSalt, reasoningBudget } = request
   const [eosTokenId, ...furtherEos] = context.eosTokenIds
   const names = processorsOf(params, context.processorNames)
-  const hasProcessors = names.length > 0
+  const hasProcessors = names.length > 0 || reasoningBudget !== undefined
   const grammar = toGrammarRequest(params, context.eosTokenIds, hasProcessors)
   return {
     promptTokenIds: context.promptTokenIds,
@@ -84,7 +87,9 @@ export function toLoopRequest(request: EngineRequest, context: RequestContext): 
     ...(params.repetitionDetection !== undefined && { repetitionDetection: params.repetitionDetection }),
     sampling: { ...toSampling(params, context), hasProcessors },
     ...(grammar !== undefined && { grammar }),
-    ...(hasProcessors && { processors: { names, args: params.extraArgs ?? {} } }),
+    ...(hasProcessors && {
+      processors: { names, args: params.extraArgs ?? {}, ...(reasoningBudget !== undefined && { reasoningBudget }) },
+    }),
   }
 }
 

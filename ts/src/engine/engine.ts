@@ -36,6 +36,7 @@ import { PauseGate, type PauseMode } from './pause-gate.js'
 import { normalizePrompt } from './prompt.js'
 import { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
 import { randomId } from './random-bytes.js'
+import { checkReasoningBudget } from './reasoning-budget.js'
 import type { RequestOutput } from './request-output.js'
 import { RequestState } from './request-state.js'
 import { type RequestStream, streamOf } from './request-stream.js'
@@ -214,6 +215,7 @@ export class Engine {
     }
     const promptTokenIds = checkPrompt(request.promptTokenIds, this.#limits)
     checkParams(params, this.#limits)
+    if (request.reasoningBudget !== undefined) checkReasoningBudget(request.reasoningBudget, this.#limits.vocabSize)
     const state = new RequestState({
       requestId,
       prompt: request.prompt,

@@ -28,6 +28,7 @@ export {
 } from './prompt.js'
 export { type PreparedPrompt, preparePrompts } from './prompt-preparation.js'
 export { randomBytes, randomId } from './random-bytes.js'
+export type { ReasoningBudget } from './reasoning-budget.js'
 export type {
   CompletionOutput,
   FinishReason,

@@ -8,18 +8,23 @@ import {
   type NamedLogitsProcessor,
 } from '../config/logits-processors.js'
 import { InvalidArgumentError, LogitsProcessorError } from '../errors.js'
+import type { ReasoningBudget } from './reasoning-budget.js'
 import { isStrayPromise } from './stray-promise.js'
 
 /** What a request asks of them. Data: it crosses to the thread of the loop. */
 export interface ProcessorRequest {
   readonly names: readonly string[]
   readonly args: ExtraArgs
+  /** Runs after them. */
+  readonly reasoningBudget?: ReasoningBudget
 }
 
 /** Processors with the arguments of one request. */
 export interface BoundProcessors {
   readonly processors: readonly NamedProcess[]
   readonly args: ExtraArgs
+  /** Each sequence has it for itself. */
+  readonly reasoningBudget?: ReasoningBudget
 }
 
 export interface NamedProcess {
@@ -48,7 +53,7 @@ export class ProcessorRegistry {
    * @throws InvalidArgumentError for a name that nobody registered, or arguments that a processor refuses; LogitsProcessorError
    * for a processor that does not say at once.
    */
-  bind({ names, args }: ProcessorRequest): BoundProcessors {
+  bind({ names, args, reasoningBudget }: ProcessorRequest): BoundProcessors {
     const processors = names.map(name => {
       const definition = this.#definitions.get(name)
       if (definition === undefined) {
@@ -67,7 +72,7 @@ export class ProcessorRegistry {
       }
       return { name, process: definition.process.bind(definition) }
     })
-    return { processors, args: frozen(args) as ExtraArgs }
+    return { processors, args: frozen(args) as ExtraArgs, ...(reasoningBudget !== undefined && { reasoningBudget }) }
   }
 }
 

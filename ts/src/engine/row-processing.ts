@@ -1,11 +1,12 @@
-// Logits processors at work: before a step is sampled, each row of a sequence that has some goes through them, and what they
-// made of it is handed to the sampler. Rows of other sequences are neither copied nor looked at.
+// Logits processors at work: before a step is sampled, each row of a sequence that has some goes through them, then through its
+// budget of reasoning, and what they made of it is handed to the sampler. Rows of other sequences are neither copied nor looked at.
 
 import type { Grammars, HostSampler, ProcessorFailure, StepOutput } from '../binding/index.js'
 import type { LogitsContext } from '../config/logits-processors.js'
 import { LogitsProcessorError } from '../errors.js'
 import type { InputBatch } from '../plugin/input-batch.js'
 import type { BoundProcessors, NamedProcess } from './processor-registry.js'
+import { ReasoningCount } from './reasoning-budget.js'
 import { isStrayPromise } from './stray-promise.js'
 
 /** A sequence that has processors. */
@@ -13,6 +14,7 @@ class ProcessedSequence {
   readonly #bound: BoundProcessors
   readonly #promptTokenIds: Int32Array
   readonly #index: number
+  readonly #reasoning: ReasoningCount | undefined
   #outputTokenIds = new Int32Array(16)
   #numOutputTokens = 0
 
@@ -20,10 +22,16 @@ class ProcessedSequence {
     this.#bound = bound
     this.#promptTokenIds = promptTokenIds
     this.#index = index
+    this.#reasoning = bound.reasoningBudget && new ReasoningCount(bound.reasoningBudget)
   }
 
   get processors(): readonly NamedProcess[] {
     return this.#bound.processors
+  }
+
+  /** The only id that its budget of reasoning lets come. */
+  get forcedId(): number | undefined {
+    return this.#reasoning?.forcedId
   }
 
   get context(): LogitsContext {
@@ -36,6 +44,8 @@ class ProcessedSequence {
   }
 
   append(tokenIds: Int32Array): void {
+    this.#reasoning?.append(tokenIds)
+    if (this.processors.length === 0) return
     const length = this.#numOutputTokens + tokenIds.length
     if (length > this.#outputTokenIds.length) {
       // A new array: the one before may be in a processor's hands.
@@ -129,6 +139,7 @@ export class RowProcessing {
       this.#failures.push({ sequenceId, error: failureOf(error, sequence) })
       return
     }
+    if (sequence.forcedId !== undefined) force(row, sequence.forcedId)
     // A row of theirs may lie in memory of any kind.
     this.#sampler.putRow(sequenceId, row === this.#row ? row : new Float32Array(row))
   }
@@ -160,6 +171,14 @@ function processed(row: Float32Array, { processors, context }: ProcessedSequence
     }
   }
   return current
+}
+
+/** Leaves nothing but `id`, unless it is forbidden. */
+function force(row: Float32Array, id: number): void {
+  const logit = row[id] as number
+  if (logit === Number.NEGATIVE_INFINITY) return
+  row.fill(Number.NEGATIVE_INFINITY)
+  row[id] = logit
 }
 
 /** Whatever a processor throws, or gives, that cannot even be looked at. */

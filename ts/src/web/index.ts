@@ -26,6 +26,7 @@ export type {
   ObjectSchema,
   PauseMode,
   Prompt,
+  ReasoningBudget,
   RequestMetrics,
   RequestOutput,
   RequestStream,

@@ -2,6 +2,7 @@
 // the parsers that take it apart.
 
 import type { StructuredOutputs } from '../../config/index.js'
+import type { ReasoningFormat } from '../reasoning/index.js'
 import type { GenerationContext } from '../server-context.js'
 import {
   answerOrCalls,
@@ -22,6 +23,8 @@ export interface AnswerPlan {
   readonly keepsSpecialTokens: boolean
   /** Its parsers look for calls. */
   readonly parsesCalls: boolean
+  /** How it reasons; undefined: it does not, or a constraint keeps it from it. */
+  readonly reasoning: ReasoningFormat | undefined
   /** A parser for one choice; undefined: all is content. */
   createParser(): MessageParser | undefined
 }
@@ -43,6 +46,7 @@ export function planAnswer(request: ChatRequest, promptText: string, context: Ge
     structuredOutputs,
     keepsSpecialTokens: use.keepsSpecialTokens || (reasoning?.keepsSpecialTokens ?? false),
     parsesCalls: calls,
+    reasoning,
     createParser: () => {
       if (!reasons && !calls) return undefined
       const toolParser = use.createParser()

@@ -51,6 +51,10 @@ export interface ChatRequest {
   readonly bestOf?: number
   readonly prompt?: ChatPromptOptions
   readonly reasoningEffort?: ReasoningEffort
+  /** Most tokens of reasoning: then it is ended. Default: as many as it takes. */
+  readonly thinkingTokenBudget?: number
+  /** A budget is no mistake where answers have no reasoning. Default false. */
+  readonly mayNotReason?: boolean
   /** False: reasoning is cut out of the content and not told. Default true. */
   readonly includeReasoning?: boolean
   /** Give deltas as they come; else one result at the end. */

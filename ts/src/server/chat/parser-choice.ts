@@ -34,7 +34,8 @@ export function warnWithoutToolParser({ config, engine, logger }: GenerationCont
   )
 }
 
-function templateOf(engine: GenerationContext['engine']): string {
+/** The template of conversations without tools; empty if there is none. */
+export function templateOf(engine: GenerationContext['engine']): string {
   try {
     return engine.chatTemplateSource(true)
   } catch (error) {

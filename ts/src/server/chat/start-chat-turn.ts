@@ -1,18 +1,22 @@
 // Begins a turn: renders its prompt, plans how its answer is read, and gives it to the engine.
 
+import { check } from '../../config/check.js'
 import type { SamplingParams } from '../../config/index.js'
+import type { ReasoningBudget } from '../../engine/index.js'
 import { beamOptions, runBeams } from '../generation/beam-run.js'
 import { drawnChoices, numChoices } from '../generation/choice-count.js'
 import { outputTokens, wishedTokens } from '../generation/prompt-tokens.js'
 import { engineId, submitAll } from '../generation/submission.js'
+import { refuseThinkingBudget, thinkingBudget } from '../generation/thinking-budget.js'
 import { RequestError } from '../request-error.js'
 import type { RouteRequest } from '../route.js'
 import type { GenerationContext } from '../server-context.js'
 import { type AnswerPlan, planAnswer } from './answer-plan.js'
 import type { ChatPrompt, ChatResult, ChatTurn } from './chat-event.js'
-import { renderPrompt } from './chat-prompt.js'
+import { renderPrompt, templateSource } from './chat-prompt.js'
 import type { ChatRequest } from './chat-request.js'
 import { ChoiceReader } from './choice-reader.js'
+import { reasoningFormat } from './parser-choice.js'
 import { StreamedTurn, type TurnParts, wholeResult } from './streamed-turn.js'
 
 /**
@@ -28,8 +32,9 @@ export async function startChatTurn(
   if (request.beamSearch !== undefined) {
     throw RequestError.badRequest('Beam search has no stream: it is run whole.', 'use_beam_search')
   }
-  const { prompt, params, parts } = await prepareChatTurn(request, route, context)
-  const [stream] = await submitAll([{ ...engineFields(request, prompt), params }], route, context)
+  const { prompt, params, reasoningBudget, parts } = await prepareChatTurn(request, route, context)
+  const fields = { ...engineFields(request, prompt), params, ...(reasoningBudget !== undefined && { reasoningBudget }) }
+  const [stream] = await submitAll([fields], route, context)
   return new StreamedTurn(stream as NonNullable<typeof stream>, parts)
 }
 
@@ -59,6 +64,7 @@ export async function runChatTurn(
 export interface PreparedTurn {
   readonly prompt: ChatPrompt
   readonly params: SamplingParams
+  readonly reasoningBudget: ReasoningBudget | undefined
   readonly parts: TurnParts
 }
 
@@ -79,6 +85,7 @@ export async function prepareChatTurn(
   return {
     prompt,
     params,
+    reasoningBudget: await toBudget(request, prompt, plan, context, signal),
     parts: {
       prompt,
       numChoices: count,
@@ -87,6 +94,30 @@ export async function prepareChatTurn(
         (await engine.encode(texts, false, signal)).reduce((sum, { length }) => sum + length, 0),
     },
   }
+}
+
+/** Answers that a constraint holds do not reason, which keeps every budget. */
+async function toBudget(
+  request: ChatRequest,
+  prompt: ChatPrompt,
+  { reasoning, structuredOutputs }: AnswerPlan,
+  context: GenerationContext,
+  signal: AbortSignal,
+): Promise<ReasoningBudget | undefined> {
+  const { thinkingTokenBudget, mayNotReason = false, sampling } = request
+  if (thinkingTokenBudget === undefined) return undefined
+  const tokens = check.integer('thinkingTokenBudget', thinkingTokenBudget, 0, 2 ** 31 - 1)
+  if (reasoning !== undefined) {
+    const { allowedTokenIds } = sampling ?? {}
+    return thinkingBudget({ tokens, format: reasoning, prompt: prompt.text, allowedTokenIds }, context, signal)
+  }
+  const reasons = structuredOutputs !== undefined && hasReasoning(request, context)
+  if (!reasons && !mayNotReason) refuseThinkingBudget(tokens)
+  return undefined
+}
+
+function hasReasoning(request: ChatRequest, context: GenerationContext): boolean {
+  return reasoningFormat(templateSource(request, context), context.config.endpoints) !== undefined
 }
 
 function toParams(

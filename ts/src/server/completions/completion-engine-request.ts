@@ -26,6 +26,7 @@ export function completionEngineRequest(
     params,
     priority: request.priority,
     ...(prompt.text !== undefined && { prompt: prompt.text }),
+    ...(prompt.reasoningBudget !== undefined && { reasoningBudget: prompt.reasoningBudget }),
     ...(request.cacheSalt !== undefined && { cacheSalt: request.cacheSalt }),
   }
 }

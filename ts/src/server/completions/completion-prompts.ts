@@ -1,7 +1,10 @@
 // The prompts of a request for completions, as ids: text in one call of the tokenizer, each cut and measured.
 
+import type { ReasoningBudget } from '../../engine/index.js'
+import { reasoningFormat, templateOf } from '../chat/parser-choice.js'
 import { outputTokens, truncated } from '../generation/prompt-tokens.js'
 import { keptText, refuseHopelessTexts } from '../generation/text-length.js'
+import { refuseThinkingBudget, thinkingBudget } from '../generation/thinking-budget.js'
 import { RequestError } from '../request-error.js'
 import type { ServerContext } from '../server-context.js'
 import type { CompletionPrompt, CompletionRequest } from './completion-request.js'
@@ -12,6 +15,7 @@ export interface PreparedPrompt {
   readonly text: string | undefined
   /** Tokens that its outputs may have, 1 at least. */
   readonly maxTokens: number
+  readonly reasoningBudget?: ReasoningBudget
 }
 
 /** Dropped when `signal` is aborted. @throws RequestError; TokenizerError, PromptError, RequestAbortedError. */
@@ -24,7 +28,7 @@ export async function preparePrompts(
   const { maxModelLen } = context.engine
   const tokenIds = await toTokenIds(prompts, request, context, signal)
   const isWhole = (text: string) => truncation === undefined || keptText(text, truncation, context.engine) === text
-  return tokenIds.map((ids, index): PreparedPrompt => {
+  const prepared = tokenIds.map((ids, index): PreparedPrompt => {
     const prompt = prompts[index] as CompletionPrompt
     const asked = Math.max(1, request.maxTokens)
     const kept = truncation === undefined ? ids : truncated(ids, truncation, { maxModelLen, outputTokens: asked })
@@ -38,6 +42,28 @@ export async function preparePrompts(
       ),
     }
   })
+  return request.thinkingTokenBudget === undefined
+    ? prepared
+    : withBudgets(prepared, request.thinkingTokenBudget, request.sampling.allowedTokenIds, context, signal)
+}
+
+/** As the chat template reasons, or by the parser that the operator named: prompts of completions are mostly rendered by it. */
+async function withBudgets(
+  prompts: readonly PreparedPrompt[],
+  tokens: number,
+  allowedTokenIds: readonly number[] | undefined,
+  context: ServerContext,
+  signal: AbortSignal,
+): Promise<readonly PreparedPrompt[]> {
+  const { engine, config } = context
+  const format = reasoningFormat(templateOf(engine), config.endpoints) ?? refuseThinkingBudget(tokens)
+  return Promise.all(
+    prompts.map(async prompt => {
+      const text = prompt.text ?? engine.decode(prompt.tokenIds, false)
+      const options = { tokens, format, prompt: text, allowedTokenIds }
+      return { ...prompt, reasoningBudget: await thinkingBudget(options, context, signal) }
+    }),
+  )
 }
 
 async function toTokenIds(

@@ -37,4 +37,6 @@ export interface CompletionRequest {
   readonly tokensAsIds?: boolean
   readonly priority: number
   readonly cacheSalt?: string
+  /** Most tokens of reasoning. */
+  readonly thinkingTokenBudget?: number
 }

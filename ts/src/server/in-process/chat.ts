@@ -38,6 +38,11 @@ export interface ChatInput {
   readonly sampling?: SamplingOptions
   /** Default: the template's own. */
   readonly reasoningEffort?: ReasoningEffort
+  /**
+   * Most tokens of reasoning: then the mark that ends it is written, and the answer begins. 0 = no reasoning. Default: as many as
+   * it takes. Needs a reasoning parser.
+   */
+  readonly thinkingTokenBudget?: number
   /** Further variables of the chat template. */
   readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>
   /** Ends the turn; its blocks are free within one step. */

@@ -11,7 +11,7 @@ import { anyObject } from './object-field.js'
 import { defaulted, defined, ignored, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import { checkStreamRules, requestFields } from './request-fields.js'
-import { samplingFields, toSamplingOptions } from './sampling-fields.js'
+import { samplingFields, toSamplingOptions, toThinkingBudget } from './sampling-fields.js'
 import { structuredOutputFields, toStructuredOutputs } from './structured-output-fields.js'
 
 const maxTokens = z
@@ -162,6 +162,7 @@ function toTurn(fields: Fields): ChatCompletionRequest['turn'] {
       bestOf: fields.best_of,
       reasoningEffort: fields.reasoning_effort,
       cacheSalt: fields.cache_salt,
+      thinkingTokenBudget: toThinkingBudget(fields),
     }),
   }
 }

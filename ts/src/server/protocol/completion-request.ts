@@ -8,7 +8,7 @@ import { defaulted, defined, ignored, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import { promptSchema } from './prompt-field.js'
 import { checkStreamRules, requestFields } from './request-fields.js'
-import { samplingFields, toSamplingOptions } from './sampling-fields.js'
+import { samplingFields, toSamplingOptions, toThinkingBudget } from './sampling-fields.js'
 import { structuredOutputFields, toStructuredOutputs } from './structured-output-fields.js'
 
 const DEFAULT_MAX_TOKENS = 16
@@ -75,6 +75,7 @@ export function parseCompletionRequest(body: Readonly<Record<string, unknown>>):
       logprobs: fields.logprobs,
       bestOf: fields.best_of,
       cacheSalt: fields.cache_salt,
+      thinkingTokenBudget: toThinkingBudget(fields),
       streamInterval: fields.stream_interval,
       tokensAsIds: fields.return_tokens_as_token_ids,
     }),

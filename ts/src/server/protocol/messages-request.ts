@@ -87,6 +87,7 @@ export function parseMessagesRequest(body: Readonly<Record<string, unknown>>): M
         }),
       },
       stream: fields.stream,
+      ...toThinking(fields.thinking),
     },
   }
 }
@@ -141,6 +142,12 @@ function toToolChoice(choice: PromptFields['tool_choice'], tools: readonly ChatT
 function toEffort(thinking: PromptFields['thinking']): ReasoningEffort | undefined {
   if (thinking === undefined) return undefined
   return thinking.type === 'disabled' ? 'none' : 'medium'
+}
+
+/** Clients send a budget whatever the model: one that has no reasoning keeps it. */
+function toThinking(thinking: PromptFields['thinking']): Pick<ChatRequest, 'thinkingTokenBudget' | 'mayNotReason'> {
+  if (thinking?.type !== 'enabled' || thinking.budget_tokens === undefined) return {}
+  return { thinkingTokenBudget: thinking.budget_tokens, mayNotReason: true }
 }
 
 function toSystem(system: PromptFields['system']): readonly ChatMessage[] {

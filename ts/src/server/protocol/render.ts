@@ -22,6 +22,8 @@ export interface RenderedRequest {
   readonly tokenIds: ArrayLike<number>
   readonly text: string | undefined
   readonly params: SamplingParams
+  /** Tokens that the reasoning may have. */
+  readonly thinkingTokenBudget: number | undefined
   readonly model: string
   readonly stream: boolean
   readonly cacheSalt: string | undefined
@@ -35,7 +37,10 @@ export function renderedBody(rendered: RenderedRequest): z.output<typeof rendere
     prompt_text: rendered.text ?? null,
     token_offsets: null,
     features: null,
-    sampling_params: samplingBody(rendered.params),
+    sampling_params: {
+      ...samplingBody(rendered.params),
+      thinking_token_budget: rendered.thinkingTokenBudget ?? null,
+    },
     model: rendered.model,
     stream: rendered.stream,
     cache_salt: rendered.cacheSalt ?? null,

@@ -77,6 +77,7 @@ const NOT_WITH_BEAMS = [
 /** Whether a value asks for something: clients send empty lists, and penalties that change nothing. */
 function asks(field: string, value: unknown): boolean {
   if (value === undefined || value === null) return false
+  if (field === 'thinking_token_budget') return value !== -1
   if (typeof value === 'object') return Object.keys(value).length > 0
   return value !== (field === 'repetition_penalty' ? 1 : 0)
 }

@@ -10,7 +10,7 @@ import { defaulted, defined, ignored, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import { type InputItem, type ItemReference, inputSchema, toInputItems } from './responses-input-items.js'
 import { toolBodies, toolFields, toToolUse } from './responses-tools.js'
-import { samplingFields, toSamplingOptions } from './sampling-fields.js'
+import { samplingFields, toSamplingOptions, toThinkingBudget } from './sampling-fields.js'
 import { structuredOutputFields, toStructuredOutputs } from './structured-output-fields.js'
 
 const INT32_MAX = 2 ** 31 - 1
@@ -166,7 +166,11 @@ function toTurn(fields: Fields, logprobs: number | undefined): ResponsesRequest[
     sampling: { ...toDraw(fields), ...defined({ maxTokens: fields.max_output_tokens, logprobs, structuredOutputs }) },
     prompt: defined({ chatTemplateKwargs: fields.chat_template_kwargs }),
     priority: fields.priority,
-    ...defined({ reasoningEffort: fields.reasoning?.effort, cacheSalt: fields.cache_salt }),
+    ...defined({
+      reasoningEffort: fields.reasoning?.effort,
+      cacheSalt: fields.cache_salt,
+      thinkingTokenBudget: toThinkingBudget(fields),
+    }),
   }
 }
 

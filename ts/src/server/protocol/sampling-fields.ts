@@ -36,9 +36,7 @@ function toSeed(value: number): bigint {
 }
 
 /** -1 = no budget. */
-const thinkingBudget = z.int().refine(value => value === -1, {
-  error: 'thinking_token_budget must be -1: budgets of reasoning are not supported.',
-})
+const thinkingBudget = z.int().min(-1).max(INT32_MAX)
 
 const stopText = z.string().max(MOST_CHARACTERS)
 const nonEmpty = z.string().min(1).max(MOST_CHARACTERS)
@@ -116,6 +114,13 @@ export const samplingFields = {
 const samplingObject = z.object(samplingFields)
 
 export type SamplingFields = z.output<typeof samplingObject>
+
+/** Tokens that the reasoning may have; undefined = as many as it takes. */
+export function toThinkingBudget({
+  thinking_token_budget: tokens,
+}: Pick<SamplingFields, 'thinking_token_budget'>): number | undefined {
+  return tokens === -1 ? undefined : tokens
+}
 
 /** What of the fields goes to the engine as it is. Lengths and logprobs differ between endpoints. */
 export function toSamplingOptions(fields: SamplingFields): SamplingOptions {

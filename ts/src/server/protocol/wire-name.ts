@@ -47,6 +47,7 @@ const PARAMETERS = [
   'stopTokenIds',
   'structuralTag',
   'structuredOutputs',
+  'thinkingTokenBudget',
   'topK',
   'topP',
   'truncatePromptTokens',

@@ -29,6 +29,8 @@ export function delimitedFormat(
     aliases,
     keepsSpecialTokens,
     taughtBy,
+    marks: { opening: form.opening, closing: [...form.closing, ...(form.endsBefore ?? [])] },
+    beginsInside: prompt => insideAfter(prompt, form),
     createParser: ({ prompt = '' } = {}) => new DelimitedReasoning(form, insideAfter(prompt, form)),
   }
 }

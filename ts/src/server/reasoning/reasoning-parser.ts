@@ -27,5 +27,9 @@ export interface ReasoningFormat {
   readonly keepsSpecialTokens: boolean
   /** True if a chat template with this source makes the model think in this form. */
   taughtBy(templateSource: string): boolean
+  /** The marks as the model writes them: those that open the reasoning, and those that end it, the usual one first. */
+  readonly marks: { readonly opening: readonly string[]; readonly closing: readonly string[] }
+  /** Whether the answer to a prompt begins inside of the reasoning. */
+  beginsInside(prompt: string): boolean
   createParser(options?: ReasoningParserOptions): ReasoningParser
 }
