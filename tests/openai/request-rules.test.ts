@@ -82,6 +82,7 @@ const both: Readonly<Record<string, Row>> = {
     body: { repetition_detection: { max_pattern_size: 3, min_pattern_size: 4, min_count: 2 } },
     param: 'repetition_detection.min_pattern_size',
   },
+  'return_token_offsets is a text': { body: { return_token_offsets: 'yes' }, param: 'return_token_offsets' },
   'stream_interval is 0': { body: { stream: true, stream_interval: 0 }, param: 'stream_interval' },
   'beams are streamed': { body: { use_beam_search: true, stream: true }, param: 'stream' },
   'beams are constrained': {
@@ -237,6 +238,12 @@ const chats: Readonly<Record<string, Row>> = {
     param: 'continue_final_message',
   },
   'a template of the request': { body: { chat_template: 'x' }, param: 'chat_template' },
+  'a mask of the assistant': {
+    body: { return_assistant_tokens_mask: true },
+    param: 'return_assistant_tokens_mask',
+    says: /not supported/,
+  },
+  'no mask of the assistant': { body: { return_assistant_tokens_mask: false }, param: null, status: 200 },
   'reasoning_effort is unknown': { body: { reasoning_effort: 'huge' }, param: 'reasoning_effort' },
 }
 

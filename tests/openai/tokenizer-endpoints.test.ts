@@ -3,6 +3,7 @@
 import test from 'ava'
 import { createHandler } from '../../ts/src/server/index.js'
 import { tokenizerInfoBody } from '../../ts/src/server/protocol/tokenizer-info.js'
+import { tokenOffsets } from '../../ts/src/server/tokenize/token-offsets.js'
 import { TestHandler } from './test-server.js'
 
 const server = await TestHandler.create({ modelNames: ['tiny'] })
@@ -47,6 +48,74 @@ test('messages are tokenized as a chat would be', async t => {
   t.deepEqual(body.tokens, rendered.body.token_ids)
   const { body: text } = await server.post('/detokenize', { tokens: body.tokens })
   t.is(text.prompt, rendered.body.prompt_text)
+})
+
+test('return_token_offsets: where the tokens stand in what was rendered', async t => {
+  const text = 'Héllo, wörld 😀 \n\n  is <think> done'
+  const body = { return_token_offsets: true }
+  const { body: chat } = await server.post('/v1/chat/completions/render', {
+    messages: [{ role: 'user', content: text }],
+    ...body,
+  })
+  const { body: completions } = await server.post('/v1/completions/render', {
+    prompt: [text, '😀a'.repeat(13)],
+    ...body,
+  })
+  for (const { prompt_text: prompt, token_ids: ids, token_offsets: offsets } of [chat, ...completions]) {
+    const characters = [...prompt]
+    t.is(offsets.length, ids.length)
+    let end = 0
+    for (const [index, [from, to]] of offsets.entries()) {
+      const said = server.engine.decode([ids[index]], false)
+      const stands = characters.slice(from, to).join('')
+      // A part of a character has all of it; the id that begins every text stands nowhere.
+      if (to === 0) t.is(index, 0)
+      else if (said.includes('\uFFFD')) t.true(from <= end && to > from)
+      else t.is(stands, said)
+      end = Math.max(end, to)
+    }
+    t.is(end, characters.length)
+  }
+  const { body: plain } = await server.post('/v1/completions/render', { prompt: 'Hello' })
+  t.is(plain[0].token_offsets, null)
+  const { body: bare } = await server.post('/v1/completions/render', { prompt: [5, 6], ...body })
+  t.is(bare[0].token_offsets, null)
+  const { body: generated, status } = await server.post('/v1/completions', { prompt: 'Hello', max_tokens: 1, ...body })
+  t.is(status, 200)
+  t.false('token_offsets' in generated)
+})
+
+test('offsets of tokens that lose their space, share characters, stand nowhere, or are of another text', t => {
+  const words: Readonly<Record<number, string>> = { 1: 'Once', 2: 'upon', 3: '', 4: '<s>', 5: 'é' }
+  const decode = (ids: readonly number[], skips: boolean): string => {
+    if (ids.length === 2 && ids[0] === 6) return '😀'
+    return ids.map(id => (id === 4 && skips ? '' : (words[id] ?? '\uFFFD'))).join('')
+  }
+  const of = (text: string, ...ids: number[]) => tokenOffsets(text, ids, decode)
+  t.deepEqual(of('Once upon', 4, 1, 2), [
+    [0, 0],
+    [0, 4],
+    [4, 9],
+  ])
+  t.deepEqual(of('<s>Once', 4, 1), [
+    [0, 3],
+    [3, 7],
+  ])
+  t.deepEqual(of('é😀é', 5, 6, 7, 5), [
+    [0, 1],
+    [1, 2],
+    [1, 2],
+    [2, 3],
+  ])
+  t.deepEqual(of('Once  upon', 1, 3, 2), [
+    [0, 4],
+    [4, 5],
+    [5, 10],
+  ])
+  t.is(of('ONCE', 1), null)
+  t.is(of('Once upon', 1), null)
+  t.is(of('Once', 1, 6), null)
+  t.deepEqual(of(''), [])
 })
 
 test('a rendered completion: what the engine would get', async t => {

@@ -33,6 +33,8 @@ export interface CompletionRequest {
   /** Tokens that a chunk gathers. */
   readonly streamInterval?: number
   readonly returnTokenIds: boolean
+  /** Where the tokens of the prompt stand, when it is rendered. */
+  readonly returnTokenOffsets: boolean
   /** Write tokens as `token_id:N`; undefined: as the operator wishes. */
   readonly tokensAsIds?: boolean
   readonly priority: number

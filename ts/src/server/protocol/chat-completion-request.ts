@@ -19,6 +19,11 @@ const maxTokens = z
   .min(1)
   .max(2 ** 31 - 1)
 
+/** Templates do not tell which part of what they print is the assistant's. */
+const assistantMask = z.boolean().refine(value => !value, {
+  error: 'return_assistant_tokens_mask must be false: masks of the assistant are not supported.',
+})
+
 /** Fields that say how messages become a prompt; /tokenize has them too. */
 export const chatPromptFields = {
   messages: messagesSchema,
@@ -51,7 +56,7 @@ export const chatCompletionRequestSchema = z.looseObject({
   include_reasoning: defaulted(z.boolean(), true),
   echo: defaulted(z.boolean(), false),
   return_prompt_text: defaulted(z.boolean(), false),
-  return_assistant_tokens_mask: ignored(),
+  return_assistant_tokens_mask: optional(assistantMask),
 })
 
 type Fields = z.output<typeof chatCompletionRequestSchema>
@@ -72,6 +77,8 @@ export interface ChatCompletionRequest {
   readonly streamInterval: number | undefined
   readonly returnTokenIds: boolean
   readonly returnPromptText: boolean
+  /** Where the tokens of the prompt stand, when it is rendered. */
+  readonly returnTokenOffsets: boolean
   readonly tokensAsIds: boolean | undefined
 }
 
@@ -96,6 +103,7 @@ export function parseChatCompletionRequest(body: Readonly<Record<string, unknown
     streamInterval: fields.stream_interval,
     returnTokenIds: fields.return_token_ids,
     returnPromptText: fields.return_prompt_text,
+    returnTokenOffsets: fields.return_token_offsets,
     tokensAsIds: fields.return_tokens_as_token_ids,
   }
 }

@@ -61,6 +61,7 @@ export function parseCompletionRequest(body: Readonly<Record<string, unknown>>):
     includeUsage: fields.stream_options?.include_usage ?? false,
     continuousUsage: fields.stream_options?.continuous_usage_stats ?? false,
     returnTokenIds: fields.return_token_ids,
+    returnTokenOffsets: fields.return_token_offsets,
     priority: fields.priority,
     ...(fields.use_beam_search && { beamSearch: { lengthPenalty: fields.length_penalty } }),
     ...(fields.truncate_prompt_tokens !== undefined && {

@@ -8,7 +8,7 @@ export const renderedRequestSchema = z.object({
   request_id: z.string(),
   token_ids: z.array(z.int()),
   prompt_text: z.string().nullable(),
-  token_offsets: z.null(),
+  token_offsets: z.array(z.array(z.int()).length(2)).nullable(),
   features: z.null(),
   sampling_params: z.record(z.string(), z.unknown()),
   model: z.string(),
@@ -21,6 +21,8 @@ export interface RenderedRequest {
   readonly requestId: string
   readonly tokenIds: ArrayLike<number>
   readonly text: string | undefined
+  /** Where each token begins and ends in the text; null: nobody asks, or it cannot be told. */
+  readonly tokenOffsets: [number, number][] | null
   readonly params: SamplingParams
   /** Tokens that the reasoning may have. */
   readonly thinkingTokenBudget: number | undefined
@@ -35,7 +37,7 @@ export function renderedBody(rendered: RenderedRequest): z.output<typeof rendere
     request_id: rendered.requestId,
     token_ids: Array.from(rendered.tokenIds),
     prompt_text: rendered.text ?? null,
-    token_offsets: null,
+    token_offsets: rendered.tokenOffsets,
     features: null,
     sampling_params: {
       ...samplingBody(rendered.params),

@@ -36,7 +36,7 @@ export const requestFields = {
   truncation_side: optional(z.enum(['left', 'right'])),
   return_token_ids: defaulted(z.boolean(), false),
   return_tokens_as_token_ids: optional(z.boolean()),
-  return_token_offsets: ignored(),
+  return_token_offsets: defaulted(z.boolean(), false),
   user: ignored(),
   session_id: ignored(),
   metadata: ignored(),

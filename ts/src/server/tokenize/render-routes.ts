@@ -9,6 +9,7 @@ import { completionRequestSchema, parseCompletionRequest } from '../protocol/com
 import { renderedBody, renderedRequestSchema } from '../protocol/render.js'
 import type { Route } from '../route.js'
 import type { ServerContext } from '../server-context.js'
+import { type TokenOffset, tokenOffsets } from './token-offsets.js'
 
 export const renderCompletionRoute: Route<ServerContext> = {
   method: 'POST',
@@ -31,6 +32,7 @@ export const renderCompletionRoute: Route<ServerContext> = {
         requestId: `cmpl-${id}`,
         tokenIds: promptTokenIds,
         text: prompt.text,
+        tokenOffsets: request.returnTokenOffsets ? offsetsOf(prompt, context) : null,
         params,
         thinkingTokenBudget: request.thinkingTokenBudget,
         model: context.modelNames[0],
@@ -62,6 +64,7 @@ export const renderChatRoute: Route<ServerContext> = {
       requestId: `chatcmpl-${id}`,
       tokenIds: prompt.tokenIds,
       text: prompt.text,
+      tokenOffsets: request.returnTokenOffsets ? offsetsOf(prompt, context) : null,
       params,
       thinkingTokenBudget: request.turn.thinkingTokenBudget,
       model: context.modelNames[0],
@@ -71,4 +74,12 @@ export const renderChatRoute: Route<ServerContext> = {
     })
     return { kind: 'json', body }
   },
+}
+
+/** Prompts that were given as ids have no text to stand in. */
+function offsetsOf(
+  { text, tokenIds }: { readonly text: string | undefined; readonly tokenIds: ArrayLike<number> },
+  { engine }: ServerContext,
+): TokenOffset[] | null {
+  return text === undefined ? null : tokenOffsets(text, tokenIds, (ids, skips) => engine.decode(ids, skips))
 }
