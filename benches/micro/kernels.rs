@@ -9,8 +9,8 @@ use std::{error::Error, hint::black_box, time::Instant};
 
 use quire_blocks::BlockFormat;
 use quire_kernels::{
-    AlignedBuffer, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder, MatrixSource,
-    PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
+    AlignedBuffer, CacheType, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder,
+    MatrixSource, PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
 };
 
 #[path = "probes/byte_peak.rs"]
@@ -39,12 +39,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         if wanted("prefill") {
             bench.prefill(dtype)?;
         }
-        if wanted("decode-attention") {
-            bench.decode_attention(dtype)?;
-        }
         if wanted("prefill-attention") {
             bench.prefill_attention(dtype)?;
         }
+    }
+    for cache_type in CacheType::ALL {
+        if wanted("decode-attention") {
+            bench.decode_attention(cache_type)?;
+        }
+    }
+    if wanted("cache-types") {
+        bench.cache_types()?;
     }
     for format in [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K] {
         if wanted("decode") || wanted("decode-blocks") || wanted(format.name()) {
@@ -133,12 +138,46 @@ impl Bench {
     }
 
     /// One new token each of several long sequences: keys and values stream from memory.
-    fn decode_attention(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
+    fn decode_attention(&self, cache_type: CacheType) -> Result<(), Box<dyn Error>> {
         for (heads, kv_heads) in [(32, 8), (16, 16)] {
-            let setup = Attention::new(dtype, heads, kv_heads, 128, &[(1, 4096); 4])?;
+            let setup = Attention::new(cache_type, heads, kv_heads, 128, &[(1, 4096); 4])?;
             let rate =
                 self.between(setup.cache_bytes_read(), || self.read_probe(), || setup.run(&self.kernels, &self.pool))?;
-            rate.report(&format!("attention {dtype}, 4 x 1 of 4096, {heads} heads over {kv_heads}"), "GB/s");
+            rate.report(&format!("attention {cache_type}, 4 x 1 of 4096, {heads} heads over {kv_heads}"), "GB/s");
+        }
+        Ok(())
+    }
+
+    /// One new token each over long contexts, by what the cache stores, beside a cache of bfloat16: all of them in turn, medians.
+    fn cache_types(&self) -> Result<(), Box<dyn Error>> {
+        for (heads, kv_heads, head_dim) in [(32, 8, 64), (32, 8, 128)] {
+            for context in [8192, 32768] {
+                let sequences = vec![(1, context); (1 << 17) / context];
+                let types = [CacheType::Bf16, CacheType::Fp8E4m3, CacheType::Fp8E5m2, CacheType::Int8];
+                let setups = types
+                    .iter()
+                    .map(|&kind| Attention::new(kind, heads, kv_heads, head_dim, &sequences))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let mut seconds = vec![Vec::new(); types.len()];
+                for _ in 0..9 {
+                    for (setup, seconds) in setups.iter().zip(&mut seconds) {
+                        let start = Instant::now();
+                        setup.run(&self.kernels, &self.pool)?;
+                        seconds.push(start.elapsed().as_secs_f64());
+                    }
+                }
+                let medians = seconds.iter_mut().map(|seconds| {
+                    seconds.sort_by(f64::total_cmp);
+                    seconds[seconds.len() / 2]
+                });
+                let medians: Vec<f64> = medians.collect();
+                for (kind, median) in types.iter().zip(&medians) {
+                    let name = format!("attention {kind}, {context} tokens, heads of {head_dim}");
+                    let (milliseconds, speedup) = (median * 1e3, medians[0] / median);
+                    println!("{name:<50} {milliseconds:>10.2} ms {speedup:>8.2} of bfloat16's speed");
+                    println!("{{\"name\":\"{name}\",\"milliseconds\":{milliseconds:.3},\"of_bfloat16\":{speedup:.3}}}");
+                }
+            }
         }
         Ok(())
     }
@@ -146,7 +185,7 @@ impl Bench {
     /// A whole prompt at once. Attention works in f32, so that is its probe.
     fn prefill_attention(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
         for (heads, kv_heads, head_dim) in [(32, 8, 64), (9, 3, 64)] {
-            let setup = Attention::new(dtype, heads, kv_heads, head_dim, &[(2048, 2048)])?;
+            let setup = Attention::new(dtype.into(), heads, kv_heads, head_dim, &[(2048, 2048)])?;
             let operations = 4.0 * (heads * head_dim) as f64 * (2048.0 * 2049.0 / 2.0);
             let peak = || peak::rate(self.kernels.isa(), &self.pool, ElementType::F32);
             let rate = self.between(operations, peak, || setup.run(&self.kernels, &self.pool))?;
@@ -266,7 +305,7 @@ struct Attention {
 
 impl Attention {
     fn new(
-        dtype: ElementType,
+        cache_type: CacheType,
         heads: usize,
         kv_heads: usize,
         head_dim: usize,
@@ -275,10 +314,10 @@ impl Attention {
         let block_size = 16;
         let stride = sequences.iter().map(|(_, len)| len.div_ceil(block_size)).max().unwrap_or(0);
         let num_blocks = stride * sequences.len() + 1;
-        let layout =
-            KvLayout { dtype, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride: head_dim };
+        let slot_stride = cache_type.slot_elements(head_dim);
+        let layout = KvLayout { cache_type, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride };
         let cache = SharedBuffer::zeroed(layout.size_bytes()?)?;
-        fill(cache.write().bytes_mut());
+        fill_slots(cache.write().bytes_mut(), layout);
         let mut query_start_loc = vec![0];
         for (new, _) in sequences {
             query_start_loc.push(query_start_loc.last().copied().unwrap_or(0) + i32::try_from(*new)?);
@@ -298,7 +337,7 @@ impl Attention {
 
     fn cache_bytes_read(&self) -> f64 {
         let tokens: i32 = self.seq_lens.iter().sum();
-        let token_bytes = 2 * self.layout.num_kv_heads * self.layout.head_dim * self.layout.dtype.size_bytes();
+        let token_bytes = 2 * self.layout.num_kv_heads * self.layout.slot_stride * self.layout.cache_type.size_bytes();
         f64::from(tokens) * token_bytes as f64
     }
 
@@ -330,6 +369,14 @@ fn fill(bytes: &mut [u8]) {
     for (index, pair) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
         *pair = [(index * 37 % 251) as u8, 0x3c];
     }
+}
+
+/// Slots of ordinary numbers, the same ones over and over.
+fn fill_slots(bytes: &mut [u8], KvLayout { cache_type, head_dim, slot_stride, .. }: KvLayout) {
+    let numbers: Vec<f32> = (0..head_dim).map(|index| (index * 37 % 251) as f32 / 125.0 - 1.0).collect();
+    let mut slot = vec![0; slot_stride * cache_type.size_bytes()];
+    cache_type.store(&numbers, &mut slot);
+    bytes.chunks_exact_mut(slot.len()).for_each(|target| target.copy_from_slice(&slot));
 }
 
 fn filled(len_bytes: usize) -> Result<AlignedBuffer, Box<dyn Error>> {

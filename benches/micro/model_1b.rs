@@ -7,7 +7,7 @@
 
 use std::{error::Error, fmt::Write, hint::black_box, path::Path, sync::Arc, time::Instant};
 
-use quire_kernels::{ElementType, Isa, Kernels, SharedBuffer, ThreadPool};
+use quire_kernels::{CacheType, ElementType, Isa, Kernels, SharedBuffer, ThreadPool};
 use quire_models::{CpuBackend, ForwardInput, KvCache, LoadedModel, Model, load, read_config};
 use quire_weights::{Checkpoint, ConfigDocument, ModelConfig};
 
@@ -120,12 +120,12 @@ fn random_checkpoint(layers: usize) -> Result<Checkpoint, Box<dyn Error>> {
 }
 
 fn caches(config: &ModelConfig) -> Result<Vec<KvCache>, Box<dyn Error>> {
-    let (dtype, num_kv_heads, head_dim) = (ElementType::Bf16, config.num_key_value_heads, config.head_dim);
-    let bytes = KvCache::size_bytes(dtype, BLOCKS, num_kv_heads, BLOCK, head_dim).ok_or("cache too large")?;
+    let (cache_type, num_kv_heads, head_dim) = (CacheType::Bf16, config.num_key_value_heads, config.head_dim);
+    let bytes = KvCache::size_bytes(cache_type, BLOCKS, num_kv_heads, BLOCK, head_dim).ok_or("cache too large")?;
     let cache = |_| -> Result<KvCache, Box<dyn Error>> {
         let buffer = SharedBuffer::zeroed(bytes)?;
         let (num_blocks, block_size, slot_stride) = (BLOCKS, BLOCK, head_dim);
-        Ok(KvCache { buffer, dtype, num_blocks, block_size, num_kv_heads, head_dim, slot_stride })
+        Ok(KvCache { buffer, cache_type, num_blocks, block_size, num_kv_heads, head_dim, slot_stride })
     };
     (0..config.num_hidden_layers).map(cache).collect()
 }

@@ -11,6 +11,7 @@ const refused: readonly [CreateOptions, string][] = [
   [{ model: 5 as unknown as string }, 'model'],
   [{ dtype: 'int3' as 'auto' }, 'dtype'],
   [{ quantization: 8 as unknown as string }, 'quantization'],
+  [{ kvCacheDtype: 8 as unknown as string }, 'kvCacheDtype'],
   [{ device: 'toaster' }, 'device'],
   [{ threads: 0 }, 'threads'],
   [{ maxModelLen: 1 }, 'maxModelLen'],

@@ -3,6 +3,7 @@
 import test from 'ava'
 import { Grammars } from '../../ts/src/binding/index.js'
 import type { EngineRequest } from '../../ts/src/engine/index.js'
+import { InvalidArgumentError } from '../../ts/src/errors.js'
 import { createFakeEngine } from './fake-plugin.js'
 
 const rows: readonly (readonly [string, ArrayLike<number>, object, Partial<EngineRequest>, object])[] = [
@@ -91,4 +92,12 @@ test.serial('a grammar that nobody waits for any more is not compiled, and its r
   t.is(compiled.length, 3)
   t.is(engine.stats().prefixCacheQueries, before + 2)
   await engine.close()
+})
+
+test('a framework without types of its own for the KV cache refuses all but auto', async t => {
+  const error = await t.throwsAsync(createFakeEngine({}, { kvCacheDtype: 'fp8' }), {
+    instanceOf: InvalidArgumentError,
+    message: /^kvCacheDtype must be auto on this framework, got fp8\./,
+  })
+  t.is(error?.parameter, 'kvCacheDtype')
 })

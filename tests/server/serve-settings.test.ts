@@ -73,9 +73,10 @@ const rows: Readonly<Record<string, Row>> = {
     server: { requestTimeoutMs: 1500, headersTimeoutMs: 3000 },
   },
   'what changes nothing here': {
-    args: ['--trust-remote-code', '--kv-cache-dtype', 'auto', '--pipeline-parallel-size=1', '--port', '7'],
+    args: ['--trust-remote-code', '--load-format', 'auto', '--pipeline-parallel-size=1', '--port', '7'],
     server: { port: 7 },
   },
+  'what the KV cache stores': { args: ['--kv-cache-dtype', 'fp8'], engine: { kvCacheDtype: 'fp8' } },
   'names of vLLM for the server': {
     args: [
       '--disable-uvicorn-access-log',

@@ -26,7 +26,7 @@ export async function continuePrompts(doors: Doors, path: string, prompts: reado
   const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1 }, () => {}))
   const info = unwrap(runner.modelInfo())
   const spec = unwrap(runner.kvCacheSpec(BLOCK_SIZE))
-  const shape = [2, NUM_BLOCKS, spec.numKvHeads, BLOCK_SIZE, spec.headDim]
+  const shape = [2, NUM_BLOCKS, spec.numKvHeads, BLOCK_SIZE, spec.entryElements]
   const layers = Array.from({ length: spec.numLayers }, () => unwrap(candle.NativeTensor.zeros(shape, spec.dtype)))
   unwrap(runner.bindKvCache(layers))
   unwrap(await runner.warmup())

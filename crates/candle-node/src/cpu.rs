@@ -1,7 +1,7 @@
 //! What there is to run on, known without loading a model.
 
 use napi_derive::napi;
-use quire_runner::{Isa, Quantization, architectures, cpu_features};
+use quire_runner::{Isa, KvCacheDTypeChoice, Quantization, architectures, cpu_features};
 
 /// The CPU, the kernels that it can run, and the models that the runner knows.
 #[napi(object)]
@@ -16,6 +16,8 @@ pub(crate) struct CpuFacts {
     pub architectures: Vec<String>,
     /// Formats that weights can be quantised to when they are loaded.
     pub quantizations: Vec<String>,
+    /// What the KV cache can store keys and values as.
+    pub kv_cache_dtypes: Vec<String>,
 }
 
 /// Looks at the CPU.
@@ -27,5 +29,6 @@ pub(crate) fn cpu_facts() -> CpuFacts {
         kernels: Isa::available().map(|isa| isa.name().to_owned()).collect(),
         architectures: architectures().into_iter().map(str::to_owned).collect(),
         quantizations: Quantization::format_names(),
+        kv_cache_dtypes: KvCacheDTypeChoice::type_names(),
     }
 }

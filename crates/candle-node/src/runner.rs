@@ -7,7 +7,10 @@ use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice, ClassInstance};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
-use quire_runner::{BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, Quantization, RunnerOptions};
+use quire_runner::{
+    BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, KvCacheDTypeChoice, Quantization,
+    RunnerOptions,
+};
 use serde_json::json;
 
 use crate::embed::{Embed, NativeEmbedBatch};
@@ -24,6 +27,8 @@ pub struct NativeRunnerOptions {
     pub dtype: String,
     /// 'auto', 'none' or one of `cpuFacts().quantizations`; absent = 'auto'.
     pub quantization: Option<String>,
+    /// 'auto' or one of `cpuFacts().kvCacheDtypes`; absent = 'auto'.
+    pub kv_cache_dtype: Option<String>,
     /// Threads that compute.
     pub threads: u32,
     /// Kernels of `cpuFacts()`, or 'reference'; absent = the best.
@@ -192,11 +197,14 @@ fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOp
     let dtype = DTypeChoice::from_name(&options.dtype).ok_or_else(|| refuse("dtype", &options.dtype))?;
     let quantization = options.quantization.as_deref().unwrap_or("auto");
     let quantization = Quantization::from_name(quantization).ok_or_else(|| refuse("quantization", quantization))?;
+    let kv_cache_dtype = options.kv_cache_dtype.as_deref().unwrap_or("auto");
+    let kv_cache_dtype =
+        KvCacheDTypeChoice::from_name(kv_cache_dtype).ok_or_else(|| refuse("kvCacheDtype", kv_cache_dtype))?;
     let (backend, isa) = match options.kernels.as_deref() {
         None => (BackendKind::Cpu, None),
         #[cfg(not(target_family = "wasm"))]
         Some("reference") => (BackendKind::Reference, None),
         Some(name) => (BackendKind::Cpu, Some(Isa::parse(name).map_err(|_| refuse("kernels", name))?)),
     };
-    Ok(RunnerOptions { dtype, quantization, threads: options.threads as usize, isa, backend })
+    Ok(RunnerOptions { dtype, quantization, kv_cache_dtype, threads: options.threads as usize, isa, backend })
 }

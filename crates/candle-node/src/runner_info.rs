@@ -49,12 +49,13 @@ pub struct NativeModelInfo {
     pub pooling: NativePoolingInfo,
 }
 
-/// The KV cache of every layer: `[2, blocks, numKvHeads, blockSize, headDim]`.
+/// The KV cache of every layer: `[2, blocks, numKvHeads, blockSize, entryElements]`.
 #[napi(object)]
 pub struct NativeKvCacheSpec {
     pub num_layers: f64,
     pub num_kv_heads: f64,
-    pub head_dim: f64,
+    /// Elements of a key or a value, a scale included.
+    pub entry_elements: f64,
     pub dtype: String,
     /// Bytes of one block of one layer, K and V together.
     pub bytes_per_block: f64,
@@ -124,7 +125,7 @@ impl From<KvCacheSpec> for NativeKvCacheSpec {
         Self {
             num_layers: spec.num_layers as f64,
             num_kv_heads: spec.num_kv_heads as f64,
-            head_dim: spec.head_dim as f64,
+            entry_elements: spec.entry_elements as f64,
             dtype: spec.dtype.name().to_owned(),
             bytes_per_block: spec.bytes_per_block as f64,
         }

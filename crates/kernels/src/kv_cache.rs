@@ -1,21 +1,21 @@
 //! The paged KV cache of one layer: where a slot lies, and how new keys and values get there.
 //!
 //! ```text
-//! [2: keys, values][num_blocks][num_kv_heads][block_size][head_dim]
+//! [2: keys, values][num_blocks][num_kv_heads][block_size][slot: head_dim and, in caches with scales, the slot's scale]
 //! ```
 
 use std::ops::Range;
 
 use crate::{
-    ElementType, HeadLayout, Kernels, KernelsError, SharedBuffer, ThreadPool, disjoint::Disjoint, narrow::narrow,
+    CacheType, HeadLayout, Kernels, KernelsError, SharedBuffer, ThreadPool, cache_type::StoreFn, disjoint::Disjoint,
     rows::for_rows,
 };
 
 /// Shape and element type of one layer's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvLayout {
-    /// F32 or Bf16.
-    pub dtype: ElementType,
+    /// What keys and values are stored as.
+    pub cache_type: CacheType,
     /// Blocks, the null block included.
     pub num_blocks: usize,
     /// Heads of keys and of values.
@@ -24,7 +24,7 @@ pub struct KvLayout {
     pub block_size: usize,
     /// Elements of one head; any number.
     pub head_dim: usize,
-    /// Elements from one slot of a head to the next: head_dim, or more when the entries are padded.
+    /// Elements from one slot of a head to the next: those of a slot, or more when the entries are padded.
     pub slot_stride: usize,
 }
 
@@ -34,7 +34,7 @@ impl KvLayout {
     /// # Errors
     /// [`KernelsError::SizeOverflow`] when they leave the address space.
     pub fn size_bytes(&self) -> Result<usize, KernelsError> {
-        let element_bytes = self.dtype.size_bytes();
+        let element_bytes = self.cache_type.size_bytes();
         [2, self.num_blocks, self.num_kv_heads, self.block_size, self.slot_stride]
             .into_iter()
             .try_fold(element_bytes, usize::checked_mul)
@@ -47,18 +47,20 @@ impl KvLayout {
             block < self.num_blocks && head < self.num_kv_heads && offset < self.block_size,
             "block {block}, head {head}, slot {offset} are outside of {self:?}; this is a bug"
         );
-        ((block * self.num_kv_heads + head) * self.block_size + offset) * self.slot_stride * self.dtype.size_bytes()
+        ((block * self.num_kv_heads + head) * self.block_size + offset)
+            * self.slot_stride
+            * self.cache_type.size_bytes()
     }
 
     /// Bytes from a slot's key to its value.
     pub(crate) fn value_offset(&self) -> usize {
-        self.num_blocks * self.num_kv_heads * self.block_size * self.slot_stride * self.dtype.size_bytes()
+        self.num_blocks * self.num_kv_heads * self.block_size * self.slot_stride * self.cache_type.size_bytes()
     }
 
     /// Panics unless the layout is one that kernels can use on a buffer of `len_bytes` bytes.
     pub(crate) fn check(&self, len_bytes: usize) {
-        assert!(self.dtype != ElementType::F16, "a cache holds f32 or bf16; this is a bug");
-        assert!(self.slot_stride >= self.head_dim && self.block_size > 0, "{self:?}: no room; this is a bug");
+        let slot_elements = self.cache_type.slot_elements(self.head_dim);
+        assert!(self.slot_stride >= slot_elements && self.block_size > 0, "{self:?}: no room; this is a bug");
         let size = self.size_bytes().ok();
         assert!(size.is_some_and(|size| size <= len_bytes), "{self:?} does not fit {len_bytes} bytes; this is a bug");
     }
@@ -98,43 +100,26 @@ impl Kernels {
         }
         let mut cache = cache.write();
         let head_elements = 2 * num_tokens * layout.head_dim;
-        match layout.dtype {
-            ElementType::F32 => {
-                let cache = Disjoint::new(cache.elements_mut::<f32>());
-                for_rows(pool, layout.num_kv_heads, head_elements, &|heads| {
-                    write_heads(&write, &cache, heads, &|source, target: &mut [f32]| target.copy_from_slice(source));
-                });
-            }
-            ElementType::F16 | ElementType::Bf16 => {
-                let cache = Disjoint::new(cache.elements_mut::<u16>());
-                let narrow = narrow(self.isa());
-                for_rows(pool, layout.num_kv_heads, head_elements, &|heads| {
-                    // SAFETY: the lengths agree, and the instruction set is this CPU's.
-                    write_heads(&write, &cache, heads, &|source, target| unsafe { narrow(source, target) });
-                });
-            }
-        }
+        let cache = Disjoint::new(cache.bytes_mut());
+        let store = layout.cache_type.store_fn(self.isa());
+        for_rows(pool, layout.num_kv_heads, head_elements, &|heads| write_heads(&write, &cache, heads, store));
     }
 }
 
 /// Writes all tokens of some heads. Work is shared out by heads, so that two tokens with one slot do not race.
-fn write_heads<T>(
-    write: &WriteKv<'_>,
-    cache: &Disjoint<'_, T>,
-    heads: Range<usize>,
-    convert: &dyn Fn(&[f32], &mut [T]),
-) {
+fn write_heads(write: &WriteKv<'_>, cache: &Disjoint<'_, u8>, heads: Range<usize>, store: StoreFn) {
     let layout = &write.layout;
+    let slot_bytes = layout.cache_type.slot_elements(layout.head_dim) * layout.cache_type.size_bytes();
     for (token, &slot) in write.slot_mapping.iter().enumerate().filter(|(_, slot)| **slot != -1) {
         let slot = usize::try_from(slot).expect("a slot below -1; this is a bug");
         for head in heads.clone() {
-            let key = layout.key_offset(slot / layout.block_size, head, slot % layout.block_size) / size_of::<T>();
-            let value = key + layout.value_offset() / size_of::<T>();
-            let (key, value) = (key..key + layout.head_dim, value..value + layout.head_dim);
-            // SAFETY: heads do not overlap in the cache, and each is handed out once.
+            let key = layout.key_offset(slot / layout.block_size, head, slot % layout.block_size);
+            let value = key + layout.value_offset();
+            // SAFETY: heads do not overlap in the cache, and each is handed out once; the lengths agree, and the instruction
+            // set is this CPU's.
             unsafe {
-                convert(&write.keys[write.key_layout.head(token, head)], cache.range(key));
-                convert(&write.values[write.value_layout.head(token, head)], cache.range(value));
+                store(&write.keys[write.key_layout.head(token, head)], cache.range(key..key + slot_bytes));
+                store(&write.values[write.value_layout.head(token, head)], cache.range(value..value + slot_bytes));
             }
         }
     }
@@ -142,17 +127,17 @@ fn write_heads<T>(
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
-
     use super::*;
     use crate::testing::{for_each_setup, numbers};
 
     #[test]
     fn tokens_land_in_their_slots() {
         for_each_setup(|kernels, pool| {
-            for dtype in [ElementType::F32, ElementType::Bf16] {
-                for (block_size, head_dim, slot_stride) in [(1, 1, 1), (3, 5, 8), (16, 32, 32), (5, 17, 17)] {
-                    let layout = KvLayout { dtype, num_blocks: 7, num_kv_heads: 2, block_size, head_dim, slot_stride };
+            for cache_type in CacheType::ALL {
+                for (block_size, head_dim, padding) in [(1, 1, 0), (3, 5, 3), (16, 32, 0), (5, 17, 0)] {
+                    let slot_stride = cache_type.slot_elements(head_dim) + padding;
+                    let layout =
+                        KvLayout { cache_type, num_blocks: 7, num_kv_heads: 2, block_size, head_dim, slot_stride };
                     let cache = SharedBuffer::zeroed(layout.size_bytes().expect("small")).expect("memory");
                     let row_stride = 4 * head_dim + 1;
                     let key_layout = HeadLayout { offset: 1, row_stride, num_heads: 2, head_dim };
@@ -169,24 +154,19 @@ mod tests {
                         cache: &cache,
                     };
                     kernels.write_kv(pool, write);
-                    let mut expected = vec![0.0_f32; layout.size_bytes().expect("small") / dtype.size_bytes()];
+                    let mut expected = vec![0; layout.size_bytes().expect("small")];
+                    let slot_bytes = cache_type.slot_elements(head_dim) * cache_type.size_bytes();
                     for (token, slot) in slot_mapping.into_iter().enumerate().filter(|(_, slot)| *slot >= 0) {
                         for (half, heads) in [key_layout, value_layout].into_iter().enumerate() {
                             for head in 0..2 {
                                 let (block, offset) = (slot as usize / block_size, slot as usize % block_size);
                                 let start = (((half * 7 + block) * 2 + head) * block_size + offset) * slot_stride;
-                                expected[start..start + head_dim].copy_from_slice(&rows[heads.head(token, head)]);
+                                let slot = &mut expected[start * cache_type.size_bytes()..][..slot_bytes];
+                                cache_type.store(&rows[heads.head(token, head)], slot);
                             }
                         }
                     }
-                    let guard = cache.read();
-                    match dtype {
-                        ElementType::F32 => assert_eq!(guard.elements::<f32>(), expected),
-                        _ => {
-                            let rounded: Vec<bf16> = expected.into_iter().map(bf16::from_f32).collect();
-                            assert_eq!(guard.elements::<bf16>(), rounded);
-                        }
-                    }
+                    assert_eq!(cache.read().bytes(), expected, "{cache_type}");
                 }
             }
         });

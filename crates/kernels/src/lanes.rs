@@ -11,6 +11,8 @@ pub(crate) mod scalar;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 
+use crate::float8::{e4m3_to_f32, e5m2_to_f32};
+
 /// Lanes of one vector.
 pub(crate) const LANES: usize = 16;
 
@@ -50,6 +52,26 @@ pub(crate) trait Lanes: Copy {
     unsafe fn load_u8(source: *const u8) -> Self {
         let values = source.cast::<[u8; LANES]>().read_unaligned().map(f32::from);
         Self::load(values.as_ptr())
+    }
+    /// Sixteen consecutive e4m3.
+    #[inline(always)]
+    unsafe fn load_e4m3(source: *const u8) -> Self {
+        let values = source.cast::<[u8; LANES]>().read_unaligned().map(e4m3_to_f32);
+        Self::load(values.as_ptr())
+    }
+    /// Sixteen consecutive e5m2.
+    #[inline(always)]
+    unsafe fn load_e5m2(source: *const u8) -> Self {
+        let values = source.cast::<[u8; LANES]>().read_unaligned().map(e5m2_to_f32);
+        Self::load(values.as_ptr())
+    }
+    /// Takes lanes as rows of four bytes and stores their columns: the first byte of every lane, then the second ones and so on.
+    #[inline(always)]
+    unsafe fn store_byte_columns(self, target: *mut u8) {
+        let mut rows = [[0_u8; 4]; LANES];
+        self.store(rows.as_mut_ptr().cast());
+        let columns: [[u8; LANES]; 4] = std::array::from_fn(|column| rows.map(|row| row[column]));
+        target.cast::<[[u8; LANES]; 4]>().write_unaligned(columns);
     }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;

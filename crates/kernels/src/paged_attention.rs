@@ -7,6 +7,7 @@
 //! the query and its keys.
 
 mod attend;
+mod cached;
 mod plan;
 mod tile_kernels;
 

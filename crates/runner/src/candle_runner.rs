@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quire_core::{BatchRow, InputBatchBuffer, InputBatchView, SamplingColumns, SequenceId, layout};
-use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
+use quire_kernels::{CacheType, ElementType, Isa, Kernels, ThreadPool};
 use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
 use quire_weights::{
@@ -36,6 +36,7 @@ pub struct CandleRunner {
     config: ModelConfig,
     info: ModelInfo,
     dtype: ElementType,
+    cache_type: CacheType,
     pool: Arc<ThreadPool>,
     caches: Vec<KvCache>,
     /// The token that each stable row drew in the step before, -1 = none.
@@ -105,6 +106,7 @@ impl CandleRunner {
             config,
             info,
             dtype,
+            cache_type: options.kv_cache_dtype.resolve(dtype),
             pool,
             caches: Vec::new(),
             drawn: Vec::new(),
@@ -128,7 +130,7 @@ impl CandleRunner {
 
     /// What a KV cache with blocks of `block_size` tokens looks like.
     pub fn kv_cache_spec(&self, block_size: usize) -> KvCacheSpec {
-        KvCacheSpec::new(&self.config, self.dtype, block_size, self.num_cached_layers())
+        KvCacheSpec::new(&self.config, self.cache_type, block_size, self.num_cached_layers())
     }
 
     /// Memory that steps within `limits` take beside the KV cache. The limits hold from here on: a model whose rotary
@@ -153,8 +155,7 @@ impl CandleRunner {
             });
         }
         let spec = self.kv_cache_spec(1);
-        let caches =
-            layers.iter().map(|tensor| spec.accept(tensor, self.dtype)).collect::<Result<Vec<KvCache>, _>>()?;
+        let caches = layers.iter().map(|tensor| spec.accept(tensor)).collect::<Result<Vec<KvCache>, _>>()?;
         if let Some(other) = caches.iter().find(|cache| (cache.num_blocks, cache.block_size) != first_size(&caches)) {
             return Err(RunnerError::BadKvCache {
                 what: "blocks",
@@ -284,7 +285,8 @@ impl CandleRunner {
             config: &self.config,
             width: self.info.pooling.embedding_size,
             scores: self.info.pooling.scores,
-            cache_dtype: self.dtype,
+            // Nothing stays of it after the call, so there is nothing to gain from fewer bits.
+            cache_type: self.dtype.into(),
             activation: self.activation,
         };
         self.embedder.run(&model, batch, &mut out[..expected])

@@ -3,7 +3,7 @@
 //! Layers take turns with one scratch cache, since nobody reads a layer's keys and values after the layer. A sequence that
 //! comes in parts has a cache for each layer, until its last part.
 
-use quire_kernels::{ElementType, SharedBuffer};
+use quire_kernels::{CacheType, SharedBuffer};
 use quire_models::{ForwardInput, KvCache};
 use quire_weights::{ModelConfig, PoolingKind};
 
@@ -41,8 +41,8 @@ pub(crate) struct EmbedModel<'a> {
     pub(crate) width: usize,
     /// Whether it has a classifier, which is then what it is for.
     pub(crate) scores: bool,
-    /// Of a decoder's keys and values: as in its steps. Encoders keep them as they are.
-    pub(crate) cache_dtype: ElementType,
+    /// Of a decoder's keys and values. Encoders keep them as they are.
+    pub(crate) cache_type: CacheType,
     pub(crate) activation: ScoreActivation,
 }
 
@@ -231,11 +231,11 @@ impl LongSequence {
 
 fn new_cache(embed: &EmbedModel<'_>, num_blocks: usize) -> Result<KvCache, RunnerError> {
     let (num_kv_heads, head_dim) = (embed.config.num_key_value_heads, embed.config.head_dim);
-    let dtype = if embed.model.is_causal() { embed.cache_dtype } else { ElementType::F32 };
-    let bytes = KvCache::size_bytes(dtype, num_blocks, num_kv_heads, BLOCK_TOKENS, head_dim).unwrap_or(usize::MAX);
+    let cache_type = if embed.model.is_causal() { embed.cache_type } else { CacheType::F32 };
+    let bytes = KvCache::size_bytes(cache_type, num_blocks, num_kv_heads, BLOCK_TOKENS, head_dim).unwrap_or(usize::MAX);
     let buffer = SharedBuffer::zeroed(bytes)?;
-    let block_size = BLOCK_TOKENS;
-    Ok(KvCache { buffer, dtype, num_blocks, block_size, num_kv_heads, head_dim, slot_stride: head_dim })
+    let (block_size, slot_stride) = (BLOCK_TOKENS, cache_type.slot_elements(head_dim));
+    Ok(KvCache { buffer, cache_type, num_blocks, block_size, num_kv_heads, head_dim, slot_stride })
 }
 
 /// The tokens whose hidden states a kind of pooling reads.

@@ -30,7 +30,7 @@ pub use host_tensor::HostTensor;
 pub use kv_cache_spec::KvCacheSpec;
 pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
-pub use options::{BackendKind, DTypeChoice, RunnerOptions};
+pub use options::{BackendKind, DTypeChoice, KvCacheDTypeChoice, RunnerOptions};
 pub use packed_bytes::packed_bytes;
 pub use quire_kernels::Isa;
 #[cfg(target_family = "wasm")]

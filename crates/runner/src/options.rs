@@ -1,6 +1,6 @@
 //! What a caller may choose about a runner. Reads no environment.
 
-use quire_kernels::{ElementType, Isa};
+use quire_kernels::{CacheType, ElementType, Isa};
 use quire_models::Quantization;
 use quire_weights::{DType, StoredFormat};
 
@@ -39,6 +39,44 @@ impl DTypeChoice {
     }
 }
 
+/// What the KV cache stores keys and values as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KvCacheDTypeChoice {
+    /// As the weights: bfloat16, or float32.
+    #[default]
+    Auto,
+    /// This type.
+    Type(CacheType),
+}
+
+impl KvCacheDTypeChoice {
+    /// The type of a cache beside weights that are held as `weights`.
+    pub fn resolve(self, weights: ElementType) -> CacheType {
+        match self {
+            KvCacheDTypeChoice::Auto => weights.into(),
+            KvCacheDTypeChoice::Type(cache_type) => cache_type,
+        }
+    }
+
+    /// The choice called `name`: `auto`, or one of [`KvCacheDTypeChoice::type_names`].
+    pub fn from_name(name: &str) -> Option<KvCacheDTypeChoice> {
+        match name {
+            "auto" => Some(KvCacheDTypeChoice::Auto),
+            "fp8" => Some(KvCacheDTypeChoice::Type(CacheType::Fp8E4m3)),
+            _ => CacheType::ALL.into_iter().find(|kind| kind.name() == name).map(KvCacheDTypeChoice::Type),
+        }
+    }
+
+    /// The names of all types; `fp8` is `fp8_e4m3`.
+    pub fn type_names() -> Vec<String> {
+        let names = CacheType::ALL.into_iter().flat_map(|kind| match kind {
+            CacheType::Fp8E4m3 => vec!["fp8", kind.name()],
+            _ => vec![kind.name()],
+        });
+        names.map(str::to_owned).collect()
+    }
+}
+
 /// Which implementation computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackendKind {
@@ -57,6 +95,8 @@ pub struct RunnerOptions {
     pub dtype: DTypeChoice,
     /// Whether they are held in blocks. The reference backend widens everything.
     pub quantization: Quantization,
+    /// What the KV cache stores keys and values as.
+    pub kv_cache_dtype: KvCacheDTypeChoice,
     /// Threads that compute, the caller of `execute` included; at least 1.
     pub threads: usize,
     /// Instruction set of the kernels; `None` = the best that this CPU has.
@@ -70,6 +110,7 @@ impl Default for RunnerOptions {
         RunnerOptions {
             dtype: DTypeChoice::Auto,
             quantization: Quantization::Stored,
+            kv_cache_dtype: KvCacheDTypeChoice::Auto,
             threads: 1,
             isa: None,
             backend: BackendKind::Cpu,

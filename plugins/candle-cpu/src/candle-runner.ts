@@ -69,8 +69,8 @@ export class CandleRunner implements ModelRunner {
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
     const { computeThreads, threads = await computeThreads(path), kernels } = this.#options
-    const { dtype, quantization = 'auto' } = this.#target
-    const options = { dtype, quantization, threads, ...(kernels !== undefined && { kernels }) }
+    const { dtype, quantization = 'auto', kvCacheDtype = 'auto' } = this.#target
+    const options = { dtype, quantization, kvCacheDtype, threads, ...(kernels !== undefined && { kernels }) }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())
     return {
@@ -88,7 +88,7 @@ export class CandleRunner implements ModelRunner {
       dtype: spec.dtype as DTypeName,
       bytesPerBlock: spec.bytesPerBlock,
       alignment: 0,
-      shape: (numBlocks: number) => [2, numBlocks, spec.numKvHeads, blockSize, spec.headDim],
+      shape: (numBlocks: number) => [2, numBlocks, spec.numKvHeads, blockSize, spec.entryElements],
     }
     return { blockSize, layers: Array.from({ length: spec.numLayers }, () => layer) }
   }

@@ -17,7 +17,6 @@ const harmless = new Set([
 
 /** Flags with a value of which only some can be. */
 const fixed: Readonly<Record<string, readonly string[]>> = {
-  'kv-cache-dtype': ['auto'],
   'pipeline-parallel-size': ['1'],
   'data-parallel-size': ['1'],
   'api-server-count': ['1'],

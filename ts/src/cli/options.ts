@@ -122,6 +122,13 @@ export const engineRows: readonly OptionRow[] = [
     engine: 'numBlocks',
   },
   {
+    name: 'kv-cache-dtype',
+    kind: 'text',
+    value: 'TYPE',
+    help: 'auto, or what KV is stored as: bfloat16, fp8, fp8_e5m2, int8, ... (default: auto)',
+    engine: 'kvCacheDtype',
+  },
+  {
     name: 'kv-cache-memory',
     kind: 'number',
     value: 'BYTES',

@@ -49,6 +49,11 @@ export interface EngineOptions {
    * `q8_0`, `q4_0` and the like quantise the others as they are loaded, on frameworks that do. Default 'auto'.
    */
   readonly quantization?: string
+  /**
+   * What the KV cache stores keys and values as: 'auto' is the type that the model computes in, `fp8` (`fp8_e4m3`), `fp8_e5m2` and `int8`
+   * take half of bfloat16's memory, on frameworks that have them. Default 'auto'.
+   */
+  readonly kvCacheDtype?: string
   /** Compute threads on a CPU device. Default: all cores, or as few as the smallest models pay for. */
   readonly threads?: number
   /** Ranks that share the model's heads and layers' columns, one device each. Default 1. */
@@ -111,6 +116,7 @@ export interface ModelConfig {
 
 export interface CacheConfig {
   readonly blockSize: number
+  readonly dtype: string
   readonly numBlocks: number | undefined
   readonly kvCacheMemoryBytes: number | undefined
   readonly memoryUtilization: number
@@ -162,6 +168,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   device: true,
   dtype: true,
   quantization: true,
+  kvCacheDtype: true,
   threads: true,
   tensorParallelSize: true,
   enforceEager: true,
@@ -233,6 +240,7 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
     },
     cache: {
       blockSize: check.integer('blockSize', options.blockSize ?? 16, 1, 4096),
+      dtype: check.string('kvCacheDtype', options.kvCacheDtype ?? 'auto'),
       numBlocks: optionalInteger('numBlocks', options.numBlocks, 2),
       kvCacheMemoryBytes:
         options.kvCacheMemoryBytes === undefined

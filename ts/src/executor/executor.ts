@@ -176,6 +176,7 @@ async function bringUp(
     eager,
     ownThread,
     ...(quantization !== 'auto' && { quantization }),
+    ...(cache.dtype !== 'auto' && { kvCacheDtype: cache.dtype }),
     ...(threads !== undefined && { threads }),
   }
   const workers = await Workers.open(open, worldSize, target, options.freeRendezvous)
@@ -183,6 +184,7 @@ async function bringUp(
   try {
     checkBlockSize(workers.first, cache.blockSize)
     checkQuantization(workers.first, quantization)
+    checkKvCacheDtype(workers.first, cache.dtype)
     const loaded = await workers.all((worker, rank) =>
       worker.loadModel(options.modelPath, rank === 0 ? share => onProgress(share * WEIGHTS_SHARE) : () => {}),
     )
@@ -301,6 +303,17 @@ function checkQuantization({ capabilities: { quantizations } }: Worker, quantiza
       'quantization',
       `quantization must be one of ${choices.join(', ')} on this framework, got ${quantization}.`,
       quantization,
+    )
+  }
+}
+
+function checkKvCacheDtype({ capabilities: { kvCacheDtypes = [] } }: Worker, dtype: string): void {
+  const choices = ['auto', ...kvCacheDtypes]
+  if (!choices.includes(dtype)) {
+    throw new InvalidArgumentError(
+      'kvCacheDtype',
+      `kvCacheDtype must be ${choices.length === 1 ? 'auto' : `one of ${choices.join(', ')}`} on this framework, got ${dtype}.`,
+      dtype,
     )
   }
 }

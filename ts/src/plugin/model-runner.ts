@@ -15,6 +15,8 @@ export interface RunnerCapabilities {
   readonly architectures: readonly string[]
   /** Names of formats that weights can be quantised to when they are loaded; empty if none. */
   readonly quantizations: readonly string[]
+  /** Names of what its KV cache can store keys and values as, beside what it stores them as by itself. Absent = none. */
+  readonly kvCacheDtypes?: readonly string[]
   /** Formats of files that it reads beside safetensors: `gguf`. Absent = none. */
   readonly weightFormats?: readonly string[]
   /** Block sizes that attention can page with; 'any' for every size from 1. */
@@ -180,6 +182,8 @@ export interface Target {
   readonly dtype: 'auto' | DTypeName
   /** One of the runner's `quantizations`, or 'none': quantised weights are widened too; absent = weights stay as they are stored. */
   readonly quantization?: string
+  /** One of the runner's `kvCacheDtypes`; absent = as the runner thinks best. */
+  readonly kvCacheDtype?: string
   /** This rank, from 0. */
   readonly rank: number
   /** Number of ranks that share the model. */

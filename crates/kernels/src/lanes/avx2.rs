@@ -30,6 +30,33 @@ unsafe fn widen(source: *const u16) -> __m256 {
     _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
 }
 
+/// Eight e4m3 in the low half of `codes`, but for a factor of 256: what a half with their bits is.
+#[inline(always)]
+unsafe fn widen_e4m3(codes: __m128i) -> __m256 {
+    let halves = _mm_and_si128(_mm_slli_epi16::<7>(_mm_cvtepi8_epi16(codes)), _mm_set1_epi16(0xbfff_u16 as i16));
+    let magnitudes = _mm_or_si128(halves, _mm_set1_epi16(i16::MIN));
+    let not_numbers = _mm_cmpeq_epi16(magnitudes, _mm_set1_epi16(0xbf80_u16 as i16));
+    let special = _mm_and_si128(not_numbers, _mm_set1_epi16(0x7c00));
+    _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(halves, special)), _mm256_set1_ps(256.0))
+}
+
+/// Eight e5m2 in the low half of `codes`.
+#[inline(always)]
+unsafe fn widen_e5m2(codes: __m128i) -> __m256 {
+    _mm256_cvtph_ps(_mm_slli_epi16::<8>(_mm_cvtepu8_epi16(codes)))
+}
+
+/// The byte columns of eight lanes: eight bytes of each.
+#[inline(always)]
+unsafe fn byte_columns(lanes: __m256) -> __m256i {
+    let in_halves = _mm256_setr_epi8(
+        0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, //
+        0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+    );
+    let halves = _mm256_shuffle_epi8(_mm256_castps_si256(lanes), in_halves);
+    _mm256_permutevar8x32_epi32(halves, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+}
+
 #[inline(always)]
 unsafe fn split_pairs(pairs: __m256) -> (__m256, __m256) {
     let pairs = _mm256_castps_si256(pairs);
@@ -111,6 +138,24 @@ impl Lanes for Avx2Lanes {
         let bytes = _mm_loadu_si128(source.cast());
         let (low, high) = (_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes)));
         Avx2Lanes(_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
+    }
+    #[inline(always)]
+    unsafe fn load_e4m3(source: *const u8) -> Self {
+        let codes = _mm_loadu_si128(source.cast());
+        Avx2Lanes(widen_e4m3(codes), widen_e4m3(_mm_srli_si128::<8>(codes)))
+    }
+    #[inline(always)]
+    unsafe fn load_e5m2(source: *const u8) -> Self {
+        let codes = _mm_loadu_si128(source.cast());
+        Avx2Lanes(widen_e5m2(codes), widen_e5m2(_mm_srli_si128::<8>(codes)))
+    }
+    #[inline(always)]
+    unsafe fn store_byte_columns(self, target: *mut u8) {
+        let (first, last) = (byte_columns(self.0), byte_columns(self.1));
+        // Eight bytes of columns 0 and 2 and of 1 and 3, of the first lanes and the last.
+        let (even, odd) = (_mm256_unpacklo_epi64(first, last), _mm256_unpackhi_epi64(first, last));
+        _mm256_storeu_si256(target.cast(), _mm256_permute2x128_si256::<0x20>(even, odd));
+        _mm256_storeu_si256(target.add(32).cast(), _mm256_permute2x128_si256::<0x31>(even, odd));
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

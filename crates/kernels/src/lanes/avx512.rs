@@ -39,6 +39,28 @@ impl Lanes for Avx512Lanes {
         Avx512Lanes(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(source.cast()))))
     }
     #[inline(always)]
+    unsafe fn load_e4m3(source: *const u8) -> Self {
+        let codes = _mm_loadu_si128(source.cast());
+        // Of a half the sign, the lower four bits of the exponent and the upper three of the fraction; its bias is 8 more.
+        let halves = _mm256_slli_epi16::<7>(_mm256_cvtepi8_epi16(codes));
+        let values = _mm512_cvtph_ps(_mm256_and_si256(halves, _mm256_set1_epi16(0xbfff_u16 as i16)));
+        let is_number = _mm_cmpneq_epi8_mask(_mm_or_si128(codes, _mm_set1_epi8(i8::MIN)), _mm_set1_epi8(-1));
+        let not_a_number = _mm512_set1_ps(f32::NAN);
+        Avx512Lanes(_mm512_mask_mul_ps(not_a_number, is_number, values, _mm512_set1_ps(256.0)))
+    }
+    #[inline(always)]
+    unsafe fn load_e5m2(source: *const u8) -> Self {
+        let halves = _mm256_slli_epi16::<8>(_mm256_cvtepu8_epi16(_mm_loadu_si128(source.cast())));
+        Avx512Lanes(_mm512_cvtph_ps(halves))
+    }
+    #[inline(always)]
+    unsafe fn store_byte_columns(self, target: *mut u8) {
+        let in_quarters = _mm512_set4_epi32(0x0f0b_0703, 0x0e0a_0602, 0x0d09_0501, 0x0c08_0400);
+        let quarters = _mm512_shuffle_epi8(_mm512_castps_si512(self.0), in_quarters);
+        let across = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_storeu_si512(target.cast(), _mm512_permutexvar_epi32(across, quarters));
+    }
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         Avx512Lanes(_mm512_add_ps(self.0, other.0))
     }

@@ -47,7 +47,7 @@ pub(super) struct Workspace<'a> {
     largest: &'a mut [f32],
     /// Sum of weights so far, [rows].
     weights: &'a mut [f32],
-    /// What keys outside of the visible range read, [head_dim].
+    /// What keys outside of the visible range read, [slot elements].
     zeros: &'a mut [f32],
 }
 
@@ -148,6 +148,7 @@ impl Attend<'_> {
         let num_visible = visible.end - tile_start;
         let num_keys = num_visible.next_multiple_of(LANES);
         let attention = &self.kernels.attention;
+        let cached = attention.cached(self.layout.cache_type);
         let value_offset = self.layout.value_offset();
         let entries = self.entries(item, tile_start, &visible, workspace);
         let mut values = entries;
@@ -155,10 +156,10 @@ impl Attend<'_> {
             *entry = entry.wrapping_add(value_offset);
         }
         let mut tile = CachedTile { entries, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
-        // SAFETY: entries point at head_dim elements of the cache (checked against its size) or at zeros as long; the
+        // SAFETY: entries point at slots of the cache (checked against its size) or at zeros as long; the
         // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
         unsafe {
-            attention.load_keys(self.layout.dtype)(&tile);
+            (cached.load_keys)(&tile);
             let scores = Tile {
                 weights: workspace.keys.as_ptr().cast(),
                 panel_bytes: head_dim * LANES * 4,
@@ -172,6 +173,7 @@ impl Attend<'_> {
                 epilogue: Epilogue::Store,
             };
             self.kernels.f32_tiles.multiply(&scores, rows);
+            self.scale_keys(&entries, num_keys, rows, workspace);
             if let Some(cap) = self.soft_cap {
                 for row in workspace.scores[..rows * TILE_KEYS].chunks_exact_mut(TILE_KEYS) {
                     (attention.soft_cap)(&mut row[..num_keys], cap);
@@ -192,6 +194,7 @@ impl Attend<'_> {
                     num_values: padded,
                 });
             }
+            self.scale_keys(&values, num_visible, rows, workspace);
             if rows <= DIRECT_ROWS {
                 let weigh = WeighedTile {
                     entries: &values,
@@ -202,12 +205,12 @@ impl Attend<'_> {
                     sums: workspace.sums.as_mut_ptr(),
                     sums_stride: padded,
                 };
-                attention.weigh(self.layout.dtype)(&weigh);
+                (cached.weigh)(&weigh);
                 return;
             }
             (tile.entries, tile.num_keys) = (values, num_visible);
             tile.panels = workspace.values.as_mut_ptr();
-            attention.load_values(self.layout.dtype)(&tile);
+            (cached.load_values)(&tile);
             let weighted = Tile {
                 weights: workspace.values.as_ptr().cast(),
                 panel_bytes: VALUE_PANEL * 4,
@@ -224,13 +227,30 @@ impl Attend<'_> {
         }
     }
 
+    /// Multiplies rows of scores with the scales of `entries`, in a cache that has scales.
+    ///
+    /// # Safety
+    /// The first `num_keys` entries are slots of the cache, or zeros as long.
+    unsafe fn scale_keys(&self, entries: &Entries, num_keys: usize, rows: usize, workspace: &mut Workspace<'_>) {
+        if !self.layout.cache_type.has_scales() {
+            return;
+        }
+        let mut scales = [0.0; TILE_KEYS];
+        for (scale, entry) in scales.iter_mut().zip(&entries[..num_keys]) {
+            *scale = entry.add(self.layout.head_dim).cast::<f32>().read_unaligned();
+        }
+        for row in workspace.scores[..rows * TILE_KEYS].chunks_exact_mut(TILE_KEYS) {
+            (self.kernels.attention.scale_keys)(&mut row[..num_keys], &scales);
+        }
+    }
+
     /// Addresses of the visible keys of a tile. Invisible ones read zeros, so that whatever another sequence left in a
     /// block cannot reach a sum.
     fn entries(&self, item: &Item, tile_start: usize, visible: &Range<usize>, workspace: &Workspace<'_>) -> Entries {
         let mut entries = [workspace.zeros.as_ptr().cast(); TILE_KEYS];
         let block_size = self.layout.block_size;
         let table = &self.block_tables[item.sequence as usize * self.block_table_stride..][..self.block_table_stride];
-        let stride_bytes = self.layout.slot_stride * self.layout.dtype.size_bytes();
+        let stride_bytes = self.layout.slot_stride * self.layout.cache_type.size_bytes();
         let mut position = visible.start;
         while position < visible.end {
             let block = usize::try_from(table[position / block_size]).expect("a negative block; this is a bug");

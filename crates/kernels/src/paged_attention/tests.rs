@@ -1,10 +1,9 @@
 //! Attention against its formula, and the promise that a query's result depends on nothing but its keys.
 
-use half::bf16;
 use proptest::prelude::*;
 
 use crate::{
-    ElementType::{self, Bf16, F32},
+    CacheType::{self, Bf16, F32, Fp8E4m3, Fp8E5m2, Int8},
     HeadLayout, Isa, Kernels, KvLayout, PagedAttention, SharedBuffer, ThreadPool, WriteKv,
     testing::{assert_close, assert_same_bits, for_each_setup, numbers},
 };
@@ -18,7 +17,7 @@ struct Shape {
     window: Option<usize>,
     /// Soft cap on the scores.
     cap: Option<f32>,
-    dtype: ElementType,
+    cache_type: CacheType,
 }
 
 /// q, k and v of one sequence, [tokens, heads * head_dim] each.
@@ -42,10 +41,16 @@ impl Sequence {
 
     /// Attention by its formula in f64, [len, heads * head_dim].
     fn reference(&self, shape: Shape, scale: f32) -> Vec<f64> {
-        let stored = |value: f32| match shape.dtype {
-            ElementType::F32 => f64::from(value),
-            _ => bf16::from_f32(value).to_f64(),
+        let stored = |data: &[f32]| -> Vec<f32> {
+            let mut slot = vec![0; shape.cache_type.slot_elements(shape.head_dim) * shape.cache_type.size_bytes()];
+            let mut loaded = data.to_vec();
+            for (source, target) in data.chunks(shape.head_dim).zip(loaded.chunks_mut(shape.head_dim)) {
+                shape.cache_type.store(source, &mut slot);
+                shape.cache_type.load(&slot, target);
+            }
+            loaded
         };
+        let (keys, values) = (stored(&self.keys), stored(&self.values));
         let Shape { heads, kv_heads, head_dim, causal, window, cap, .. } = shape;
         let mut out = Vec::new();
         for token in 0..self.len {
@@ -54,19 +59,18 @@ impl Sequence {
                 let query = &self.queries[(token * heads + head) * head_dim..][..head_dim];
                 let first = window.map_or(0, |window| (token + 1).saturating_sub(window));
                 let entry =
-                    |data: &[f32], key: usize, i: usize| stored(data[(key * kv_heads + kv_head) * head_dim + i]);
+                    |data: &[f32], key: usize, i: usize| f64::from(data[(key * kv_heads + kv_head) * head_dim + i]);
                 let last = if causal { token } else { self.len - 1 };
                 let weights: Vec<f64> = (first..=last)
                     .map(|key| {
-                        let dot: f64 = (0..head_dim).map(|i| f64::from(query[i]) * entry(&self.keys, key, i)).sum();
+                        let dot: f64 = (0..head_dim).map(|i| f64::from(query[i]) * entry(&keys, key, i)).sum();
                         let score = dot * f64::from(scale);
                         cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh()).exp()
                     })
                     .collect();
                 let sum: f64 = weights.iter().sum();
                 out.extend((0..head_dim).map(|i| {
-                    let weighted =
-                        weights.iter().zip(first..).map(|(weight, key)| weight * entry(&self.values, key, i));
+                    let weighted = weights.iter().zip(first..).map(|(weight, key)| weight * entry(&values, key, i));
                     weighted.sum::<f64>() / sum
                 }));
             }
@@ -85,13 +89,14 @@ fn attend(
     chunk: usize,
     scale: f32,
 ) -> Vec<Vec<f32>> {
-    let Shape { heads, kv_heads, head_dim, dtype, .. } = shape;
+    let Shape { heads, kv_heads, head_dim, cache_type, .. } = shape;
     let longest = sequences.iter().map(|sequence| sequence.len).max().unwrap_or(0);
     let stride = longest.div_ceil(block_size) + 1;
     let num_blocks = sequences.len() * stride + 1;
-    let layout = KvLayout { dtype, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride: head_dim };
+    let slot_stride = cache_type.slot_elements(head_dim);
+    let layout = KvLayout { cache_type, num_blocks, num_kv_heads: kv_heads, block_size, head_dim, slot_stride };
     let cache = SharedBuffer::zeroed(layout.size_bytes().expect("small")).expect("memory");
-    // Both element types read 0xff as NaN: what was never written must not matter.
+    // All types but int8, whose scales are, read 0xff as NaN: what was never written must not matter.
     cache.write().bytes_mut().fill(0xff);
     // Blocks of the sequences are interleaved.
     let block_tables: Vec<i32> = (0..sequences.len())
@@ -159,21 +164,29 @@ fn attend(
 }
 
 const CAPPED: Shape =
-    Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), dtype: F32 };
+    Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), cache_type: F32 };
 
-const SHAPES: [Shape; 12] = [
-    Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, dtype: F32 },
-    Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, dtype: F32 },
-    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, dtype: Bf16 },
-    Shape { heads: 4, kv_heads: 4, head_dim: 17, causal: true, window: Some(5), cap: None, dtype: F32 },
-    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), cap: None, dtype: Bf16 },
-    Shape { heads: 2, kv_heads: 1, head_dim: 3, causal: true, window: Some(1), cap: None, dtype: Bf16 },
-    Shape { heads: 2, kv_heads: 2, head_dim: 128, causal: true, window: Some(70), cap: None, dtype: F32 },
-    Shape { heads: 130, kv_heads: 1, head_dim: 8, causal: true, window: None, cap: None, dtype: F32 },
-    Shape { heads: 12, kv_heads: 12, head_dim: 32, causal: false, window: None, cap: None, dtype: F32 },
-    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, cap: None, dtype: Bf16 },
+const SHAPES: [Shape; 20] = [
+    Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, cache_type: F32 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Bf16 },
+    Shape { heads: 4, kv_heads: 4, head_dim: 17, causal: true, window: Some(5), cap: None, cache_type: F32 },
+    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), cap: None, cache_type: Bf16 },
+    Shape { heads: 2, kv_heads: 1, head_dim: 3, causal: true, window: Some(1), cap: None, cache_type: Bf16 },
+    Shape { heads: 2, kv_heads: 2, head_dim: 128, causal: true, window: Some(70), cap: None, cache_type: F32 },
+    Shape { heads: 130, kv_heads: 1, head_dim: 8, causal: true, window: None, cap: None, cache_type: F32 },
+    Shape { heads: 12, kv_heads: 12, head_dim: 32, causal: false, window: None, cap: None, cache_type: F32 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, cap: None, cache_type: Bf16 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Fp8E4m3 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Fp8E5m2 },
+    Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Int8 },
+    Shape { heads: 6, kv_heads: 1, head_dim: 80, causal: true, window: Some(64), cap: None, cache_type: Fp8E4m3 },
+    Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, cap: None, cache_type: Fp8E5m2 },
+    Shape { heads: 130, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: Int8 },
+    Shape { heads: 2, kv_heads: 1, head_dim: 131, causal: true, window: Some(70), cap: None, cache_type: Int8 },
+    Shape { cache_type: Int8, ..CAPPED },
     CAPPED,
-    Shape { heads: 9, window: None, cap: Some(3.0), kv_heads: 1, dtype: Bf16, ..CAPPED },
+    Shape { heads: 9, window: None, cap: Some(3.0), kv_heads: 1, cache_type: Bf16, ..CAPPED },
 ];
 
 #[test]

@@ -1,8 +1,9 @@
 //! The parts of attention that are not matrix products: bringing a tile of keys and values into panels, and the online
 //! softmax of a row of scores.
 
+use super::cached::{Bf16, Cached, E4m3, E5m2, F32, Int8};
 use crate::{
-    ElementType, Isa,
+    CacheType, Isa,
     lanes::{LANES, Lanes},
     math::{exp, tanh},
     per_isa::per_isa,
@@ -67,117 +68,95 @@ pub(super) struct ScoreRow {
 type LoadFn = unsafe fn(&CachedTile);
 type WeighFn = unsafe fn(&WeighedTile<'_>);
 
+/// What depends on the cache's type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CachedKernels {
+    /// Loads keys as [keys / 16][head_dim][16].
+    pub(super) load_keys: LoadFn,
+    /// Loads values as [head_dim / 16][VALUE_PANEL]; elements past head_dim are left as they are.
+    pub(super) load_values: LoadFn,
+    /// Weighs values without loading them into panels: for few rows.
+    pub(super) weigh: WeighFn,
+}
+
 #[derive(Debug)]
 pub(crate) struct AttentionKernels {
-    load_keys_f32: LoadFn,
-    load_keys_bf16: LoadFn,
-    load_values_f32: LoadFn,
-    load_values_bf16: LoadFn,
-    weigh_f32: WeighFn,
-    weigh_bf16: WeighFn,
+    f32: CachedKernels,
+    bf16: CachedKernels,
+    e4m3: CachedKernels,
+    e5m2: CachedKernels,
+    int8: CachedKernels,
     pub(super) update_row: unsafe fn(&ScoreRow),
     pub(super) scale_to: unsafe fn(&[f32], f32, &mut [f32]),
+    pub(super) scale_keys: unsafe fn(&mut [f32], &[f32; TILE_KEYS]),
     pub(super) soft_cap: unsafe fn(&mut [f32], f32),
 }
 
 impl AttentionKernels {
     pub(crate) fn new(isa: Isa) -> Self {
         AttentionKernels {
-            load_keys_f32: load_keys_f32(isa),
-            load_keys_bf16: load_keys_bf16(isa),
-            load_values_f32: load_values_f32(isa),
-            load_values_bf16: load_values_bf16(isa),
-            weigh_f32: weigh_f32(isa),
-            weigh_bf16: weigh_bf16(isa),
+            f32: CachedKernels {
+                load_keys: load_keys_f32(isa),
+                load_values: load_values_f32(isa),
+                weigh: weigh_f32(isa),
+            },
+            bf16: CachedKernels {
+                load_keys: load_keys_bf16(isa),
+                load_values: load_values_bf16(isa),
+                weigh: weigh_bf16(isa),
+            },
+            e4m3: CachedKernels {
+                load_keys: load_keys_e4m3(isa),
+                load_values: load_values_e4m3(isa),
+                weigh: weigh_e4m3(isa),
+            },
+            e5m2: CachedKernels {
+                load_keys: load_keys_e5m2(isa),
+                load_values: load_values_e5m2(isa),
+                weigh: weigh_e5m2(isa),
+            },
+            int8: CachedKernels {
+                load_keys: load_keys_int8(isa),
+                load_values: load_values_int8(isa),
+                weigh: weigh_int8(isa),
+            },
             update_row: update_row(isa),
             scale_to: scale_to(isa),
+            scale_keys: scale_keys(isa),
             soft_cap: soft_cap(isa),
         }
     }
 
-    /// Loads keys as [keys / 16][head_dim][16].
-    pub(super) fn load_keys(&self, dtype: ElementType) -> LoadFn {
-        if dtype == ElementType::F32 { self.load_keys_f32 } else { self.load_keys_bf16 }
-    }
-
-    /// Loads values as [head_dim / 16][VALUE_PANEL]; elements past head_dim are left as they are.
-    pub(super) fn load_values(&self, dtype: ElementType) -> LoadFn {
-        if dtype == ElementType::F32 { self.load_values_f32 } else { self.load_values_bf16 }
-    }
-
-    /// Weighs values without loading them into panels: for few rows.
-    pub(super) fn weigh(&self, dtype: ElementType) -> WeighFn {
-        if dtype == ElementType::F32 { self.weigh_f32 } else { self.weigh_bf16 }
-    }
-}
-
-/// An element type of the cache.
-trait Cached {
-    /// How many elements are as wide as sixteen f32.
-    const ELEMENTS_OF_16_WORDS: usize;
-    /// Bytes of one.
-    const SIZE_BYTES: usize;
-    /// Stores transposed words as one column per element.
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32);
-    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L;
-    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L;
-}
-
-struct F32;
-struct Bf16;
-
-impl Cached for F32 {
-    const ELEMENTS_OF_16_WORDS: usize = LANES;
-    const SIZE_BYTES: usize = 4;
-
-    #[inline(always)]
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
-        for (index, column) in columns.into_iter().enumerate() {
-            column.store(target.add(index * LANES));
+    /// The kernels that read a cache of this type.
+    pub(super) fn cached(&self, cache_type: CacheType) -> CachedKernels {
+        match cache_type {
+            CacheType::F32 => self.f32,
+            CacheType::Bf16 => self.bf16,
+            CacheType::Fp8E4m3 => self.e4m3,
+            CacheType::Fp8E5m2 => self.e5m2,
+            CacheType::Int8 => self.int8,
         }
-    }
-
-    #[inline(always)]
-    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
-        L::load(entry.cast::<f32>().add(index))
-    }
-    #[inline(always)]
-    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L {
-        L::load_first(entry.cast::<f32>().add(index), count, 0.0)
-    }
-}
-
-impl Cached for Bf16 {
-    const ELEMENTS_OF_16_WORDS: usize = 2 * LANES;
-    const SIZE_BYTES: usize = 2;
-
-    #[inline(always)]
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
-        for (index, column) in columns.into_iter().enumerate() {
-            let (even, odd) = column.split_bf16_pairs();
-            even.store(target.add(2 * index * LANES));
-            odd.store(target.add((2 * index + 1) * LANES));
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
-        L::load_bf16(entry.cast::<u16>().add(index))
-    }
-    #[inline(always)]
-    unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L {
-        L::load_first_bf16(entry.cast::<u16>().add(index), count)
     }
 }
 
 per_isa!(load_keys_f32 = load_keys_lanes[F32](tile: &CachedTile));
 per_isa!(load_keys_bf16 = load_keys_lanes[Bf16](tile: &CachedTile));
+per_isa!(load_keys_e4m3 = load_keys_lanes[E4m3](tile: &CachedTile));
+per_isa!(load_keys_e5m2 = load_keys_lanes[E5m2](tile: &CachedTile));
+per_isa!(load_keys_int8 = load_keys_lanes[Int8](tile: &CachedTile));
 per_isa!(load_values_f32 = load_values_lanes[F32](tile: &CachedTile));
 per_isa!(load_values_bf16 = load_values_lanes[Bf16](tile: &CachedTile));
+per_isa!(load_values_e4m3 = load_values_lanes[E4m3](tile: &CachedTile));
+per_isa!(load_values_e5m2 = load_values_lanes[E5m2](tile: &CachedTile));
+per_isa!(load_values_int8 = load_values_lanes[Int8](tile: &CachedTile));
 per_isa!(weigh_f32 = weigh_lanes[F32](tile: &WeighedTile<'_>));
 per_isa!(weigh_bf16 = weigh_lanes[Bf16](tile: &WeighedTile<'_>));
+per_isa!(weigh_e4m3 = weigh_lanes[E4m3](tile: &WeighedTile<'_>));
+per_isa!(weigh_e5m2 = weigh_lanes[E5m2](tile: &WeighedTile<'_>));
+per_isa!(weigh_int8 = weigh_lanes[Int8](tile: &WeighedTile<'_>));
 per_isa!(update_row = update_row_lanes[](row: &ScoreRow));
 per_isa!(scale_to = scale_to_lanes[](source: &[f32], factor: f32, target: &mut [f32]));
+per_isa!(scale_keys = scale_keys_lanes[](scores: &mut [f32], factors: &[f32; TILE_KEYS]));
 per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 
 /// Reads one byte of every line of some entries, one after the other.
@@ -365,6 +344,14 @@ unsafe fn update_row_lanes<L: Lanes>(row: &ScoreRow) {
 unsafe fn scale_to_lanes<L: Lanes>(source: &[f32], factor: f32, target: &mut [f32]) {
     for (source, target) in source.iter().zip(target) {
         *target = source * factor + 0.0;
+    }
+}
+
+/// `scores *= factors`, key by key, of rows of a tile; no more than a tile's keys.
+#[inline(always)]
+unsafe fn scale_keys_lanes<L: Lanes>(scores: &mut [f32], factors: &[f32; TILE_KEYS]) {
+    for (score, factor) in scores.iter_mut().zip(factors) {
+        *score *= factor;
     }
 }
 

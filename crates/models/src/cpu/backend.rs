@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quire_kernels::{
-    Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, KvLayout, LayerNorm, Matmul,
-    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
+    Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, LayerNorm, Matmul, MatrixOrder,
+    MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
 };
 use quire_weights::{StoredFormat, TensorView, WeightForm};
 
@@ -235,7 +235,7 @@ impl Backend for CpuBackend {
                 self.kernels.rope(&self.pool, Rope { data, layout, positions: input.positions, cos, sin, rotary_dim });
             }
         }
-        let layout = kv_layout(cache);
+        let layout = cache.layout();
         self.kernels.write_kv(
             &self.pool,
             WriteKv {
@@ -305,16 +305,5 @@ fn weight_format(format: StoredFormat) -> WeightFormat {
     match format {
         StoredFormat::Elements(dtype) => WeightFormat::Elements(element_type(dtype)),
         StoredFormat::Blocks(format) => WeightFormat::Blocks(format),
-    }
-}
-
-fn kv_layout(cache: &KvCache) -> KvLayout {
-    KvLayout {
-        dtype: cache.dtype,
-        num_blocks: cache.num_blocks,
-        num_kv_heads: cache.num_kv_heads,
-        block_size: cache.block_size,
-        head_dim: cache.head_dim,
-        slot_stride: cache.slot_stride,
     }
 }

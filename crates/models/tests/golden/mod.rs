@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quire_kernels::{ElementType, SharedBuffer};
+use quire_kernels::{CacheType, ElementType, SharedBuffer};
 use quire_models::{Backend, CausalModel, ForwardInput, KvCache, Model, load, read_config};
 use quire_weights::{FileSystem, ModelConfig, ModelDirectory};
 use serde_json::Value;
@@ -170,7 +170,7 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
     pub(crate) fn open(
         backend: B,
         path: &Path,
-        dtype: ElementType,
+        cache_type: impl Into<CacheType>,
         block_size: usize,
         num_sequences: usize,
         max_tokens: usize,
@@ -183,11 +183,12 @@ impl<B: Backend<KvCache = KvCache> + 'static> PagedSession<B> {
         model.limit_sequences(max_tokens);
         let blocks_per_sequence = max_tokens.div_ceil(block_size);
         let num_blocks = 1 + blocks_per_sequence * num_sequences;
-        let (num_kv_heads, head_dim) = (config.num_key_value_heads, config.head_dim);
-        let bytes = KvCache::size_bytes(dtype, num_blocks, num_kv_heads, block_size, head_dim).unwrap();
+        let (cache_type, num_kv_heads, head_dim) = (cache_type.into(), config.num_key_value_heads, config.head_dim);
+        let slot_stride = cache_type.slot_elements(head_dim);
+        let bytes = KvCache::size_bytes(cache_type, num_blocks, num_kv_heads, block_size, head_dim).unwrap();
         let cache = || {
             let buffer = SharedBuffer::zeroed(bytes).unwrap();
-            KvCache { buffer, dtype, num_blocks, block_size, num_kv_heads, head_dim, slot_stride: head_dim }
+            KvCache { buffer, cache_type, num_blocks, block_size, num_kv_heads, head_dim, slot_stride }
         };
         let caches = (0..config.num_hidden_layers).map(|_| cache()).collect();
         let computed = vec![0; num_sequences];

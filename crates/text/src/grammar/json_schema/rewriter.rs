@@ -297,7 +297,11 @@ impl Rewriter<'_> {
 
     fn pattern(&mut self, pattern: &str, place: &str) -> Result<String, GrammarError> {
         if ["Emoji", "Pictographic"].iter().any(|name| pattern.contains(name)) {
-            return Err(unsupported(place, "pattern", "which characters are emoji differs between releases of Unicode"));
+            return Err(unsupported(
+                place,
+                "pattern",
+                "which characters are emoji differs between releases of Unicode",
+            ));
         }
         let translated = regex::translate(pattern).map_err(|error| match error {
             GrammarError::Unsupported { keyword, .. } => unsupported(place, "pattern", format!("it has {keyword}")),
