@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { LLM, type LLMOptions } from 'quire-llm'
+import { type CreateOptions, LLM } from 'quire-llm'
 import { loadEmbeddedTools } from '../../ts/src/plugin/embedded-tools.js'
 import { runQuire } from '../cli/quire-command.js'
 import { reasonWithoutWeights, model as smollm2 } from '../parity/smollm2-model.js'
@@ -36,7 +36,7 @@ async function quantized(t: ExecutionContext<{ directory: string }>, model: stri
   return output
 }
 
-async function greedy(options: LLMOptions, prompt: string | { promptTokenIds: number[] }, maxTokens: number) {
+async function greedy(options: CreateOptions, prompt: string | { promptTokenIds: number[] }, maxTokens: number) {
   await using llm = await LLM.create(options)
   const { outputs } = await llm.generate(prompt, { temperature: 0, maxTokens, ignoreEos: true })
   return { tokenIds: Array.from(outputs[0]?.tokenIds ?? []), text: outputs[0]?.text }
