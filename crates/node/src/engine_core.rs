@@ -202,8 +202,11 @@ impl EngineCore {
 
     /// Ends a round of drafts before its end: the model that drafts has failed.
     #[napi]
-    pub fn end_drafts(&mut self) {
-        self.core.end_drafts();
+    pub fn end_drafts(&mut self) -> Outcome<bool> {
+        outcome(|| {
+            self.core.end_drafts();
+            Ok::<_, Failure>(true)
+        })
     }
 
     /// Takes a step's tokens: `counts[row]` of them for each row, `token_ids` end to end; the last `num_forced[row]` of a row

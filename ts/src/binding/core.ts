@@ -114,7 +114,7 @@ export class Core {
 
   /** Ends a round of drafts before its end. */
   endDrafts(): void {
-    this.#native.endDrafts()
+    unwrap(this.#native.endDrafts())
   }
 
   /**
