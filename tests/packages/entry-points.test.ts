@@ -9,7 +9,7 @@ import ts from 'typescript'
 const entry = (path: string) => fileURLToPath(new URL(`../../ts/dist/${path}`, import.meta.url))
 const [node, web] = [entry('index.d.ts'), entry('web/index.d.ts')]
 
-/** On Node only: what chooses a framework, what needs functions or files in the thread of the loop. */
+/** On Node only: what chooses a framework, what needs functions or files in the thread of the loop, a second model. */
 const NODE_ONLY = [
   ...['DType', 'DTypeLike', 'DTypeName', 'Device', 'Framework', 'FrameworkAccessor', 'FrameworkInUse', 'Tensor'],
   ...['UseFrameworkOptions', 'framework', 'registerPlugin', 'useFramework'],
@@ -21,7 +21,7 @@ const NODE_ONLY = [
     'LogitsProcessorDefinition',
     'LogitsProcessorSource',
   ],
-  ...['CreateOptions', 'EngineOptions', 'LoopPlace'],
+  ...['CreateOptions', 'DraftModelOptions', 'EngineOptions', 'LoopPlace', 'SpeculativeOptions'],
 ]
 /** On pages only: where a page has models from, and keeps them. */
 const WEB_ONLY = ['WebAssets', 'WebEngineOptions', 'WebModel', 'cachedModels', 'removeCachedModels']
