@@ -73,7 +73,7 @@ export function isIdle(engine: Engine): boolean {
 }
 
 /** Waits for what must come; throws if it does not. */
-export async function until(what: string, isTrue: () => boolean, limitMs = 300_000): Promise<void> {
+export async function until(what: string, isTrue: () => boolean, limitMs = 120_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!isTrue()) {
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`)
