@@ -1,26 +1,38 @@
-// How many requests are looked at between two looks at the sockets: where hundreds come at once, those that run are served
+// How much is let in between two looks at the sockets: where hundreds of requests come at once, those that run are served
 // meanwhile, and the first of the new ones begin while the last are still read.
 
 import { setImmediate } from 'node:timers'
 
-/** Requests of one turn of the event loop: some milliseconds of parsing, checking and tokenizing. */
-const REQUESTS_A_TURN = 8
+interface Waiting {
+  readonly size: number
+  readonly rank: number
+  readonly resolve: () => void
+}
 
 export class AdmissionPace {
-  readonly #waiting: (() => void)[] = []
+  readonly #most: number
+  readonly #waiting: Waiting[] = []
   #admitted = 0
   #nextTurnIsDue = false
 
-  /** Resolves when it is the caller's turn: at once, unless many came before. */
-  turn(): Promise<void> {
+  /** At most `most` in one turn of the event loop; what is larger than that has one for itself. */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** Resolves when it is the caller's turn: at once, unless many came before. Lower ranks come first, then who waits longest. */
+  turn(size = 1, rank = 0): Promise<void> {
     this.#awaitNextTurn()
-    if (this.#admitted < REQUESTS_A_TURN && this.#waiting.length === 0) {
-      this.#admitted += 1
-      return Promise.resolve()
-    }
+    if (this.#waiting.length === 0 && this.#admits(size)) return Promise.resolve()
     return new Promise(resolve => {
-      this.#waiting.push(resolve)
+      this.#waiting.push({ size, rank, resolve })
     })
+  }
+
+  #admits(size: number): boolean {
+    if (this.#admitted > 0 && this.#admitted + size > this.#most) return false
+    this.#admitted += size
+    return true
   }
 
   #awaitNextTurn(): void {
@@ -28,10 +40,13 @@ export class AdmissionPace {
     this.#nextTurnIsDue = true
     setImmediate(() => {
       this.#nextTurnIsDue = false
-      const now = this.#waiting.splice(0, REQUESTS_A_TURN)
-      this.#admitted = now.length
+      this.#admitted = 0
+      const waiting = this.#waiting
+      waiting.sort((one, other) => one.rank - other.rank)
+      const stays = waiting.findIndex(({ size }) => !this.#admits(size))
+      const now = waiting.splice(0, stays < 0 ? waiting.length : stays)
       if (now.length > 0) this.#awaitNextTurn()
-      for (const resolve of now) resolve()
+      for (const { resolve } of now) resolve()
     })
   }
 }

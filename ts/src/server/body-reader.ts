@@ -1,5 +1,5 @@
 // A request's body from chunks to what it means, within bounds: of one body, of all bodies at once, and of time. Small bodies
-// do not wait for large ones.
+// do not wait for large ones, of which so many bytes are taken between two looks at the sockets.
 
 import { WorkQueue } from '../binding/index.js'
 import { nextTurn } from '../engine/index.js'
@@ -15,8 +15,14 @@ export interface BodyLimits {
 /** Chunks of a body as they come; `next` is not called again once a limit is passed. */
 export type BodyChunks = AsyncIterator<Uint8Array, unknown, undefined>
 
-/** Bytes from which on a body is read by itself: it takes milliseconds. */
+/** Bodies that are parsed in one turn of the event loop: some milliseconds of parsing, checking and tokenizing. */
+const BODIES_A_TURN = 8
+/** Bytes from which on a body is parsed by itself: it takes milliseconds. */
 const LARGE = 1 << 18
+/** Bytes after which the chunks of a body wait for their turn. */
+const UNPACED = 1 << 16
+/** Bytes of such chunks in one turn of the event loop. */
+const BYTES_A_TURN = 1 << 20
 
 /** How many bytes of a body count. */
 export interface HeldBytes {
@@ -32,7 +38,8 @@ export interface IncomingBody {
 
 export class BodyReader {
   readonly #limits: BodyLimits
-  readonly #pace = new AdmissionPace()
+  readonly #pace = new AdmissionPace(BODIES_A_TURN)
+  readonly #bytesPace = new AdmissionPace(BYTES_A_TURN)
   readonly #large = new WorkQueue(1)
   /** Bytes of all bodies that are being read or answered. */
   #held = 0
@@ -46,14 +53,9 @@ export class BodyReader {
    * them takes as much.
    * @throws RequestError 413, 408, 429; what `chunks` throw when the client leaves; what `parse` throws; once `signal` is aborted.
    */
-  async read<T>(
-    { chunks, contentLength, signal }: IncomingBody,
-    held: HeldBytes,
-    parse: (bytes: Uint8Array) => Promise<T>,
-  ): Promise<T> {
-    const { maxBodyBytes } = this.#limits
-    if (Number(contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
-    const bytes = await this.#collect(chunks, held)
+  async read<T>(body: IncomingBody, held: HeldBytes, parse: (bytes: Uint8Array) => Promise<T>): Promise<T> {
+    const { signal } = body
+    const bytes = await this.#collect(body, held)
     if (bytes.length >= LARGE) {
       const parseAlone = async () => {
         await nextTurn()
@@ -71,19 +73,26 @@ export class BodyReader {
     held.bytes = 0
   }
 
-  async #collect(chunks: BodyChunks, held: HeldBytes): Promise<Uint8Array> {
+  /** Of large bodies whose chunks have come, the one that lacks least goes on: the first are whole while the last are not read. */
+  async #collect({ chunks, contentLength, signal }: IncomingBody, held: HeldBytes): Promise<Uint8Array> {
     const { maxBodyBytes, bodyTimeoutMs } = this.#limits
-    const deadline = deadlineAfter(bodyTimeoutMs)
+    const announced = Number(contentLength ?? maxBodyBytes)
+    if (announced > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    const deadline = new BodyDeadline(bodyTimeoutMs)
     const parts: Uint8Array[] = []
     let length = 0
     try {
       for (;;) {
-        const { done, value } = await Promise.race([chunks.next(), deadline.passed])
+        const { done, value } = await deadline.beforeIt(chunks.next())
         if (done === true) break
         length += value.length
         if (length > maxBodyBytes) throw tooLarge(maxBodyBytes)
         this.#hold(held, value.length)
         parts.push(value)
+        if (length > UNPACED && length !== announced) {
+          await this.#bytesPace.turn(value.length, announced - length || 0)
+          signal.throwIfAborted()
+        }
       }
     } finally {
       deadline.clear()
@@ -101,16 +110,42 @@ export class BodyReader {
   }
 }
 
-function deadlineAfter(ms: number): { readonly passed: Promise<never>; clear(): void } {
-  if (ms === 0) return { passed: new Promise(() => {}), clear: () => {} }
-  let timer: NodeJS.Timeout | undefined
-  const passed = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new RequestError(408, `The body did not come within ${ms / 1000} seconds.`))
-    }, ms)
-  })
-  passed.catch(() => {}) // told by the race, if at all
-  return { passed, clear: () => clearTimeout(timer) }
+/** A limit on the time that a client takes; time that the server takes does not count. */
+class BodyDeadline {
+  readonly #ms: number
+  readonly #passed: Promise<never>
+  #pass: (error: RequestError) => void = () => {}
+  #leftMs: number
+  #sinceMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  /** 0: no limit. */
+  constructor(ms: number) {
+    this.#ms = ms
+    this.#leftMs = ms
+    this.#passed = new Promise<never>((_, reject) => {
+      this.#pass = reject
+    })
+    this.#passed.catch(() => {}) // told by the race, if at all
+  }
+
+  /** What the client sends next. @throws RequestError 408. */
+  async beforeIt<T>(sent: Promise<T>): Promise<T> {
+    if (this.#ms === 0) return sent
+    this.#sinceMs = performance.now()
+    this.#timer = setTimeout(
+      () => this.#pass(new RequestError(408, `The body did not come within ${this.#ms / 1000} seconds.`)),
+      this.#leftMs,
+    )
+    const value = await Promise.race([sent, this.#passed])
+    this.clear()
+    this.#leftMs -= performance.now() - this.#sinceMs
+    return value
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+  }
 }
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {

@@ -12,15 +12,17 @@ type Waiter = {
   readonly reject: (error: Error) => void
 }
 
-/** Never pauses the socket: who reads gives up at a limit of bytes. */
+/** The socket is not read on while a chunk waits for whoever reads. */
 export function nodeBody(request: IncomingMessage): BodyChunks {
   const chunks: Uint8Array[] = []
   let waiter: Waiter | undefined
   let isComplete = false
   let failure: Error | undefined
   request.on('data', (chunk: Buffer) => {
-    if (waiter === undefined) chunks.push(chunk)
-    else settle(({ resolve }) => resolve({ done: false, value: chunk }))
+    if (waiter === undefined) {
+      chunks.push(chunk)
+      request.pause()
+    } else settle(({ resolve }) => resolve({ done: false, value: chunk }))
   })
   request.on('end', () => {
     isComplete = true
@@ -40,7 +42,10 @@ export function nodeBody(request: IncomingMessage): BodyChunks {
         if (chunk !== undefined) resolve({ done: false, value: chunk })
         else if (isComplete) resolve({ done: true, value: undefined })
         else if (failure !== undefined) reject(failure)
-        else waiter = { resolve, reject }
+        else {
+          waiter = { resolve, reject }
+          if (request.isPaused()) request.resume()
+        }
       }),
   }
 
