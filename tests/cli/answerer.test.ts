@@ -99,6 +99,16 @@ test('an answer that fails is told, and the conversation is as before', async t 
   t.is(quick.code, 0)
 })
 
+test('a URL without a version that leads nowhere is told with one', async t => {
+  const server = await fakeServer(t, () => ({ status: 404 }))
+  const bare = server.url.replace(/\/v1$/, '')
+  const { code, stderr } = await run(['chat', '--url', bare, '--model-name', 'mine', '-q', 'x'])
+  t.is(code, 1)
+  t.true(stderr.includes(`HTTP 404`) && stderr.includes(`should end with a version: ${bare}/v1.`), stderr)
+  const versioned = await run(['chat', '--url', server.url, '--model-name', 'mine', '-q', 'x'])
+  t.false(versioned.stderr.includes('should end'), versioned.stderr)
+})
+
 test('Ctrl-C ends one question with 130, and the server is left', async t => {
   const server = await fakeServer(t, () => ({ perTokenMs: 20, tokens: 10_000 }))
   const { code } = await run(['complete', '--url', server.url, '-q', 'x'], { interruptAfterStdout: /token3/ })

@@ -197,6 +197,8 @@ test('tokenize: pieces, ids, count and JSON agree; text as argument or on standa
   t.deepEqual(bare, ids.slice(-bare.length))
   t.true(bare.length < ids.length)
   t.is((await quire(['tokenize', '--no-special-tokens', '--count'], { input: '' })).stdout, '0\n')
+  const option = await quire(['tokenize', '--count', '--', '--help'])
+  t.is(option.stdout, (await quire(['tokenize', '--count'], { input: '--help' })).stdout)
 })
 
 test('tokenize brings the tokenizer of a model by name, and no weights', async t => {

@@ -1,7 +1,7 @@
 // `quire run-batch`: rows for every line whatever it is, bounded, in order, going on where it was interrupted.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -166,6 +166,19 @@ for (const [name, text, customId, message] of badLines) {
     t.deepEqual(again.rows, rows, 'a second run adds nothing')
   })
 }
+
+test('a byte order mark before the first line is none of it', async t => {
+  const { asked, counts } = await run(join(await folder(), 'out.jsonl'), `\ufeff${line('a')}\n${line('b')}`)
+  t.deepEqual(asked, ['a', 'b'])
+  t.deepEqual(counts, { lines: 2, answered: 2, failed: 0, skipped: 0 })
+})
+
+test('lines that are no rows are no earlier run', async t => {
+  const path = join(await folder(), 'out.jsonl')
+  await writeFile(path, `${line('a')}\n`)
+  const { asked, rows } = await run(path, line('a'))
+  t.deepEqual([asked, rows.length], [['a'], 1])
+})
 
 const hundred = Array.from({ length: 100 }, (_, index) => line(`${index}`)).join('\n')
 
@@ -351,6 +364,18 @@ test('the command: URLs', async t => {
   t.is((JSON.parse(received[1] ?? '') as Row).response?.status_code, 200)
   const { stderr } = await command(t, ['-i', `${url}/absent`, '-o', join(await folder(), 'o')], 2)
   t.regex(stderr, /--input-file: .*HTTP 404/)
+})
+
+test('the command: answers never take the place of the requests', async t => {
+  const place = await folder()
+  const [input, otherName] = [join(place, 'in.jsonl'), join(place, 'link.jsonl')]
+  await writeFile(input, `${line('a')}\n`)
+  await symlink(input, otherName)
+  for (const output of [input, otherName]) {
+    const { stderr } = await command(t, ['-i', input, '-o', output, '--overwrite'], 2)
+    t.regex(stderr, /--output-file is --input-file/)
+  }
+  t.is(await readFile(input, 'utf8'), `${line('a')}\n`)
 })
 
 const misuses: readonly [readonly string[], RegExp][] = [

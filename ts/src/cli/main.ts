@@ -73,7 +73,8 @@ export async function main(args: readonly string[], streams: Streams = process):
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined)
       throw new UsageError(`There is no command '${name}'. Commands: ${Object.keys(commands).join(', ')}.`)
-    if (rest.includes('--help') || rest.includes('-h')) {
+    const end = rest.indexOf('--') // what comes after it is no option
+    if (rest.slice(0, end < 0 ? rest.length : end).some(word => word === '--help' || word === '-h')) {
       streams.stdout.write(typeof command.help === 'string' ? command.help : command.help(rest))
       return 0
     }

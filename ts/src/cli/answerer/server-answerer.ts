@@ -65,7 +65,7 @@ export class ServerAnswerer implements Answerer {
     const request = { method: 'POST', headers, body: JSON.stringify(body), signal }
     try {
       const response = await fetch(`${this.#url}${path}`, request)
-      if (!response.ok) throw refused(response.status, await response.text())
+      if (!response.ok) throw refused(response.status, await response.text(), this.#url)
       let counted = 0
       for await (const event of eventsOf(response)) {
         if (event.error !== undefined) throw new ServerError(`The server ended the answer: ${event.error}`)
@@ -110,7 +110,7 @@ async function firstModel(
   } catch (error) {
     throw unreachable(error, new URL(url).host)
   }
-  if (!response.ok) throw refused(response.status, text)
+  if (!response.ok) throw refused(response.status, text, url)
   const [model] = readModelList(text)
   if (model === undefined) throw new ServerError('The server lists no model: --model-name NAME names one.')
   return model.id
@@ -120,8 +120,11 @@ function headersOf({ apiKey }: ServerOptions): Record<string, string> {
   return apiKey === undefined || apiKey === '' ? {} : { Authorization: `Bearer ${apiKey}` }
 }
 
-function refused(status: number, body: string): ServerError {
-  return new ServerError(`The server answered with HTTP ${status}: ${readErrorMessage(body)}`, { details: { status } })
+function refused(status: number, body: string, url: string): ServerError {
+  const isVersioned = /\/v\d+$/.test(url)
+  const hint = status === 404 && !isVersioned ? ` Perhaps the URL should end with a version: ${url}/v1.` : ''
+  const message = `The server answered with HTTP ${status}: ${readErrorMessage(body)}${hint}`
+  return new ServerError(message, { details: { status } })
 }
 
 function unreachable(error: unknown, place: string): Error {

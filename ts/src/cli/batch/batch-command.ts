@@ -15,12 +15,13 @@ import type { Streams } from '../streams.js'
 import { UsageError } from '../usage-error.js'
 import { BatchOutput } from './batch-output.js'
 import { type BatchCounts, runBatch } from './batch-run.js'
-import { checkReadable, isUrl, readPlace, upload } from './batch-transfer.js'
+import { areSame, checkReadable, isUrl, readPlace, upload } from './batch-transfer.js'
 import { textLines } from './text-lines.js'
 
 const MOST_LINE_CHARACTERS = 2 ** 26
-/** The server's own limit of it. */
+/** The server's own limits of them. */
 const MOST_BODIES_BYTES = 2 ** 31 - 1
+const MOST_WAITING = 2 ** 31 - 1
 const DEFAULT_CONCURRENCY = 256
 /** Sequences that may wait: requests are bounded here, each may ask for several. */
 const QUEUE_PER_REQUEST = 128
@@ -36,6 +37,9 @@ export async function runBatchFile(args: readonly string[], streams: Streams): P
   }
   const { engine: engineOptions, server } = parseServeSettings(rest, process.env)
   await checkReadable(input)
+  if (await areSame(input, target)) {
+    throw new UsageError('--output-file is --input-file: the answers would take the place of the requests.')
+  }
   return withInterrupt(async (signal): Promise<ExitCode> => {
     const place = await placeOf(target, own['output-tmp-dir'] as string | undefined)
     const output = await BatchOutput.open(place.path, {
@@ -51,7 +55,7 @@ export async function runBatchFile(args: readonly string[], streams: Streams): P
         ...serverOptions,
         maxBodyBytes: MOST_LINE_CHARACTERS * 4,
         maxBodiesBytes: MOST_BODIES_BYTES,
-        maxQueue: Math.max(concurrency * QUEUE_PER_REQUEST, server.maxQueue ?? 0),
+        maxQueue: Math.min(MOST_WAITING, Math.max(concurrency * QUEUE_PER_REQUEST, server.maxQueue ?? 0)),
         ui: false,
         accessLog: false,
       })

@@ -82,7 +82,8 @@ export interface WrittenRow {
 export function readWrittenRow(text: string): WrittenRow | undefined {
   try {
     const row: unknown = JSON.parse(text)
-    if (!isObject(row)) return undefined
+    // A line of an input has no answer, good or bad.
+    if (!isObject(row) || !('response' in row)) return undefined
     const { custom_id: customId, error, response } = row
     const line = isObject(error) ? error.line : undefined
     const failed = (error ?? null) !== null || !isObject(response)

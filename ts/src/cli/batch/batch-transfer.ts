@@ -1,7 +1,7 @@
 // Where a batch comes from and goes to: files, and URLs of http and https where one is given.
 
 import { createReadStream, openAsBlob } from 'node:fs'
-import { access, constants } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../usage-error.js'
 
@@ -20,6 +20,15 @@ export async function checkReadable(place: string): Promise<void> {
   } catch (error) {
     throw new UsageError(`--input-file: ${place} cannot be read: ${(error as Error).message}`)
   }
+}
+
+/** Whether two places are one file, by whatever names. */
+export async function areSame(one: string, other: string): Promise<boolean> {
+  if (isUrl(one) || isUrl(other)) return false
+  const [first, second] = await Promise.all([one, other].map(place => stat(place).catch(() => undefined)))
+  if (first === undefined || second === undefined) return false
+  // Pipes and terminals have no contents to lose.
+  return first.isFile() && first.dev === second.dev && first.ino === second.ino
 }
 
 /** The bytes of the input. @throws UsageError if it cannot be had. */

@@ -9,6 +9,9 @@ export interface TextLine {
   readonly text: string | undefined
 }
 
+/** What editors of Windows begin files with. */
+const BYTE_ORDER_MARK = '\ufeff'
+
 /** Lines that are blank are left out, but counted. */
 export async function* textLines(
   pieces: AsyncIterable<Uint8Array>,
@@ -28,7 +31,8 @@ export async function* textLines(
     rest += text.slice(at)
     if (rest.length > mostCharacters) [rest, tooLong] = ['', true]
   }
-  function* lineOf(line: string): Generator<TextLine, void, undefined> {
+  function* lineOf(whole: string): Generator<TextLine, void, undefined> {
+    const line = number === 0 && whole.startsWith(BYTE_ORDER_MARK) ? whole.slice(1) : whole
     number += 1
     if (tooLong || line.length > mostCharacters) yield { number, text: undefined }
     else if (line.trim() !== '') yield { number, text: line }
