@@ -30,7 +30,7 @@ const repository = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(repository, '.cache')
 const asked = { levels: values.streams.split(',').map(Number), rounds: Number(values.rounds) }
 /** Where the model is the limit, one level says all, and takes minutes. */
-const REAL = { name: 'smollm2-135m-instruct', levels: [64], rounds: 1, numPrompts: 128 }
+const REAL = { name: 'smollm2-135m-instruct', levels: [64], rounds: 3, numPrompts: 128 }
 const numPromptsFor = streams =>
   values['num-prompts'] === undefined ? requestsFor(streams) : Number(values['num-prompts'])
 
