@@ -1,5 +1,6 @@
 // Builds the two native addons with cargo and the napi CLI. The one place that names them.
 import { join } from 'node:path'
+import { crossCompiler } from './cross-compiler.mjs'
 import { execute, mustExecute, outputOf } from './execute.mjs'
 import { npmProgram, targetDirectory } from './repository.mjs'
 import { targetFlags } from './rust-target.mjs'
@@ -55,10 +56,12 @@ export async function buildAddonsFor(triple, output) {
   const onLinux = process.platform === 'linux'
   const cross =
     onLinux && triple.endsWith('-linux-gnu') ? ['--use-napi-cross'] : onLinux && triple.endsWith('-musl') ? ['-x'] : []
-  for (const addon of ADDONS) await napiBuild(addon, 'dist', output, ['--target', triple, ...cross])
+  const { cargo, environment } = await crossCompiler(triple)
+  for (const addon of ADDONS)
+    await napiBuild(addon, 'dist', output, ['--target', triple, ...cross], { CARGO: cargo, ...environment })
 }
 
-async function napiBuild(addon, profile, output, target) {
+async function napiBuild(addon, profile, output, target, environment = {}) {
   const napiArguments = [
     'build',
     '--platform',
@@ -74,7 +77,7 @@ async function napiBuild(addon, profile, output, target) {
     ...['--', '--locked', ...packageFlags(addon.companions)],
   ]
   const lines = []
-  const code = await execute(npmProgram('napi'), napiArguments, { onLine: line => lines.push(line) })
+  const code = await execute(npmProgram('napi'), napiArguments, { environment, onLine: line => lines.push(line) })
   if (code !== 0)
     throw new StepError(`${lines.join('\n')}\nBuilding ${addon.package} failed (napi exited with code ${code}).`)
 }

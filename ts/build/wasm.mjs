@@ -60,7 +60,14 @@ export async function buildWasm() {
     }
     await unlessFresh({
       stamp: join(targetDirectory, 'quire-build', `wasm-${build.name}`),
-      inputs: ['crates', 'Cargo.toml', 'Cargo.lock', 'ts/build/wasm.mjs', 'ts/build/wasm-compiler.mjs'],
+      inputs: [
+        'crates',
+        'Cargo.toml',
+        'Cargo.lock',
+        'ts/build/wasm.mjs',
+        'ts/build/wasm-compiler.mjs',
+        'ts/build/standard-library.mjs',
+      ],
       outputs: [join(folder, 'quire.js'), join(folder, 'quire_bg.wasm')],
       facts: [compiler.version, version],
       make: () => makeBuild(build, folder, { ...compiler, environment }, version),
