@@ -156,11 +156,14 @@ export class Dispatcher {
 
   #errorReply(thrown: unknown, { requestId, method, path, signal, errorBody }: Visit): Reply {
     const error = signal.aborted ? abortError(signal) : toRequestError(thrown)
-    if (error.status >= 500) {
-      this.#context.logger.error({ requestId, method, path, status: error.status, err: error.cause ?? error }, 'failed')
+    const { status } = error
+    if (status >= 500 && error.isExpected) {
+      this.#context.logger.warn({ requestId, method, path, status, reason: error.message }, 'not served')
+    } else if (status >= 500) {
+      this.#context.logger.error({ requestId, method, path, status, err: error.cause ?? error }, 'failed')
     }
     const body = errorBody?.(error) ?? (error.status === 401 ? UNAUTHORIZED_BODY : error.body)
-    return { kind: 'json', status: error.status, body, headers: error.headers }
+    return { kind: 'json', status, body, headers: error.headers }
   }
 
   #outgoing(incoming: IncomingRequest, visit: Visit, reply: Reply): OutgoingReply {

@@ -101,6 +101,14 @@ export class RequestError extends Error {
     return new RequestError(429, message, { headers: { 'retry-after': String(retryAfterSeconds) } })
   }
 
+  /** The server's state, or what its operator asked for: no failure that anybody would look for. */
+  get isExpected(): boolean {
+    const { status, cause } = this
+    if (cause === undefined) return status === 503 || status === 504
+    // An engine that is closed because something broke has a cause of its own.
+    return isEngineError(cause) && asked.has(cause.code) && cause.cause === undefined
+  }
+
   get body(): ErrorBody {
     const { message, type, param, code } = this
     return { error: { message, type, param, code } }
@@ -128,6 +136,9 @@ const promptErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_PROMPT_TOO_LONG',
   'ERR_TOKEN_OUT_OF_RANGE',
 ])
+
+/** Errors of an engine that was told to end a request, or to close. */
+const asked: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CLOSED'])
 
 /** What of the server's own failures a client is told; the log has the rest. */
 const serverFailures: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> = {
