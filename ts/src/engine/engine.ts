@@ -51,8 +51,8 @@ export type EngineHealth = { readonly status: 'ok' } | { readonly status: 'close
 
 /** Who hears of steps and of requests that ended: metrics. */
 export interface EngineObserver {
-  /** After each step, with the number of tokens that it computed. */
-  stepped?(numScheduledTokens: number, stats: EngineStats): void
+  /** After each step, with the number of tokens that it computed; the engine's `stats` know of it. */
+  stepped?(numScheduledTokens: number): void
   /** With the whole output, whatever its consumer took; `error` is what ended it early. */
   ended?(output: RequestOutput, params: SamplingParams, error: Error | undefined): void
 }
@@ -497,6 +497,6 @@ export class Engine {
 
   #step(news: StepNews): void {
     this.#processor.stepped(news)
-    for (const { stepped } of this.#observers) stepped?.(news.numScheduledTokens, this.#loop.stats())
+    for (const { stepped } of this.#observers) stepped?.(news.numScheduledTokens)
   }
 }

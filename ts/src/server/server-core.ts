@@ -19,7 +19,9 @@ import { parseModelNames, parseServerOptions, type ServerOptions } from './serve
 import { loadTracing } from './tracing.js'
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-const wallClock: Clock = { now: () => performance.timeOrigin + performance.now() }
+/** Asked for every token: `timeOrigin` takes longer than `now`. */
+const { timeOrigin } = performance
+const wallClock: Clock = { now: () => timeOrigin + performance.now() }
 
 export class ServerCore {
   readonly context: ServerContext
