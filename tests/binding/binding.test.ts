@@ -48,9 +48,14 @@ test('every constant of the layout is the same in Rust and in TypeScript', async
 test('stats as numbers are the stats as an object', async t => {
   const native = await loadNative()
   const core = new Core(native, options)
-  t.deepEqual(Object.keys(core.stats()), [...CORE_STATS])
+  t.deepEqual(Object.keys(core.stats()), [...CORE_STATS, 'numAcceptedDraftTokensByPosition'])
   t.deepEqual(coreStatsOf(core.statNumbers()), core.stats())
   t.is(core.stats().numUsableBlocks, options.numBlocks - 1)
+  t.deepEqual(core.stats().numAcceptedDraftTokensByPosition, [])
+  const promptLookup = { maxDraftTokens: 3, minMatch: 1, maxMatch: 2, maxStepTokens: 8 }
+  const guessing = new Core(native, { ...options, promptLookup })
+  t.deepEqual(guessing.stats().numAcceptedDraftTokensByPosition, [0, 0, 0])
+  t.deepEqual(coreStatsOf(guessing.statNumbers()), guessing.stats())
 })
 
 test('the texts of a step are cut where each sequence has its own', async t => {

@@ -1,7 +1,9 @@
 // The endpoints for operators: models, health, load, metrics, and those for development.
 
 import test from 'ava'
-import { completion, handleFake, isIdle, until } from './served-engine.js'
+import { Engine } from '../../ts/src/index.js'
+import { createHandler } from '../../ts/src/server/index.js'
+import { completion, handleFake, isIdle, serveFake, until } from './served-engine.js'
 
 const BASE = 'http://localhost'
 const slow = { onStep: () => new Promise<void>(resolve => setTimeout(resolve, 5)) }
@@ -100,6 +102,40 @@ test('while paused, requests wait; they go on after', async t => {
   await post('/resume')
 })
 
+test('a reply that the operator caused is a warning in the log, a failure an error with its stack', async t => {
+  const lines: { level: string; fields: Record<string, unknown>; message: string }[] = []
+  const level = (name: string) => (fields: object, message: string) => {
+    lines.push({ level: name, fields: { ...fields }, message })
+  }
+  const logger = { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }
+  let isBroken = false
+  const fake = {
+    onStep: async () => {
+      if (isBroken) throw new Error('out of order')
+      await slow.onStep()
+    },
+  }
+  const { engine, server, url } = await serveFake(t, { dev: true, logger, accessLog: false }, fake)
+  const ask = () => fetch(`${url}/v1/completions`, completion({ max_tokens: 4000 }))
+  const told = () => lines.splice(0).map(line => [line.level, line.fields.status, line.fields.err !== undefined])
+  const running = ask()
+  await until('it runs', () => engine.stats().numRunning === 1)
+  await fetch(`${url}/abort_requests`, { ...completion(), body: '{}' })
+  t.is((await running).status, 500)
+  t.deepEqual(told(), [['warn', 500, false]])
+  isBroken = true
+  t.is((await ask()).status, 500)
+  t.true(told().some(line => line.join() === 'error,500,true'))
+  isBroken = false
+  const last = ask()
+  await until('it runs', () => engine.stats().numRunning === 1)
+  await server.close()
+  const reply = await last
+  t.is(reply.status, 503)
+  t.true((await reply.text()).includes('shutting down'))
+  t.deepEqual(told(), [['warn', 503, false]])
+})
+
 test('the prefix cache is reset when nothing runs', async t => {
   const { handler, engine } = await handleFake(t, { dev: true }, slow)
   const { call, post } = caller(handler)
@@ -192,7 +228,8 @@ const families = {
   counter: `prefix_cache_queries_total prefix_cache_hits_total external_prefix_cache_queries_total
     external_prefix_cache_hits_total mm_cache_queries_total mm_cache_hits_total num_preemptions_total prompt_tokens_total
     prompt_tokens_by_source_total prompt_tokens_cached_total generation_tokens_total request_success_total
-    tool_call_parser_invocations_total spec_decode_num_drafts_total spec_decode_num_draft_tokens_total spec_decode_num_accepted_tokens_total`,
+    tool_call_parser_invocations_total spec_decode_num_drafts_total spec_decode_num_draft_tokens_total spec_decode_num_accepted_tokens_total
+    spec_decode_num_accepted_tokens_per_pos_total`,
   histogram: `time_to_first_token_seconds inter_token_latency_seconds request_time_per_output_token_seconds
     e2e_request_latency_seconds request_queue_time_seconds request_prefill_time_seconds request_decode_time_seconds
     request_inference_time_seconds request_prompt_tokens request_generation_tokens request_max_num_generation_tokens
@@ -206,14 +243,44 @@ test('metrics: every family of vLLM is there before anything was asked, each sam
   for (const [type, names] of Object.entries(families)) {
     for (const name of names.split(/\s+/)) {
       t.true(text.includes(`# TYPE vllm:${name} ${type}\n`), name)
-      t.true(
-        own.some(line => line.startsWith(`vllm:${name}`)),
-        name,
-      )
+      // Positions of guesses are those of an engine that guesses.
+      const isThere = own.some(line => line.startsWith(`vllm:${name}`))
+      t.is(isThere, !name.includes('per_pos'), name)
     }
   }
   t.true(own.every(line => line.includes(MODEL)))
   t.is(samples(text, 'vllm:engine_sleep_state')[`{sleep_state="awake",${MODEL}}`], 1)
+})
+
+test('metrics: guesses that were right, by their position', async t => {
+  const speculativeConfig = {
+    method: 'ngram',
+    numSpeculativeTokens: 4,
+    promptLookupMin: 1,
+    promptLookupMax: 2,
+  } as const
+  await using engine = await Engine.create({ maxModelLen: 256, numBlocks: 64, speculativeConfig })
+  const { call } = caller(createHandler(engine))
+  const positions = async () => {
+    const { text } = await call('/metrics')
+    const labels = (position: number) => `{position="${position}",${MODEL}}`
+    const counts = samples(text, 'vllm:spec_decode_num_accepted_tokens_per_pos_total')
+    t.deepEqual(Object.keys(counts), [0, 1, 2, 3].map(labels))
+    return { counts: Object.values(counts), text }
+  }
+  t.deepEqual((await positions()).counts, [0, 0, 0, 0])
+  // Two tokens that are said again and again.
+  const fields = { prompt: [5, 9, 5, 9, 5, 9], max_tokens: 60, logit_bias: { 5: 100 } }
+  t.is((await call('/v1/completions', completion(fields))).status, 200)
+  const { counts, text } = await positions()
+  const sum = counts.reduce((total, count) => total + count, 0)
+  t.is(sum, samples(text, 'vllm:spec_decode_num_accepted_tokens_total')[`{${MODEL}}`])
+  t.true((counts[3] ?? 0) > 0, `${counts}`)
+  t.deepEqual(
+    counts.toSorted((a, b) => b - a),
+    counts,
+  )
+  t.true((counts[0] ?? 0) <= (samples(text, 'vllm:spec_decode_num_drafts_total')[`{${MODEL}}`] ?? 0))
 })
 
 test('metrics: families have the bounds of vLLM', async t => {

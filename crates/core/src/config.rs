@@ -87,6 +87,12 @@ impl EngineConfig {
         }
     }
 
+    /// Drafts of a row at most; 0 without a proposer in the core.
+    pub(crate) fn max_draft_tokens(&self) -> u32 {
+        let looked_up = self.prompt_lookup.map(|how| how.max_draft_tokens);
+        looked_up.or(self.draft_model.map(|model| model.max_draft_tokens)).unwrap_or(0)
+    }
+
     /// Checks everything that a caller should refuse to start with, capacity included.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ impl EngineCore {
             sequences: Sequences::default(),
             scheduler: Scheduler::new(&config),
             kv: KvCacheManager::new(&config),
-            counters: Counters::default(),
+            counters: Counters::new(config.max_draft_tokens()),
             in_flight: VecDeque::with_capacity(2),
             spare: Vec::with_capacity(2),
             draft_round: DraftRound::default(),
@@ -267,6 +267,13 @@ impl EngineCore {
             num_cached_blocks: u64::from(self.kv.pool.num_cached()),
             ..self.counters.totals
         }
+    }
+
+    /// Drafts that were right, by their positions in a row's drafts: as many as the configuration lets a row have, or as a
+    /// row had. Their sum is `num_accepted_draft_tokens`.
+    #[must_use]
+    pub fn num_accepted_draft_tokens_by_position(&self) -> &[u64] {
+        &self.counters.num_accepted_by_position
     }
 
     /// What happened to cached blocks since the last call; nothing unless `enable_events` is set.

@@ -52,10 +52,30 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) totals: Stats,
+    /// Of the first draft of a row, of the second, ...: those that were right.
+    pub(crate) num_accepted_by_position: Vec<u64>,
     recent: VecDeque<(u32, u32)>,
 }
 
 impl Counters {
+    /// Counts drafts at `num_positions` positions; at more if rows have more.
+    pub(crate) fn new(num_positions: u32) -> Self {
+        Self { num_accepted_by_position: vec![0; num_positions as usize], ..Self::default() }
+    }
+
+    /// Of `num_drafts` of a row the first `num_accepted` were right.
+    pub(crate) fn record_drafts(&mut self, num_drafts: u32, num_accepted: u32) {
+        self.totals.num_drafted_rows += 1;
+        self.totals.num_draft_tokens += u64::from(num_drafts);
+        self.totals.num_accepted_draft_tokens += u64::from(num_accepted);
+        if self.num_accepted_by_position.len() < num_drafts as usize {
+            self.num_accepted_by_position.resize(num_drafts as usize, 0);
+        }
+        for count in &mut self.num_accepted_by_position[..num_accepted as usize] {
+            *count += 1;
+        }
+    }
+
     /// A sequence that reads the prefix cache was admitted.
     pub(crate) fn record_admission(&mut self, num_tokens: u32, num_cached_tokens: u32, again: bool) {
         let (tokens, cached) = (u64::from(num_tokens), u64::from(num_cached_tokens));
@@ -93,5 +113,19 @@ mod tests {
         assert_eq!((totals.prefix_cache_queries, totals.prefix_cache_hits), (15_000, 2_000));
         assert_eq!((totals.recent_prefix_cache_queries, totals.recent_prefix_cache_hits), (10_000, 2_000));
         assert_eq!((totals.preempted_prefix_cache_queries, totals.preempted_prefix_cache_hits), (10_500, 10_500));
+    }
+
+    #[test]
+    fn drafts_are_counted_at_their_positions() {
+        let mut counters = Counters::new(3);
+        assert_eq!(counters.num_accepted_by_position, [0, 0, 0]);
+        for (num_drafts, num_accepted) in [(3, 2), (3, 0), (1, 1), (2, 2)] {
+            counters.record_drafts(num_drafts, num_accepted);
+        }
+        assert_eq!(counters.num_accepted_by_position, [3, 2, 0]);
+        counters.record_drafts(5, 4);
+        assert_eq!(counters.num_accepted_by_position, [4, 3, 1, 1, 0]);
+        let totals = counters.totals;
+        assert_eq!((totals.num_drafted_rows, totals.num_draft_tokens, totals.num_accepted_draft_tokens), (5, 14, 9));
     }
 }

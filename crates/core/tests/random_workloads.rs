@@ -321,6 +321,9 @@ impl Run {
             self.config.draft_model.is_none() || jobs.len() < 100 || accepted > 100,
             "{accepted} drafts were right"
         );
+        let by_position = self.engine.num_accepted_draft_tokens_by_position();
+        assert_eq!(by_position.iter().sum::<u64>(), accepted);
+        assert!(by_position.is_sorted_by(|a, b| a >= b), "{by_position:?}");
         assert!(self.engine.reset_prefix_cache(), "a block is still held");
         self.engine.take_events();
         let mut callers: Vec<(SequenceId, Caller)> = self.callers.into_iter().collect();

@@ -124,6 +124,8 @@ pub struct CoreStats {
     pub num_preemptions: f64,
     pub prefix_cache_queries: f64,
     pub prefix_cache_hits: f64,
+    /// `num_accepted_draft_tokens` by position in a row's drafts; empty without speculation.
+    pub num_accepted_draft_tokens_by_position: Vec<f64>,
 }
 
 /// Scheduling and KV blocks of one engine.
@@ -258,6 +260,12 @@ impl EngineCore {
             num_preemptions: stats.num_preemptions as f64,
             prefix_cache_queries: stats.prefix_cache_queries as f64,
             prefix_cache_hits: stats.prefix_cache_hits as f64,
+            num_accepted_draft_tokens_by_position: self
+                .core
+                .num_accepted_draft_tokens_by_position()
+                .iter()
+                .map(|count| *count as f64)
+                .collect(),
         }
     }
 
@@ -279,6 +287,7 @@ impl EngineCore {
             num_preemptions,
             prefix_cache_queries,
             prefix_cache_hits,
+            num_accepted_draft_tokens_by_position,
         } = self.stats();
         let values = [
             num_running,
@@ -296,6 +305,7 @@ impl EngineCore {
             prefix_cache_queries,
             prefix_cache_hits,
         ];
+        let values = [&values[..], &num_accepted_draft_tokens_by_position].concat();
         outcome(|| fill(&mut numbers, &values))
     }
 

@@ -29,7 +29,7 @@ export interface StepOutput {
   readonly tokenIds: Int32Array
 }
 
-/** The fields of `CoreStats`, in their order. */
+/** The fields of `CoreStats` that are one number, in their order; the numbers of `numAcceptedDraftTokensByPosition` come after them. */
 export const CORE_STATS = [
   'numRunning',
   'numWaiting',
@@ -47,9 +47,13 @@ export const CORE_STATS = [
   'prefixCacheHits',
 ] as const satisfies readonly (keyof CoreStats)[]
 
+type CoreCounts = { [Name in (typeof CORE_STATS)[number]]: number }
+
 /** What `Core.statNumbers` has written. */
 export function coreStatsOf(numbers: Float64Array): CoreStats {
-  return Object.fromEntries(CORE_STATS.map((name, index) => [name, numbers[index] as number])) as unknown as CoreStats
+  const counts = Object.fromEntries(CORE_STATS.map((name, index) => [name, numbers[index] as number]))
+  const numAcceptedDraftTokensByPosition = [...numbers.subarray(CORE_STATS.length)]
+  return { ...(counts as CoreCounts), numAcceptedDraftTokensByPosition }
 }
 
 const OUTPUT_HEADER_WORDS = 2
@@ -68,6 +72,7 @@ class Words {
 
 export class Core {
   readonly #native: EngineCore
+  readonly #numStats: number
   #batch = new Words(4096)
   #output = new Words(1024)
   #draftBatch = new Words(1024)
@@ -75,6 +80,8 @@ export class Core {
   /** @throws InvalidArgumentError, OutOfMemoryError for a configuration that cannot work. */
   constructor(native: Native, options: CoreOptions) {
     this.#native = unwrap(native.EngineCore.create(options))
+    const { maxDraftTokens = 0 } = options.promptLookup ?? options.draftModel ?? {}
+    this.#numStats = CORE_STATS.length + maxDraftTokens
   }
 
   /** @throws PromptError, InvalidArgumentError. */
@@ -140,7 +147,7 @@ export class Core {
 
   /** The same as numbers alone, see `coreStatsOf`: an array that is the caller's. */
   statNumbers(): Float64Array {
-    const numbers = new Float64Array(CORE_STATS.length)
+    const numbers = new Float64Array(this.#numStats)
     unwrap(this.#native.readStats(bytesOf(numbers)))
     return numbers
   }

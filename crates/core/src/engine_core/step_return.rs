@@ -111,10 +111,7 @@ impl EngineCore {
                 if let Some(model) = &self.config.draft_model {
                     sequence.draft.pace.verified(row.num_draft_tokens, num_accepted, model.max_draft_tokens);
                 }
-                let totals = &mut self.counters.totals;
-                totals.num_drafted_rows += 1;
-                totals.num_draft_tokens += u64::from(row.num_draft_tokens);
-                totals.num_accepted_draft_tokens += u64::from(num_accepted);
+                self.counters.record_drafts(row.num_draft_tokens, num_accepted);
             }
         }
         let discarded = sequence.discard_through.is_some_and(|last| step_id <= last);

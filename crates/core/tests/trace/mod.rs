@@ -374,6 +374,10 @@ impl Trace {
                 "drafts" => stats.num_draft_tokens,
                 "accepted" => stats.num_accepted_draft_tokens,
                 "scheduled" => stats.num_scheduled_tokens,
+                name if name.starts_with("accepted_at_") => {
+                    let position: usize = number(&name["accepted_at_".len()..]);
+                    self.engine.num_accepted_draft_tokens_by_position().get(position).copied().unwrap_or(0)
+                }
                 _ => panic!("{}: unknown statistic {name}", self.place),
             };
             assert_eq!(found, number::<u64>(value), "{}: {name}", self.place);

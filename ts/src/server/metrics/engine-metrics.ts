@@ -18,8 +18,13 @@ import { TallyHistogram } from './tally-histogram.js'
 /** Whose label is on everything: this is the one engine of the server. */
 const ENGINE_INDEX = '0'
 
+/** Fields of the engine's counts that are one number. */
+type CountName = {
+  [Name in keyof EngineStats]: EngineStats[Name] extends number ? Name : never
+}[keyof EngineStats]
+
 /** Counts of the engine that only grow, by the names that they have here. */
-const grown: readonly (readonly [string, string, keyof EngineStats])[] = [
+const grown: readonly (readonly [string, string, CountName])[] = [
   ['num_preemptions_total', 'Cumulative number of preemptions.', 'numPreemptions'],
   ['generation_tokens_total', 'Number of generated tokens.', 'numGeneratedTokens'],
   ['prefix_cache_queries_total', 'Prompt tokens looked up in the prefix cache.', 'prefixCacheQueries'],
@@ -59,6 +64,7 @@ export class EngineMetrics {
     this.registry.setDefaultLabels(labels({ modelName, engine: ENGINE_INDEX }))
     this.#gauges()
     for (const [name, help, field] of grown) this.#grown(name, help, field)
+    this.#acceptedByPosition()
     for (const [name, help] of absent) this.#counter(name, help)
     this.#promptTokens = this.#counter('prompt_tokens_total', 'Number of prompt tokens processed.')
     this.#promptTokensCached = this.#counter('prompt_tokens_cached_total', 'Prompt tokens taken from the prefix cache.')
@@ -213,7 +219,7 @@ export class EngineMetrics {
   }
 
   /** A counter whose value the engine keeps. */
-  #grown(name: string, help: string, field: keyof EngineStats): void {
+  #grown(name: string, help: string, field: CountName): void {
     const engine = this.#engine
     new Counter({
       name: `vllm:${name}`,
@@ -222,6 +228,22 @@ export class EngineMetrics {
       collect() {
         this.reset()
         this.inc(engine.stats()[field])
+      },
+    })
+  }
+
+  /** Without speculation there are no positions, and so no samples: as vLLM. */
+  #acceptedByPosition(): void {
+    const engine = this.#engine
+    new Counter({
+      name: 'vllm:spec_decode_num_accepted_tokens_per_pos_total',
+      help: 'Number of guessed tokens that were right, by their position among the guesses of a step.',
+      labelNames: ['position'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [position, count] of engine.stats().numAcceptedDraftTokensByPosition.entries())
+          this.inc({ position: String(position) }, count)
       },
     })
   }
