@@ -73,7 +73,7 @@ export class BodyReader {
     held.bytes = 0
   }
 
-  /** Of large bodies whose chunks have come, the one that lacks least goes on: the first are whole while the last are not read. */
+  /** Of many large bodies those that lack least go on: the first are whole while the last are not read. */
   async #collect({ chunks, contentLength, signal }: IncomingBody, held: HeldBytes): Promise<Uint8Array> {
     const { maxBodyBytes, bodyTimeoutMs } = this.#limits
     const announced = Number(contentLength ?? maxBodyBytes)
