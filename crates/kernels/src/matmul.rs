@@ -13,6 +13,7 @@ use crate::{
         rows::{ActivationBlock, RowGroups, quantise_row},
     },
     rows::for_rows,
+    threads::LEAST_CHUNK_WORK,
     tile::{Tile, TileInput, TileTable},
 };
 
@@ -47,9 +48,6 @@ const BLOCK_BYTES: usize = 768 * 1024;
 
 /// Rows below which a block is not cut for the sake of more chunks.
 const LEAST_BLOCK_ROWS: usize = 48;
-
-/// Multiplications below which a chunk is not worth another thread's attention.
-const LEAST_CHUNK_WORK: usize = 32 * 1024;
 
 impl Kernels {
     /// Multiplies rows of activations by a packed matrix, with f32 sums.

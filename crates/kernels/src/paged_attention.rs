@@ -13,7 +13,10 @@ mod tile_kernels;
 
 pub(crate) use tile_kernels::AttentionKernels;
 
-use crate::{HeadLayout, Kernels, KernelsError, KvLayout, SharedBuffer, ThreadPool, disjoint::Disjoint};
+use crate::{
+    HeadLayout, Kernels, KernelsError, KvLayout, SharedBuffer, ThreadPool, disjoint::Disjoint,
+    threads::LEAST_CHUNK_WORK,
+};
 use attend::{Attend, Workspace};
 use plan::Plan;
 
@@ -98,7 +101,8 @@ impl Kernels {
             group,
             out: Disjoint::new(attention.out),
         };
-        pool.run_indexed(plan.items().len(), 1, &|worker, items| {
+        let chunk = LEAST_CHUNK_WORK / plan.most_work().max(1);
+        pool.run_indexed(plan.items().len(), chunk, &|worker, items| {
             // SAFETY: workers of a region have distinct indices, so their workspaces do not overlap.
             let memory = unsafe { workspaces.range(worker * workspace_floats..(worker + 1) * workspace_floats) };
             let mut workspace = Workspace::new(memory, plan.max_rows(), layout.head_dim);

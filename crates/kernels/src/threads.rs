@@ -2,9 +2,9 @@
 //! clock, or, in a WebAssembly module with shared memory, Workers that JavaScript [lends](lend_thread).
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Spin, Worker, give_way, is_to_give_way, pause};
+pub(crate) use native::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause};
 #[cfg(target_family = "wasm")]
-pub(crate) use wasm::{Spin, Worker, give_way, is_to_give_way, pause};
+pub(crate) use wasm::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause};
 #[cfg(target_family = "wasm")]
 pub use wasm::{lend_thread, thread_failed};
 
@@ -16,6 +16,9 @@ mod native {
         thread::{self, JoinHandle},
         time::{Duration, Instant},
     };
+
+    /// Multiplications below which a chunk is not worth another thread's attention.
+    pub(crate) const LEAST_CHUNK_WORK: usize = 32 * 1024;
 
     /// How long an idle worker looks for the next region before it sleeps.
     const SPIN: Duration = Duration::from_micros(30);
@@ -85,6 +88,10 @@ mod wasm {
         thread,
         time::Duration,
     };
+
+    /// Multiplications below which a chunk is not worth another thread's attention: it takes some 20 microseconds to get that
+    /// of a Worker that sleeps, and as long to learn that it is done.
+    pub(crate) const LEAST_CHUNK_WORK: usize = 256 * 1024;
 
     /// Looks at the state word before a worker sleeps, by 64: there is no clock.
     const SPINS: u32 = 100;

@@ -28,6 +28,7 @@ const ITEM_WORDS: usize = size_of::<Item>() / size_of::<i32>();
 pub(super) struct Plan<'a> {
     items: &'a [[i32; ITEM_WORDS]],
     max_rows: usize,
+    most_work: usize,
 }
 
 /// The items of a plan, as stored.
@@ -89,17 +90,25 @@ impl<'a> Plan<'a> {
         }
         let items = &mut memory[..num_items];
         let window = attention.sliding_window.unwrap_or(usize::MAX);
-        items.sort_unstable_by_key(|words| {
-            let item = Item::read(words);
+        let cost = |item: Item| {
             let keys = match causal {
                 true => (item.first_position as usize + 1).min(window) + item.num_queries as usize,
                 false => seq_lens[item.sequence as usize] as usize,
             };
             // Turning a tile of keys costs about as much as attending to it with 16 rows.
-            let cost = keys * (item.num_queries as usize * group + 16);
-            (std::cmp::Reverse(cost), item.first_token, item.kv_head)
+            keys * (item.num_queries as usize * group + 16)
+        };
+        items.sort_unstable_by_key(|words| {
+            let item = Item::read(words);
+            (std::cmp::Reverse(cost(item)), item.first_token, item.kv_head)
         });
-        Plan { items, max_rows: max_queries * group }
+        let most_work = items.first().map_or(0, |words| cost(Item::read(words)) * layout.head_dim);
+        Plan { items, max_rows: max_queries * group, most_work }
+    }
+
+    /// Multiplications of the longest item, of scores or of values.
+    pub(super) fn most_work(&self) -> usize {
+        self.most_work
     }
 
     /// The items, to be read by [`Item::read`].
