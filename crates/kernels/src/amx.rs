@@ -4,16 +4,11 @@
 //! The compiler knows nothing of tiles, so nothing but what is here uses them. Blocks of assembly leave no sums in tiles; what
 //! they do rely on from one to the next is the configuration, which a [`Configured`] holds in its thread.
 
-use std::{
-    arch::{
-        asm,
-        x86_64::{_MM_HINT_T1, _mm_prefetch},
-    },
-    mem::MaybeUninit,
-};
+use std::{arch::asm, mem::MaybeUninit};
 
 use crate::{
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
+    prefetch::ask_for_share,
     tile::{Tile, finish},
 };
 
@@ -22,9 +17,6 @@ pub(crate) const TILE_ROWS: usize = 16;
 
 /// Bytes of a row of a tile.
 const ROW_BYTES: usize = 64;
-
-/// Bytes of a cache line.
-const LINE_BYTES: usize = 64;
 
 /// Sums of a tile.
 pub(crate) const TILE_SUMS: usize = TILE_ROWS * LANES;
@@ -108,17 +100,6 @@ impl Drop for Configured {
     fn drop(&mut self) {
         // SAFETY: was configured, so there are tiles.
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
-    }
-}
-
-/// Asks for one of several shares of memory that is wanted after all of them: weights come from far away, and no prefetcher
-/// knows of them in time.
-#[inline(always)]
-pub(crate) unsafe fn ask_for_share(start: *const u8, len_bytes: usize, share: usize, shares: usize) {
-    let lines = len_bytes.div_ceil(LINE_BYTES);
-    for line in lines * share / shares..lines * (share + 1) / shares {
-        // It need not be there: nothing is read.
-        _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(line * LINE_BYTES).cast());
     }
 }
 

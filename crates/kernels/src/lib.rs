@@ -43,6 +43,7 @@ mod norm;
 mod packed_matrix;
 mod paged_attention;
 mod per_isa;
+mod prefetch;
 mod quantised;
 mod reduce;
 mod rope;

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::{
     Isa,
     lanes::{LANES, Lanes},
+    prefetch::{AHEAD_BYTES, ask_for_line, ask_for_share},
 };
 
 /// Rows of activations times panels of weights.
@@ -59,6 +60,12 @@ pub(crate) enum TileInput {
     /// Bytes with scales: [`ActivationBlock`](crate::quantised::rows::ActivationBlock)s.
     Blocks,
 }
+
+/// Bytes of panels that stay in the nearest cache, of which nothing needs to be asked for.
+const NEAR_BYTES: usize = 32 * 1024;
+
+/// Bytes of panels that are asked for at most: they lie in the cache of a core beside those that rows pass.
+const MOST_NEXT_BYTES: usize = 256 * 1024;
 
 pub(crate) type TileFn = unsafe fn(&Tile);
 
@@ -167,7 +174,7 @@ impl TileTable {
 
     /// Multiplies `num_rows` rows by all columns of `block`, whose own shape is one tile's or larger.
     ///
-    /// A group of panels stays in the nearest caches while all full row blocks pass.
+    /// A group of panels stays in the nearest caches while all full row blocks pass; meanwhile the next one is asked for.
     ///
     /// # Safety
     /// As [`TileFn`]s: the CPU has the instruction set, and all pointers are good for what `block` says.
@@ -200,7 +207,11 @@ impl TileTable {
                 columns: (block.columns - column).min(panels * LANES),
                 ..*block
             };
-            for row in (first..end).step_by(tile_rows) {
+            let (num_tiles, group_bytes) = ((end - first) / tile_rows, panels * block.panel_bytes);
+            let next_bytes =
+                if num_tiles > 1 && group_bytes > NEAR_BYTES { group_bytes.min(MOST_NEXT_BYTES) } else { 0 };
+            for (index, row) in (first..end).step_by(tile_rows).enumerate() {
+                ask_for_share(tile.weights.wrapping_add(group_bytes), next_bytes, index, num_tiles);
                 tile.x = block.x.add(row * block.x_stride_bytes);
                 tile.out = block.out.add(row * block.out_stride + column);
                 kernel(&tile);
@@ -265,7 +276,9 @@ unsafe fn f32_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
     for input in 0..tile.num_inputs {
         let mut weights = [L::splat(0.0); N];
         for (panel, weights) in weights.iter_mut().enumerate() {
-            *weights = L::load(tile.weights.add(panel * tile.panel_bytes).cast::<f32>().add(input * LANES));
+            let start = tile.weights.add(panel * tile.panel_bytes).cast::<f32>().add(input * LANES);
+            ask_for_line(start.cast::<u8>().wrapping_add(AHEAD_BYTES));
+            *weights = L::load(start);
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             let x = L::splat(*tile.x.add(row * tile.x_stride_bytes).cast::<f32>().add(input));
@@ -284,8 +297,9 @@ unsafe fn bf16_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
     for pair in 0..tile.num_inputs.div_ceil(2) {
         let mut weights = [(L::splat(0.0), L::splat(0.0)); N];
         for (panel, weights) in weights.iter_mut().enumerate() {
-            let start = tile.weights.add(panel * tile.panel_bytes).cast::<u16>();
-            *weights = L::load_bf16_pairs(start.add(pair * 2 * LANES));
+            let start = tile.weights.add(panel * tile.panel_bytes).cast::<u16>().add(pair * 2 * LANES);
+            ask_for_line(start.cast::<u8>().wrapping_add(AHEAD_BYTES));
+            *weights = L::load_bf16_pairs(start);
         }
         // The last pair of an odd number of inputs has only its first half; its second has no activation to read.
         let has_second = pair * 2 + 1 < tile.num_inputs;
@@ -317,7 +331,9 @@ unsafe fn bf16_dot_avx512<const M: usize, const N: usize>(tile: &Tile) {
     for pair in 0..tile.num_inputs.div_ceil(2) {
         let mut weights = [_mm512_setzero_si512(); N];
         for (panel, weights) in weights.iter_mut().enumerate() {
-            *weights = _mm512_loadu_si512(tile.weights.add(panel * tile.panel_bytes + pair * 64).cast());
+            let start = tile.weights.add(panel * tile.panel_bytes + pair * 64);
+            ask_for_line(start.wrapping_add(AHEAD_BYTES));
+            *weights = _mm512_loadu_si512(start.cast());
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             let x = tile.x.add(row * tile.x_stride_bytes).cast::<i32>().add(pair).read_unaligned();

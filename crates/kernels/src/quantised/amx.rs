@@ -15,8 +15,9 @@ use super::{
     scales::Scales,
 };
 use crate::{
-    amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_share, store_sums},
+    amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, store_sums},
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
+    prefetch::ask_for_share,
     tile::Tile,
 };
 

@@ -1,5 +1,6 @@
 //! Many rows of rounded activations times a few panels of blocks, a stretch of inputs at a time: the weights of a stretch stay
-//! in the nearest cache, and become bytes once for all rows. Sums wait in memory between stretches, which changes none of them.
+//! in the nearest cache, and become bytes once for all rows; meanwhile those of the next stretch are asked for. Sums wait in
+//! memory between stretches, which changes none of them.
 
 use std::mem::MaybeUninit;
 
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     lanes::{LANES, Lanes},
+    prefetch::ask_for_share,
     tile::{Tile, finish},
 };
 
@@ -122,6 +124,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
                     of_32: weights.add(regions.scales),
                     panel_bytes: block.panel_bytes,
                     num_blocks: 0,
+                    asks_ahead: false,
                 },
                 sums,
                 begins: true,
@@ -142,8 +145,18 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
                 tall.span.of_32 = weights.add(regions.scales + first * C::CODE.block_bytes());
                 tall.span.num_blocks = stretch;
                 (tall.begins, tall.ends) = (first == 0, first + stretch == num_blocks);
-                for row in (first_row..end_row).step_by(group_rows) {
+                let next = if tall.ends {
+                    weights.wrapping_add(panels * block.panel_bytes + regions.levels)
+                } else {
+                    stored.add(STRETCH_BLOCKS * V::CODE.block_bytes())
+                };
+                let shares = (end_row - first_row).div_ceil(group_rows);
+                for (share, row) in (first_row..end_row).step_by(group_rows).enumerate() {
                     let rows = group_rows.min(num_rows - row);
+                    for panel in 0..panels {
+                        let next = next.wrapping_add(panel * block.panel_bytes);
+                        ask_for_share(next, STRETCH_BLOCKS * V::CODE.block_bytes(), share, shares);
+                    }
                     let x = block.x.add(row * block.x_stride_bytes).cast::<ActivationBlock>();
                     tall.span.x = x.add(first * rows);
                     tall.sums = sums.add((row - first_row) * panels * LANES);

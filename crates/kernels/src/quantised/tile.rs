@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     lanes::Lanes,
+    prefetch::{AHEAD_BYTES, LINE_BYTES, ask_for_line},
     tile::{Tile, finish},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Span {
     pub(crate) panel_bytes: usize,
     /// How many blocks.
     pub(crate) num_blocks: usize,
+    /// Whether levels come from far away, and are asked for ahead.
+    pub(crate) asks_ahead: bool,
 }
 
 /// `x` of the tile are the [`ActivationBlock`]s of its `M` rows, block by block.
@@ -47,6 +50,7 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
         of_32: tile.weights.add(regions.scales),
         panel_bytes: tile.panel_bytes,
         num_blocks: tile.num_inputs / BLOCK_INPUTS,
+        asks_ahead: true,
     };
     finish(tile, add_blocks::<S, V, C, M, N>(&span, [[S::Lanes::splat(0.0); N]; M]));
 }
@@ -65,6 +69,13 @@ pub(crate) unsafe fn add_blocks<S: Sums, V: Levels, C: Scales, const M: usize, c
         let levels = span.levels.add(block * V::CODE.block_bytes());
         let of_256 = span.of_256.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
         let of_32 = span.of_32.add(block * C::CODE.block_bytes());
+        if span.asks_ahead {
+            for panel in 0..N {
+                for line in (0..V::CODE.block_bytes()).step_by(LINE_BYTES) {
+                    ask_for_line(levels.wrapping_add(panel * span.levels_stride + line + AHEAD_BYTES));
+                }
+            }
+        }
         for part in 0..C::PARTS {
             let mut whole = [[S::splat(0); N]; M];
             for (row, whole) in whole.iter_mut().enumerate() {
