@@ -1,7 +1,7 @@
 //! Many rows of rounded activations times panels of blocks by Intel's tiles: products of bytes, sixteen rows at once.
 //!
 //! A tile takes the levels of a row as they lie in its [`ActivationBlock`]s, and those of a panel as lifted bytes; its sums are
-//! 32 inputs with one scale, and go through memory to vectors of floats, where they are added in the order of every other
+//! of the 32 or 16 inputs with one scale, and go through memory to vectors of floats, where they are added in the order of every other
 //! instruction set, so that the bits are the same.
 
 use std::{
@@ -33,8 +33,8 @@ const MOST_ROWS: usize = 192;
 /// Bytes of a block of levels of one panel.
 const BLOCK_BYTES: usize = LevelCode::Byte.block_bytes();
 
-/// Vectors of floats for each block: scales and mins.
-const MOST_SCALES: usize = 2;
+/// Vectors of floats for each block: scales and mins of two halves.
+const MOST_SCALES: usize = 4;
 
 /// A stretch of the blocks of up to sixteen rows and of one panel.
 struct Stretch {
@@ -44,7 +44,7 @@ struct Stretch {
     block: usize,
     /// Signed bytes.
     levels: *const u8,
-    /// Sixteen scales, then sixteen mins where there are any, for each block.
+    /// Sixteen scales, then sixteen mins where there are any, for each block, or for each half of it.
     scales: *const f32,
     /// A tile.
     sums: *mut f32,
@@ -71,9 +71,10 @@ struct Lifted {
 /// As [`TileFn`](crate::tile::TileFn)s, on a CPU with [`has_byte_products`](crate::amx::has_byte_products).
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize) {
-    assert!(C::PARTS == 1, "blocks of several scales are not for tiles; this is a bug");
-    let (rows, groups) = (TILE_ROWS as u8, (BLOCK_INPUTS / 4) as u8);
-    let (sums, x, weights) = ((rows, 64), (rows, BLOCK_INPUTS as u16), (groups, 64));
+    // A product is of the inputs that share a scale.
+    let inputs = BLOCK_INPUTS / C::PARTS;
+    let (rows, groups) = (TILE_ROWS as u8, (inputs / 4) as u8);
+    let (sums, x, weights) = ((rows, 64), (rows, inputs as u16), (groups, 64));
     let configured = Configured::new([sums, sums, sums, sums, x, x, weights, weights]);
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
     let mut levels = MaybeUninit::<[TileMemory<{ STRETCH_BLOCKS * BLOCK_BYTES / 1024 }>; PANELS]>::uninit();
@@ -114,9 +115,12 @@ unsafe fn lift_stretch<V: Levels, C: Scales>(block: &Tile, panels: Range<usize>,
             let of_256 = weights.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
             let of_32 = weights.add(regions.scales + block * C::CODE.block_bytes());
             let target = lifted.scales.add((index * STRETCH_BLOCKS + within) * floats_of::<C>());
-            C::scale::<Avx512Lanes>(of_256, of_32, 0).store(target);
-            if C::HAS_MIN {
-                C::min::<Avx512Lanes>(of_256, of_32, 0).store(target.add(LANES));
+            for part in 0..C::PARTS {
+                let target = target.add(part * (floats_of::<C>() / C::PARTS));
+                C::scale::<Avx512Lanes>(of_256, of_32, part).store(target);
+                if C::HAS_MIN {
+                    C::min::<Avx512Lanes>(of_256, of_32, part).store(target.add(LANES));
+                }
             }
         }
     }
@@ -124,7 +128,7 @@ unsafe fn lift_stretch<V: Levels, C: Scales>(block: &Tile, panels: Range<usize>,
 
 /// Floats that a block of a panel has beside its levels.
 const fn floats_of<C: Scales>() -> usize {
-    if C::HAS_MIN { 2 * LANES } else { LANES }
+    C::PARTS * if C::HAS_MIN { 2 * LANES } else { LANES }
 }
 
 /// Adds the products of a stretch of all rows; meanwhile asks for the levels that are wanted next.
@@ -137,8 +141,12 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
     lifted: Lifted,
     sums: *mut f32,
 ) {
-    let (low, high): (AddProducts, AddProducts) =
-        if C::HAS_MIN { (eight_rows_min, sixteen_rows_min) } else { (eight_rows, sixteen_rows) };
+    let (low, high): (AddProducts, AddProducts) = match (C::PARTS, C::HAS_MIN) {
+        (1, false) => (eight_rows, sixteen_rows),
+        (1, true) => (eight_rows_min, sixteen_rows_min),
+        (_, false) => (eight_rows_halves, sixteen_rows_halves),
+        (_, true) => (eight_rows_halves_min, sixteen_rows_halves_min),
+    };
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
     let levels = Regions::new(V::CODE, C::CODE, block.num_inputs).levels;
     let (next_panel, next) = if blocks.end < num_blocks {
@@ -167,24 +175,56 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
     }
 }
 
-/// The tile of sums of a block, which takes two others; what it held before is stored where that is said.
+/// How far the rows and the levels are behind a part of a block: all of it, or one of its halves.
+macro_rules! behind {
+    (whole) => {
+        "add {x}, {block}\nadd {levels}, 512\n"
+    };
+    (first) => {
+        "add {x}, 16\nadd {levels}, 256\n"
+    };
+    (second) => {
+        "lea {x}, [{x} + {block} - 16]\nadd {levels}, 256\n"
+    };
+}
+
+/// The same of what floats take of the rows.
+macro_rules! behind_floats {
+    (first) => {
+        ""
+    };
+    ($part:ident) => {
+        "add {late}, {block}\n"
+    };
+}
+
+/// Where the sum of the activations of a part is.
+macro_rules! activation_sum {
+    (second) => {
+        "{sum} + 4"
+    };
+    ($part:ident) => {
+        "{sum}"
+    };
+}
+
+/// The tile of sums of a part, which takes two others; what it held before is stored where that is said.
 macro_rules! tile {
-    ($sums:literal = $x:literal * $levels:literal $(, stores at $place:literal)?) => {
+    ($part:ident, $sums:literal = $x:literal * $levels:literal $(, stores at $place:literal)?) => {
         concat!(
             concat!("tileloadd ", $x, ", [{x} + {line}]\n"),
             concat!("tileloadd ", $levels, ", [{levels} + {line}]\n"),
             $(concat!("tilestored [{waiting} + {line} + ", $place, "], ", $sums, "\n"),)?
             concat!("tilezero ", $sums, "\n"),
             concat!("tdpbssd ", $sums, ", ", $x, ", ", $levels, "\n"),
-            "add {x}, {block}\n",
-            "add {levels}, 512\n",
+            behind!($part),
         )
     };
 }
 
-/// Adds the stored sums of a block, scaled, and the mins.
+/// Adds the stored sums of a part, scaled, and the mins.
 macro_rules! floats {
-    ($mins:ident, $rows:literal, $place:literal) => {
+    ($mins:ident, $part:ident, $rows:literal, $place:literal) => {
         concat!(
             "vmovaps zmm16, [{scales}]\n",
             concat!(".irp row, ", $rows, "\n"),
@@ -192,49 +232,74 @@ macro_rules! floats {
             concat!("vcvtdq2ps zmm18, zmmword ptr [{waiting} + 64 * \\row + ", $place, "]\n"),
             "vfmadd231ps zmm\\row, zmm17, zmm18\n",
             ".endr\n",
-            floats!($mins, $rows),
-            "add {late}, {block}\n",
+            floats!($mins, $part, $rows),
+            behind_floats!($part),
         )
     };
-    (scales, $rows:literal) => {
+    (scales, $part:ident, $rows:literal) => {
         "add {scales}, 64\n"
     };
-    (mins, $rows:literal) => {
+    (mins, $part:ident, $rows:literal) => {
         concat!(
             "vmovaps zmm16, [{scales} + 64]\n",
             concat!(".irp row, ", $rows, "\n"),
-            "vfmadd231ps zmm\\row, zmm16, dword ptr [{late} + 64 * \\row + {sum}]{{1to16}}\n",
+            concat!(
+                "vfmadd231ps zmm\\row, zmm16, dword ptr [{late} + 64 * \\row + ",
+                activation_sum!($part),
+                "]{{1to16}}\n"
+            ),
             ".endr\n",
             "add {scales}, 128\n",
         )
     };
 }
 
-/// Defines the products of so many rows. Tiles are four blocks ahead of floats: a tile that is stored long after its product
-/// waits for nothing.
+/// The products of one block behind the last four parts.
+macro_rules! rest {
+    ($mins:ident, $rows:literal, whole, whole) => {
+        concat!(
+            tile!(whole, "tmm0" = "tmm4" * "tmm6"),
+            "tilestored [{waiting} + {line}], tmm0\n",
+            floats!($mins, whole, $rows, "0"),
+        )
+    };
+    ($mins:ident, $rows:literal, $one:ident, $other:ident) => {
+        concat!(
+            tile!($one, "tmm0" = "tmm4" * "tmm6"),
+            tile!($other, "tmm1" = "tmm5" * "tmm7"),
+            "tilestored [{waiting} + {line}], tmm0\n",
+            "tilestored [{waiting} + {line} + 1024], tmm1\n",
+            floats!($mins, $one, $rows, "0"),
+            floats!($mins, $other, $rows, "1024"),
+        )
+    };
+}
+
+/// Defines the products of so many rows and of blocks of so many parts, four parts at a time. Tiles are four parts ahead of
+/// floats: a tile that is stored long after its product waits for nothing.
 macro_rules! products {
-    ($name:ident: $rows:literal, $mins:ident) => {
+    ($name:ident: $rows:literal, $mins:ident, ($one:ident, $other:ident), four of $blocks:literal, $sum:ident) => {
         unsafe fn $name(stretch: Stretch) {
             let mut waiting = MaybeUninit::<TileMemory<4>>::uninit();
             asm!(
                 concat!(".irp row, ", $rows, "\n", "vmovaps zmm\\row, [{sums} + 64 * \\row]\n", ".endr"),
                 "test {fours}, {fours}",
                 "jz 4f",
-                tile!("tmm0" = "tmm4" * "tmm6"),
-                tile!("tmm1" = "tmm5" * "tmm7"),
-                tile!("tmm2" = "tmm4" * "tmm6"),
-                tile!("tmm3" = "tmm5" * "tmm7"),
+                tile!($one, "tmm0" = "tmm4" * "tmm6"),
+                tile!($other, "tmm1" = "tmm5" * "tmm7"),
+                tile!($one, "tmm2" = "tmm4" * "tmm6"),
+                tile!($other, "tmm3" = "tmm5" * "tmm7"),
                 "dec {fours}",
                 "jz 3f",
                 "2:",
-                tile!("tmm0" = "tmm4" * "tmm6", stores at "0"),
-                floats!($mins, $rows, "0"),
-                tile!("tmm1" = "tmm5" * "tmm7", stores at "1024"),
-                floats!($mins, $rows, "1024"),
-                tile!("tmm2" = "tmm4" * "tmm6", stores at "2048"),
-                floats!($mins, $rows, "2048"),
-                tile!("tmm3" = "tmm5" * "tmm7", stores at "3072"),
-                floats!($mins, $rows, "3072"),
+                tile!($one, "tmm0" = "tmm4" * "tmm6", stores at "0"),
+                floats!($mins, $one, $rows, "0"),
+                tile!($other, "tmm1" = "tmm5" * "tmm7", stores at "1024"),
+                floats!($mins, $other, $rows, "1024"),
+                tile!($one, "tmm2" = "tmm4" * "tmm6", stores at "2048"),
+                floats!($mins, $one, $rows, "2048"),
+                tile!($other, "tmm3" = "tmm5" * "tmm7", stores at "3072"),
+                floats!($mins, $other, $rows, "3072"),
                 "dec {fours}",
                 "jnz 2b",
                 "3:",
@@ -242,17 +307,15 @@ macro_rules! products {
                 "tilestored [{waiting} + {line} + 1024], tmm1",
                 "tilestored [{waiting} + {line} + 2048], tmm2",
                 "tilestored [{waiting} + {line} + 3072], tmm3",
-                floats!($mins, $rows, "0"),
-                floats!($mins, $rows, "1024"),
-                floats!($mins, $rows, "2048"),
-                floats!($mins, $rows, "3072"),
+                floats!($mins, $one, $rows, "0"),
+                floats!($mins, $other, $rows, "1024"),
+                floats!($mins, $one, $rows, "2048"),
+                floats!($mins, $other, $rows, "3072"),
                 "4:",
                 "test {rest}, {rest}",
                 "jz 6f",
                 "5:",
-                tile!("tmm0" = "tmm4" * "tmm6"),
-                "tilestored [{waiting} + {line}], tmm0",
-                floats!($mins, $rows, "0"),
+                rest!($mins, $rows, $one, $other),
                 "dec {rest}",
                 "jnz 5b",
                 "6:",
@@ -267,10 +330,10 @@ macro_rules! products {
                 waiting = in(reg) waiting.as_mut_ptr(),
                 sums = in(reg) stretch.sums,
                 line = in(reg) 64_usize,
-                fours = inout(reg) stretch.num_blocks / 4 => _,
-                rest = inout(reg) stretch.num_blocks % 4 => _,
+                fours = inout(reg) stretch.num_blocks / $blocks => _,
+                rest = inout(reg) stretch.num_blocks % $blocks => _,
                 scale = const offset_of!(ActivationBlock, scale),
-                sum = const offset_of!(ActivationBlock, sum),
+                sum = const offset_of!(ActivationBlock, $sum),
                 out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _,
                 out("zmm4") _, out("zmm5") _, out("zmm6") _, out("zmm7") _,
                 out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
@@ -282,12 +345,22 @@ macro_rules! products {
             );
         }
     };
+    ($name:ident of blocks: $rows:literal, $mins:ident) => {
+        products!($name: $rows, $mins, (whole, whole), four of 4, sum);
+    };
+    ($name:ident of halves: $rows:literal, $mins:ident) => {
+        products!($name: $rows, $mins, (first, second), four of 2, half_sums);
+    };
 }
 
-products!(eight_rows: "0,1,2,3,4,5,6,7", scales);
-products!(eight_rows_min: "0,1,2,3,4,5,6,7", mins);
-products!(sixteen_rows: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", scales);
-products!(sixteen_rows_min: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", mins);
+products!(eight_rows of blocks: "0,1,2,3,4,5,6,7", scales);
+products!(eight_rows_min of blocks: "0,1,2,3,4,5,6,7", mins);
+products!(sixteen_rows of blocks: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", scales);
+products!(sixteen_rows_min of blocks: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", mins);
+products!(eight_rows_halves of halves: "0,1,2,3,4,5,6,7", scales);
+products!(eight_rows_halves_min of halves: "0,1,2,3,4,5,6,7", mins);
+products!(sixteen_rows_halves of halves: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", scales);
+products!(sixteen_rows_halves_min of halves: "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", mins);
 
 #[cfg(test)]
 mod tests {
@@ -315,6 +388,8 @@ mod tests {
             (BlockFormat::IQ4_NL, 40, 160),
             (BlockFormat::Q5_1, 5, 224),
             (BlockFormat::Q4_K, 37, 768),
+            (BlockFormat::Q6_K, 37, 768),
+            (BlockFormat::Q2_K, 19, 512),
         ] {
             let bytes = stored_blocks(format, n * k, 5);
             let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);

@@ -175,14 +175,10 @@ impl ByteProducts {
 
     fn tiles_of<V: Levels, C: Scales>(self) -> TileTable {
         match self {
-            // A product of tiles takes its time however few inputs share a scale: 16 are too few.
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Tiles => {
-                let by_vectors = ByteProducts::Avx512Vnni.tiles_of::<V, C>();
-                if C::PARTS > 1 {
-                    return by_vectors;
-                }
                 let tall = Some(amx::multiply::<V, C> as TallTileFn);
+                let by_vectors = ByteProducts::Avx512Vnni.tiles_of::<V, C>();
                 TileTable { tall, group_rows: crate::amx::TILE_ROWS, ..by_vectors }
             }
             // 32 registers of 16 sums, two for each row and panel. Two panels share what is loaded of a row.
