@@ -2,7 +2,7 @@
 //! (a plain read loop for memory, a loop of nothing but multiply-adds for arithmetic) and told as a fraction of them.
 //!
 //! `cargo bench -p quire-kernels --bench kernels -- [--isa avx2] [--threads 2] [--only decode]` prints a table and one JSON line per
-//! row. Other programs on the machine make both probe and kernel slower, so read the fractions, not the rates.
+//! row; `--only` also takes the name of a block format. Other programs on the machine make both probe and kernel slower, so read the fractions, not the rates.
 #![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
 
 use std::{error::Error, hint::black_box, time::Instant};
@@ -17,6 +17,12 @@ use quire_kernels::{
 mod byte_peak;
 #[path = "probes/peak.rs"]
 mod peak;
+#[path = "probes/read_rate.rs"]
+mod read_rate;
+
+/// Formats that are measured unless one is named.
+const USUAL_FORMATS: [BlockFormat; 5] =
+    [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K];
 
 /// Weights large enough that no cache holds them.
 const STREAM_BYTES: usize = 256 << 20;
@@ -51,11 +57,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if wanted("cache-types") {
         bench.cache_types()?;
     }
-    for format in [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K] {
-        if wanted("decode") || wanted("decode-blocks") || wanted(format.name()) {
+    for format in BlockFormat::all() {
+        // The others have the same panels as one of these, or nearly; they are measured by their names.
+        let is_usual = USUAL_FORMATS.contains(&format);
+        let is_named = only.is_some_and(|only| only == format.name());
+        if is_named || is_usual && (wanted("decode") || wanted("decode-blocks")) {
             bench.decode_blocks(format)?;
         }
-        if wanted("prefill") || wanted("prefill-blocks") || wanted(format.name()) {
+        if is_named || is_usual && (wanted("prefill") || wanted("prefill-blocks")) {
             bench.prefill_blocks(format)?;
         }
     }
@@ -84,9 +93,11 @@ impl Bench {
         Ok(())
     }
 
-    /// A chunk of a prompt against weights that stay in cache.
+    /// A chunk of a prompt, and a token each of many sequences, against weights that the outermost cache may hold.
     fn prefill(&self, dtype: ElementType) -> Result<(), Box<dyn Error>> {
-        for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
+        let large = [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048), (32, 8192, 2048), (17, 8192, 2048)];
+        let small = [(64, 1536, 576), (17, 1536, 576)];
+        for (num_rows, num_outputs, num_inputs) in large.into_iter().chain(small) {
             let weights = self.weights(num_outputs, num_inputs, dtype)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
             let rate = self.between(
@@ -242,15 +253,7 @@ impl Bench {
         let start = Instant::now();
         self.pool.run(words.len() / chunk, 1, &|chunks| {
             for index in chunks {
-                let words = &words[index * chunk..(index + 1) * chunk];
-                // Sixteen-lane sums of four streams: the compiler makes vector loads of it.
-                let mut sums = [0_i32; 64];
-                for line in words.as_chunks::<64>().0 {
-                    for (sum, word) in sums.iter_mut().zip(line) {
-                        *sum ^= word;
-                    }
-                }
-                black_box(sums);
+                read_rate::read(&words[index * chunk..(index + 1) * chunk]);
             }
         });
         self.memory.len_bytes() as f64 / start.elapsed().as_secs_f64()
