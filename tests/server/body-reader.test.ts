@@ -66,6 +66,43 @@ test('of many large bodies the first are whole while the others wait', async t =
   t.is(numTaken, numBodies * numChunks)
 })
 
+test('large bodies wait while connections come, but not for ever', async t => {
+  const reader = new BodyReader(limits)
+  const numChunks = 20
+  let numTaken = 0
+  let isRead = false
+  const reading = read(
+    reader,
+    chunksOf(numChunks, () => {
+      numTaken += 1
+    }),
+    null,
+  ).then(() => {
+    isRead = true
+  })
+  for (let count = 0; count < 100; count += 1) {
+    reader.connected()
+    await turn()
+  }
+  const takenMeanwhile = numTaken
+  t.true(takenMeanwhile < numChunks)
+  t.is(
+    await read(
+      reader,
+      chunksOf(1, () => {}),
+      CHUNK,
+    ),
+    CHUNK,
+  )
+  for (let count = 0; count < 10_000 && !isRead; count += 1) {
+    reader.connected()
+    await turn()
+  }
+  t.true(isRead)
+  await reading
+  t.is(numTaken, numChunks)
+})
+
 test('a body that waits for its turn when its reply is not wanted any more is given up', async t => {
   const reader = new BodyReader(limits)
   const held = { bytes: 0 }

@@ -11,13 +11,18 @@ interface Waiting {
 
 export class AdmissionPace {
   readonly #most: number
+  readonly #isHeld: () => boolean
   readonly #waiting: Waiting[] = []
   #admitted = 0
   #nextTurnIsDue = false
 
-  /** At most `most` in one turn of the event loop; what is larger than that has one for itself. */
-  constructor(most: number) {
+  /**
+   * At most `most` in one turn of the event loop; what is larger than that has one for itself. While `isHeld` says so, nobody
+   * who waits is let in.
+   */
+  constructor(most: number, isHeld: () => boolean = () => false) {
     this.#most = most
+    this.#isHeld = isHeld
   }
 
   /** Resolves when it is the caller's turn: at once, unless many came before. Lower ranks come first, then who waits longest. */
@@ -42,6 +47,10 @@ export class AdmissionPace {
       this.#nextTurnIsDue = false
       this.#admitted = 0
       const waiting = this.#waiting
+      if (waiting.length > 0 && this.#isHeld()) {
+        this.#awaitNextTurn()
+        return
+      }
       waiting.sort((one, other) => one.rank - other.rank)
       const stays = waiting.findIndex(({ size }) => !this.#admits(size))
       const now = waiting.splice(0, stays < 0 ? waiting.length : stays)

@@ -4,6 +4,7 @@
 import { WorkQueue } from '../binding/index.js'
 import { nextTurn } from '../engine/index.js'
 import { AdmissionPace } from './admission-pace.js'
+import { Arrivals } from './arrivals.js'
 import { RequestError } from './request-error.js'
 
 export interface BodyLimits {
@@ -39,7 +40,9 @@ export interface IncomingBody {
 export class BodyReader {
   readonly #limits: BodyLimits
   readonly #pace = new AdmissionPace(BODIES_A_TURN)
-  readonly #bytesPace = new AdmissionPace(BYTES_A_TURN)
+  readonly #arrivals = new Arrivals()
+  readonly #bytesPace = new AdmissionPace(BYTES_A_TURN, this.#arrivals.watch())
+  readonly #areArriving = this.#arrivals.watch()
   readonly #large = new WorkQueue(1)
   /** Bytes of all bodies that are being read or answered. */
   #held = 0
@@ -58,7 +61,8 @@ export class BodyReader {
     const bytes = await this.#collect(body, held)
     if (bytes.length >= LARGE) {
       const parseAlone = async () => {
-        await nextTurn()
+        do await nextTurn()
+        while (this.#areArriving())
         return parse(bytes)
       }
       return this.#large.run(parseAlone, signal)
@@ -66,6 +70,11 @@ export class BodyReader {
     await this.#pace.turn()
     signal.throwIfAborted()
     return parse(bytes)
+  }
+
+  /** A connection has come: large bodies wait while more of them do. */
+  connected(): void {
+    this.#arrivals.add()
   }
 
   release(held: HeldBytes): void {

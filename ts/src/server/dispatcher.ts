@@ -69,6 +69,11 @@ export class Dispatcher {
     return this.#inFlight.size
   }
 
+  /** A carrier has another connection. */
+  connected(): void {
+    this.#bodies.connected()
+  }
+
   /** Resolves when every reply is delivered. */
   idle(): Promise<void> {
     if (this.#inFlight.size === 0) return Promise.resolve()

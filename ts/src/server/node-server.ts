@@ -140,7 +140,10 @@ export class NodeServer {
         response.writeContinue()
       onRequest(request, response)
     })
-    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connections.add(socket))
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#connections.add(socket)
+      this.#core.dispatcher.connected()
+    })
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket))
     return server
   }
