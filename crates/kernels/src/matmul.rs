@@ -39,12 +39,27 @@ pub struct Matmul<'a> {
 /// Panels of one chunk: a multiple of every tile's width, few enough to share out evenly.
 const CHUNK_PANELS: usize = 4;
 
+/// The same of tiles that keep sums in memory: the rows of an item are read once for all its panels, so it has many.
+const WIDE_CHUNK_PANELS: usize = 32;
+
+/// Items for each thread, so that all threads end at about the same time, whichever of them is held up.
+const ITEMS: usize = 6;
+
+/// The same of wide chunks, of which more would be narrower.
+const WIDE_ITEMS: usize = 4;
+
 /// Rows that pass a chunk of panels before the next; their activations stay in the outer caches.
 const BLOCK_ROWS: usize = 512;
 
 /// Bytes of rounded rows that stay in the cache of one core beside weights, where weights are multiplied faster than an outer
 /// cache brings rows.
 const BLOCK_BYTES: usize = 768 * 1024;
+
+/// The same of rows in tiles, which are the most part of the outer cache of a core.
+const TILES_BYTES: usize = 1024 * 1024;
+
+/// Rows in tiles below which too little is done with weights while they are there.
+const LEAST_TILES_ROWS: usize = 256;
 
 /// Rows below which a block is not cut for the sake of more chunks.
 const LEAST_BLOCK_ROWS: usize = 48;
@@ -93,8 +108,14 @@ impl Kernels {
                 out_stride,
                 columns: segment.num_outputs,
                 epilogue,
+                waiting: std::ptr::null_mut(),
             };
-            multiply(pool, &tiles, block, num_rows, Disjoint::new(&mut out[segment.first_output..]));
+            let items = Items::of(&tiles, &block, num_rows, pool.threads());
+            let waiting_bytes = items.waiting_bytes() * pool.threads();
+            let mut waiting = if items.waits { Some(self.arena.take(waiting_bytes)?) } else { None };
+            let waiting = Disjoint::new(waiting.as_mut().map_or(&mut [], |scratch| scratch.elements_mut()));
+            let out = Disjoint::new(&mut out[segment.first_output..]);
+            multiply(pool, &tiles, &Shared { block, out, waiting, items }, num_rows);
         }
         Ok(())
     }
@@ -127,7 +148,7 @@ impl Kernels {
                 Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
             }
             TileInput::Bf16Tiles => {
-                let stride = num_inputs.next_multiple_of(BF16_TILE_INPUTS);
+                let stride = tile_stride(num_inputs);
                 let mut scratch = self.arena.take(num_rows.next_multiple_of(BF16_TILE_ROWS) * stride * 2)?;
                 let tile = (BF16_TILE_ROWS, BF16_TILE_INPUTS);
                 self.narrow_rows(pool, x, num_inputs, stride, tile, scratch.elements_mut());
@@ -220,31 +241,62 @@ struct Blocks(*mut ActivationBlock);
 // SAFETY: threads write to places of their own.
 unsafe impl Sync for Blocks {}
 
-/// Multiplies all rows of `block` with all its panels; `out` begins at its first column.
-fn multiply(pool: &ThreadPool, tiles: &TileTable, block: Tile, num_rows: usize, out: Disjoint<'_, f32>) {
-    let Tile { num_inputs, columns: num_outputs, out_stride, .. } = block;
-    let num_columns = num_outputs.div_ceil(LANES).div_ceil(CHUNK_PANELS);
-    let most_rows = match tiles.input() {
-        TileInput::F32 | TileInput::Bf16 => BLOCK_ROWS,
-        TileInput::Bf16Tiles | TileInput::Blocks => {
-            (BLOCK_BYTES / block.x_stride_bytes.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS)
+/// How a product is cut into work items: so many rows times so many panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Items {
+    rows: usize,
+    panels: usize,
+    /// Whether sums wait in memory of the thread.
+    waits: bool,
+}
+
+impl Items {
+    fn of(tiles: &TileTable, block: &Tile, num_rows: usize, threads: usize) -> Items {
+        let num_panels = block.columns.div_ceil(LANES);
+        let waits = matches!(tiles.input(), TileInput::Bf16Tiles) && num_rows > tiles.max_rows();
+        let fitting = |bytes: usize| bytes / block.x_stride_bytes.max(1);
+        let most_rows = match tiles.input() {
+            TileInput::F32 | TileInput::Bf16 => BLOCK_ROWS,
+            // Rows whose inputs do not fit as a whole pass in slices of their inputs.
+            TileInput::Bf16Tiles => fitting(TILES_BYTES).clamp(LEAST_TILES_ROWS, BLOCK_ROWS),
+            TileInput::Blocks => fitting(BLOCK_BYTES).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS),
+        };
+        let mut panels = if waits { WIDE_CHUNK_PANELS } else { CHUNK_PANELS };
+        let num_blocks = num_rows.div_ceil(most_rows);
+        let thread_items = if waits { WIDE_ITEMS } else { ITEMS };
+        let enough = if threads == 1 { 1 } else { thread_items * threads };
+        while panels > CHUNK_PANELS && num_blocks * num_panels.div_ceil(panels) < enough {
+            panels /= 2;
         }
-    };
-    let block_rows = block_rows(most_rows, num_rows, num_columns, pool.threads(), tiles.max_rows());
-    let num_blocks = num_rows.div_ceil(block_rows);
-    let chunk_work = block_rows.min(num_rows) * num_inputs * CHUNK_PANELS * LANES;
+        let rows = block_rows(most_rows, num_rows, num_panels.div_ceil(panels), enough, tiles.max_rows());
+        Items { rows, panels, waits }
+    }
+
+    /// For each thread.
+    fn waiting_bytes(self) -> usize {
+        if self.waits { self.rows.next_multiple_of(BF16_TILE_ROWS) * self.panels * LANES * size_of::<f32>() } else { 0 }
+    }
+}
+
+/// Multiplies all rows with all panels; `out` begins at the first column.
+fn multiply(pool: &ThreadPool, tiles: &TileTable, shared: &Shared<'_>, num_rows: usize) {
+    let Tile { num_inputs, columns: num_outputs, out_stride, .. } = shared.block;
+    let items = shared.items;
+    let num_columns = num_outputs.div_ceil(LANES).div_ceil(items.panels);
+    let num_blocks = num_rows.div_ceil(items.rows);
+    let chunk_work = items.rows.min(num_rows) * num_inputs * items.panels * LANES;
     let chunk = LEAST_CHUNK_WORK / chunk_work.max(1);
-    let shared = Shared { block, out };
-    pool.run(num_blocks * num_columns, chunk, &|items| {
+    pool.run_indexed(num_blocks * num_columns, chunk, &|thread, range| {
         // Plain borrows of whole structs: a closure would capture the pointers one by one.
-        let Shared { block, out } = &shared;
-        for item in items {
-            let (first_row, first_panel) = (item / num_columns * block_rows, item % num_columns * CHUNK_PANELS);
-            let rows = block_rows.min(num_rows - first_row);
+        let Shared { block, out, waiting, items } = shared;
+        for item in range {
+            let (first_row, first_panel) = (item / num_columns * items.rows, item % num_columns * items.panels);
+            let rows = items.rows.min(num_rows - first_row);
             let first_column = first_panel * LANES;
-            let columns = (num_outputs - first_column).min(CHUNK_PANELS * LANES);
+            let columns = (num_outputs - first_column).min(items.panels * LANES);
             // SAFETY: row blocks and column chunks lie inside x, weights, bias and out, whose sizes the caller has
-            // checked; items are disjoint in out and handed out once; the instruction set is this CPU's.
+            // checked; items are disjoint in out and handed out once; a thread has waiting memory of its own, unless there
+            // is none; the instruction set is this CPU's.
             unsafe {
                 let tile = Tile {
                     weights: block.weights.add(first_panel * block.panel_bytes),
@@ -252,6 +304,11 @@ fn multiply(pool: &ThreadPool, tiles: &TileTable, block: Tile, num_rows: usize, 
                     bias: if block.bias.is_null() { block.bias } else { block.bias.add(first_column) },
                     out: out.at(first_row * out_stride + first_column),
                     columns,
+                    waiting: if items.waits {
+                        waiting.at(thread * items.waiting_bytes() / size_of::<f32>())
+                    } else {
+                        block.waiting
+                    },
                     ..*block
                 };
                 tiles.multiply(&tile, rows);
@@ -264,10 +321,20 @@ fn multiply(pool: &ThreadPool, tiles: &TileTable, block: Tile, num_rows: usize, 
 struct Shared<'a> {
     block: Tile,
     out: Disjoint<'a, f32>,
+    waiting: Disjoint<'a, f32>,
+    items: Items,
 }
 
-// SAFETY: the tile's pointers are read-only here; `out` synchronises itself by disjoint use.
+// SAFETY: the tile's pointers are read-only here; `out` and `waiting` synchronise themselves by disjoint use.
 unsafe impl Sync for Shared<'_> {}
+
+/// Inputs from one row of tiles to the next: whole tiles, and where there are many not a multiple of 16 KiB, at which the
+/// same inputs of all rows would compete for the same few lines of a cache.
+fn tile_stride(num_inputs: usize) -> usize {
+    let tiles = num_inputs.div_ceil(BF16_TILE_INPUTS);
+    let apart = if tiles < 32 { tiles } else { tiles.next_multiple_of(8) | 8 };
+    apart * BF16_TILE_INPUTS
+}
 
 /// Bytes from one rounded row to the next: whole cache lines, and never a multiple of 4 KiB, at which the rows of a
 /// tile would compete for the same few lines of the nearest cache.
@@ -277,13 +344,13 @@ fn row_stride(row_bytes: usize) -> usize {
 }
 
 /// Rows of one work item: `most_rows`, which stay in cache, fewer when there would be too few items for the threads.
-fn block_rows(most_rows: usize, num_rows: usize, num_columns: usize, threads: usize, max_rows: usize) -> usize {
+fn block_rows(most_rows: usize, num_rows: usize, num_columns: usize, enough: usize, max_rows: usize) -> usize {
     let mut rows = most_rows.next_multiple_of(max_rows);
-    let enough_items = if threads == 1 { 1 } else { 6 * threads };
-    while num_rows.div_ceil(rows) * num_columns < enough_items && rows / 2 >= LEAST_BLOCK_ROWS {
+    while num_rows.div_ceil(rows) * num_columns < enough && rows / 2 >= LEAST_BLOCK_ROWS {
         rows = (rows / 2).next_multiple_of(max_rows);
     }
-    rows
+    // As even as can be.
+    num_rows.div_ceil(num_rows.div_ceil(rows)).next_multiple_of(max_rows)
 }
 
 #[cfg(test)]

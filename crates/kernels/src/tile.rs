@@ -35,6 +35,8 @@ pub(crate) struct Tile {
     pub(crate) columns: usize,
     /// What becomes of what was in `out`.
     pub(crate) epilogue: Epilogue,
+    /// Where sums of [many rows of tiles](TileInput::Bf16Tiles) wait; null for other products.
+    pub(crate) waiting: *mut f32,
 }
 
 /// What a product does with the memory that it writes.
@@ -139,7 +141,7 @@ impl TileTable {
                 wide: &[],
                 narrow: &[],
                 tall: Some(crate::amx::multiply_bf16),
-                group_rows: 2 * crate::amx::TILE_ROWS,
+                group_rows: crate::amx::FEW_ROWS,
                 input: TileInput::Bf16Tiles,
             },
             #[cfg(target_arch = "x86_64")]

@@ -171,6 +171,7 @@ impl Attend<'_> {
                 out_stride: TILE_KEYS,
                 columns: num_keys,
                 epilogue: Epilogue::Store,
+                waiting: std::ptr::null_mut(),
             };
             self.kernels.f32_tiles.multiply(&scores, rows);
             self.scale_keys(&entries, num_keys, rows, workspace);
@@ -222,6 +223,7 @@ impl Attend<'_> {
                 out_stride: padded,
                 columns: padded,
                 epilogue: Epilogue::Add,
+                waiting: std::ptr::null_mut(),
             };
             self.kernels.f32_tiles.multiply(&weighted, rows);
         }
