@@ -1,6 +1,6 @@
 //! Sources to grammars that sequences can follow. A compiler belongs to one tokenizer and one model's vocabulary.
 
-use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
+use llguidance::api::{GrammarInit, GrammarWithLexer, TopLevelGrammar};
 use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{Matcher, ParserFactory};
 use std::fmt;
@@ -10,6 +10,7 @@ use super::error::GrammarError;
 use super::limits::{COMPILE_STACK_BYTES, MAX_CHOICES, MAX_NESTING, max_source_bytes, parser_limits};
 use super::matcher::GrammarMatcher;
 use super::source::{GrammarKind, GrammarSource};
+use super::stand_ins::{self, MARK, StandIn};
 use super::{gbnf, json_schema, lark_text, regex, structural_tag, token_environment};
 use crate::tokenizer::Tokenizer;
 
@@ -71,9 +72,17 @@ impl GrammarCompiler {
     }
 
     fn compile_here(&self, source: &GrammarSource) -> Result<CompiledGrammar, GrammarError> {
-        let grammar = self.grammar(source)?;
-        let parser =
-            self.factory.create_parser(grammar).map_err(|error| classify(source.kind, &format!("{error:#}")))?;
+        let (grammar, stand_ins) = self.grammar(source)?;
+        let init = if stand_ins.is_empty() {
+            GrammarInit::Serialized(grammar)
+        } else {
+            check_marks(source)?;
+            let (environment, limits) = (self.factory.tok_env().clone(), parser_limits());
+            let replaced = stand_ins::replace(grammar, &stand_ins, environment, limits);
+            replaced.map_err(|error| classify(source.kind, &error))?
+        };
+        let parser = self.factory.create_parser_from_init_default(init);
+        let parser = parser.map_err(|error| classify(source.kind, &format!("{error:#}")))?;
         let matcher = Matcher::new(Ok(parser));
         if let Some(reason) = matcher.get_error() {
             return Err(classify(source.kind, &reason));
@@ -84,13 +93,14 @@ impl GrammarCompiler {
         Ok(CompiledGrammar { matcher: std::sync::Mutex::new(matcher), vocab_size: self.vocab_size })
     }
 
-    fn grammar(&self, source: &GrammarSource) -> Result<TopLevelGrammar, GrammarError> {
+    fn grammar(&self, source: &GrammarSource) -> Result<(TopLevelGrammar, Vec<StandIn>), GrammarError> {
         let lark = |text: String| TopLevelGrammar::from_grammar(GrammarWithLexer::from_lark(text));
-        Ok(match source.kind {
-            GrammarKind::JsonSchema => {
-                TopLevelGrammar::from_json_schema(json_schema::prepare(&source.text, &source.json)?)
-            }
-            GrammarKind::JsonObject => TopLevelGrammar::from_json_schema(json_schema::prepare_object(&source.json)?),
+        let of_schema =
+            |prepared: json_schema::Prepared| (TopLevelGrammar::from_json_schema(prepared.schema), prepared.stand_ins);
+        let grammar = match source.kind {
+            GrammarKind::JsonSchema => return Ok(of_schema(json_schema::prepare(&source.text, &source.json)?)),
+            GrammarKind::JsonObject => return Ok(of_schema(json_schema::prepare_object(&source.json)?)),
+            GrammarKind::StructuralTag => return structural_tag::convert(&source.text, &source.json, &self.tokenizer),
             GrammarKind::Regex => {
                 let pattern = regex::translate(&source.text)?;
                 lark(format!("start: WHOLE\nWHOLE: {}", lark_text::terminal(&pattern)))
@@ -100,8 +110,8 @@ impl GrammarCompiler {
                 check_nesting(&source.text)?;
                 lark(gbnf::to_lark(&source.text)?)
             }
-            GrammarKind::StructuralTag => structural_tag::convert(&source.text, &source.json, &self.tokenizer)?,
-        })
+        };
+        Ok((grammar, Vec::new()))
     }
 }
 
@@ -146,6 +156,17 @@ fn choice(text: &str) -> Result<String, GrammarError> {
     }
     let alternatives: Vec<String> = choices.iter().map(|choice| lark_text::string(choice)).collect();
     Ok(format!("start: CHOICE\nCHOICE: {}", alternatives.join(" | ")))
+}
+
+/// A text of the source could be taken for a stand-in.
+fn check_marks(source: &GrammarSource) -> Result<(), GrammarError> {
+    let value = serde_json::from_str::<serde_json::Value>(&source.text).map_err(internal)?;
+    if !value.to_string().contains(MARK) {
+        return Ok(());
+    }
+    let reason = "in a source with U+10FFFF".to_owned();
+    let (keyword, place) = ("multipleOf".to_owned(), String::new());
+    Err(GrammarError::Unsupported { kind: kind_name(source.kind), keyword, place, reason })
 }
 
 /// Lark's parser goes down with its brackets.

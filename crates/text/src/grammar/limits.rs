@@ -26,6 +26,8 @@ pub(super) const MAX_PATTERN_BYTES: usize = 64 << 10;
 pub(super) const MAX_SCHEMA_DEPTH: usize = 200;
 /// Parts of schemas that are written to say keywords in other words.
 pub(super) const MAX_DERIVED: usize = 50_000;
+/// Ranges of multiples of decimals, each a large pattern.
+pub(super) const MAX_STAND_INS: usize = 30;
 /// What the strings that a pattern does not match are counted as among them.
 pub(super) const COMPLEMENT_PARTS: usize = 1_000;
 /// Brackets within brackets of a regular expression or grammar.

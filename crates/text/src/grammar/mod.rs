@@ -11,6 +11,7 @@ mod limits;
 mod matcher;
 mod regex;
 mod source;
+mod stand_ins;
 mod state_elimination;
 mod string_language;
 mod structural_tag;

@@ -8,17 +8,30 @@ use std::fmt::Write as _;
 use super::error::GrammarError;
 use super::limits::{MAX_NESTING, MAX_RULES};
 use super::source::JsonOptions;
+use super::stand_ins::StandIn;
 use super::{gbnf, json_schema, lark_text, regex};
 use crate::tokenizer::Tokenizer;
 
 const KIND: &str = "structural tag";
 
-/// The grammar of a structural tag.
-pub(super) fn convert(text: &str, json: &JsonOptions, tokenizer: &Tokenizer) -> Result<TopLevelGrammar, GrammarError> {
+/// The grammar of a structural tag, and what stands in it for texts that no schema describes.
+pub(super) fn convert(
+    text: &str,
+    json: &JsonOptions,
+    tokenizer: &Tokenizer,
+) -> Result<(TopLevelGrammar, Vec<StandIn>), GrammarError> {
     let root: Value = serde_json::from_str(text).map_err(|error| invalid("", error.to_string()))?;
     let pieces = tokenizer.special_ids().into_iter().filter_map(|id| Some((id, tokenizer.id_to_piece(id)?)));
     let specials = pieces.filter(|(_, piece)| !piece.is_empty()).collect();
-    let mut builder = Builder { json, specials, rules: String::new(), num_rules: 0, parts: Vec::new(), depth: 0 };
+    let mut builder = Builder {
+        json,
+        specials,
+        rules: String::new(),
+        num_rules: 0,
+        parts: Vec::new(),
+        stand_ins: Vec::new(),
+        depth: 0,
+    };
     let (format, place) = match (root.get("format"), root.get("structures")) {
         (Some(format), None) => (format.clone(), "/format"),
         (None, Some(structures)) => (from_structures(&root, structures)?, ""),
@@ -28,7 +41,7 @@ pub(super) fn convert(text: &str, json: &JsonOptions, tokenizer: &Tokenizer) -> 
     let lark = format!("start: {start}\n{}", builder.rules);
     let mut grammars = vec![GrammarWithLexer::from_lark(lark)];
     grammars.append(&mut builder.parts);
-    Ok(TopLevelGrammar { grammars, max_tokens: None })
+    Ok((TopLevelGrammar { grammars, max_tokens: None }, builder.stand_ins))
 }
 
 /// The older form in the words of the newer.
@@ -54,6 +67,7 @@ struct Builder<'a> {
     num_rules: usize,
     /// Schemas and grammars that the rules refer to.
     parts: Vec<GrammarWithLexer>,
+    stand_ins: Vec<StandIn>,
     depth: usize,
 }
 
@@ -76,7 +90,8 @@ impl Builder<'_> {
             "const_string" => self.followed(literal_of(fields, "value", place)?, ends),
             "json_schema" => {
                 let schema = fields.get("json_schema").ok_or_else(|| invalid(place, "json_schema is missing"))?;
-                let schema = json_schema::prepare_value(schema, self.json)?;
+                let json_schema::Prepared { schema, stand_ins } = json_schema::prepare_value(schema, self.json)?;
+                self.stand_ins.extend(stand_ins);
                 let part = self.part(GrammarWithLexer::from_json_schema(schema));
                 self.joined(part, ends)
             }

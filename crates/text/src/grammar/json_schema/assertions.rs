@@ -38,6 +38,27 @@ pub(super) fn without_assertions(pattern: &str) -> Result<Vec<String>, GrammarEr
     Ok(found)
 }
 
+/// For pydantic's pattern of a decimal of so many digits, which looks ahead in a branch: a pattern of such decimals as they are
+/// usually written.
+pub(super) fn decimal(pattern: &str) -> Option<String> {
+    let rest = pattern.strip_prefix(r"^(?!^[-+.]*$)[+-]?0*(?:\d{0,")?;
+    let (whole, rest) = rest.split_once(r"}|(?=[\d.]{1,")?;
+    let (most, rest) = rest.split_once("}0*$)")?;
+    let most = most.parse::<u32>().ok()?.checked_sub(1)?;
+    let (num_whole, num_fraction) = match rest.strip_prefix(r"\d*\.\d*0*$)") {
+        // So many digits in all.
+        Some("") => (most.div_ceil(2), most / 2),
+        _ => {
+            let fraction = rest.strip_prefix(r"\d{0,")?.strip_prefix(whole)?.strip_prefix(r"}\.\d{0,")?;
+            (whole.parse().ok()?, fraction.strip_suffix("}0*$)")?.parse().ok()?)
+        }
+    };
+    let whole = if num_whole == 0 { "0".to_owned() } else { format!(r"(?:0|[1-9]\d{{0,{}}})", num_whole - 1) };
+    let is_short = num_fraction.max(1) + num_whole <= most;
+    let fraction = (num_fraction > 0 && is_short).then(|| format!(r"(?:\.\d{{1,{num_fraction}}})?"));
+    Some(format!("^-?{whole}{}$", fraction.unwrap_or_default()))
+}
+
 /// Calls `visit` with each character that is no part of an escape or a class, and how deep in groups it stands; ends early
 /// if that says so.
 fn walk(pattern: &str, mut visit: impl FnMut(usize, char, usize) -> bool) {
@@ -92,6 +113,16 @@ fn has_branches(pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_of_so_many_digits_have_a_pattern_without_assertions() {
+        let of = |tail: &str| decimal(&format!(r"^(?!^[-+.]*$)[+-]?0*(?:\d{{0,{tail}"));
+        let both = of(r"6}|(?=[\d.]{1,9}0*$)\d{0,6}\.\d{0,2}0*$)");
+        assert_eq!(both.as_deref(), Some(r"^-?(?:0|[1-9]\d{0,5})(?:\.\d{1,2})?$"));
+        assert_eq!(of(r"8}|(?=[\d.]{1,9}0*$)\d*\.\d*0*$)").as_deref(), Some(r"^-?(?:0|[1-9]\d{0,3})(?:\.\d{1,4})?$"));
+        assert_eq!(of("6}|x"), None);
+        assert_eq!(decimal(r"^\d+$"), None);
+    }
 
     #[test]
     fn assertions_at_the_beginning_become_patterns() {

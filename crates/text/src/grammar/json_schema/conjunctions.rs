@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 
+use super::definitions;
 use super::prepare::too_complex;
-use super::rewriter::definition_number;
 use crate::grammar::error::GrammarError;
 
 /// Binary logarithm of the greatest product.
@@ -90,7 +90,7 @@ impl<'a> Conjunctions<'a> {
                 return Err(too_complex("too many schemas hold for the same value"));
             }
             held.push(fields);
-            let reference = fields.get("$ref").and_then(definition_number);
+            let reference = fields.get("$ref").and_then(definitions::number);
             left.extend(reference.and_then(|number| self.definitions.get(number)));
             left.extend(fields.get("allOf").and_then(Value::as_array).into_iter().flatten());
             for name in ["anyOf", "oneOf"] {

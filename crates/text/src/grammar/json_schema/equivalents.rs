@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use super::disjoint::{self, Resolve};
 use super::negation::{Negation, any_of, has_siblings, lacks};
-use super::prepare::{invalid, too_complex, unsupported};
+use super::prepare::{invalid, unsupported};
 use super::references::{References, num_parts};
+use super::sorted_lists::{self, Spacing};
+use super::{bounded_patterns, unevaluated};
 use crate::grammar::error::GrammarError;
 
 /// Lists that `uniqueItems` may be written out as.
@@ -18,8 +20,6 @@ const MAX_PLACES: u64 = 8;
 const MAX_CONTAINED: u64 = 32;
 /// References that lead to each other.
 const MAX_HOPS: usize = 16;
-/// Schemas that hold for one object, through references.
-const MAX_HELD: usize = 200;
 
 pub(super) struct Equivalents<'a> {
     pub(super) references: &'a References<'a>,
@@ -40,8 +40,8 @@ impl Equivalents<'_> {
             "propertyNames" => self.property_names(value),
             "contains" => self.contains(value),
             "uniqueItems" => self.unique_items(),
-            "unevaluatedProperties" => self.unevaluated_properties(value),
-            "unevaluatedItems" => self.unevaluated_items(value),
+            "unevaluatedProperties" => unevaluated::properties(self, value),
+            "unevaluatedItems" => unevaluated::items(self, value),
             _ => Err(self.refused(name, "")),
         }
     }
@@ -69,11 +69,11 @@ impl Equivalents<'_> {
         Ok(any_of(exclusive))
     }
 
-    fn refused(&self, name: &str, reason: &str) -> GrammarError {
+    pub(super) fn refused(&self, name: &str, reason: &str) -> GrammarError {
         unsupported(self.place, name, reason)
     }
 
-    fn negation<'b>(&'b self, name: &'b str) -> Negation<'b> {
+    pub(super) fn negation<'b>(&'b self, name: &'b str) -> Negation<'b> {
         Negation::new(self.references, name, self.place)
     }
 
@@ -107,6 +107,7 @@ impl Equivalents<'_> {
 
     fn property_names(&self, names: &Value) -> Result<Value, GrammarError> {
         const KEYWORD: &str = "propertyNames";
+        const LENGTHS: [&str; 2] = ["minLength", "maxLength"];
         let mut schema = names;
         for _ in 0..MAX_HOPS {
             let Some(fields) = schema.as_object().filter(|fields| fields.contains_key("$ref")) else { break };
@@ -159,6 +160,13 @@ impl Equivalents<'_> {
                 Some(super::formats::Format::Pattern(pattern)) => pattern,
                 _ => return Err(self.refused(KEYWORD, "a format that has no pattern")),
             },
+            (num, Some(pattern), None)
+                if num == 1 + LENGTHS.iter().filter(|name| asked.contains_key(**name)).count() =>
+            {
+                let bounded =
+                    bounded_patterns::with_lengths(pattern, length("minLength").unwrap_or(0), length("maxLength"));
+                bounded.ok_or_else(|| self.refused(KEYWORD, "a pattern of several repetitions beside lengths"))?
+            }
             (num, None, None) => {
                 let (least, most) = (length("minLength"), length("maxLength"));
                 if usize::from(least.is_some()) + usize::from(most.is_some()) != num {
@@ -181,8 +189,11 @@ impl Equivalents<'_> {
                 _ => Err(invalid(self.place, format!("{name} must be a whole number, at least 0"))),
             },
         };
-        let least = count("minContains")?.unwrap_or(1);
-        let most = count("maxContains")?;
+        let (least, most) = if self.references.counts_contained() {
+            (count("minContains")?.unwrap_or(1), count("maxContains")?)
+        } else {
+            (1, None)
+        };
         let max_items = count("maxItems")?.unwrap_or(u64::from(u32::MAX));
         if least > MAX_CONTAINED {
             return Err(self.refused("contains", &format!("more than {MAX_CONTAINED} items are asked for")));
@@ -210,6 +221,35 @@ impl Equivalents<'_> {
         Ok(for_arrays(any_of(lists)))
     }
 
+    /// The different values that items may have, if a schema for all of them lists scalars.
+    fn listed_items(&self) -> Option<Vec<Value>> {
+        let items = self.fields.get("items").map(|items| self.references.resolved(items));
+        let mut different: Vec<Value> = Vec::new();
+        for value in items.and_then(values_of)? {
+            let is_known = different.iter().any(|known| match (known.as_f64(), value.as_f64()) {
+                (Some(known), Some(value)) => known == value,
+                _ => *known == value,
+            });
+            if !is_known {
+                different.push(value);
+            }
+        }
+        Some(different)
+    }
+
+    /// A pattern for the lists that `uniqueItems` allows, in the order of the values, where they are too many to be written
+    /// out.
+    pub(super) fn sorted_lists(&self, keyword: &str, spacing: Spacing) -> Option<String> {
+        let others = ["prefixItems", "additionalItems", "contains", "unevaluatedItems"];
+        if keyword != "uniqueItems" || others.iter().any(|name| self.fields.contains_key(*name)) {
+            return None;
+        }
+        let least = self.fields.get("minItems").map_or(Some(0), Value::as_u64)?;
+        let most = self.fields.get("maxItems").map_or(Some(u64::MAX), Value::as_u64)?;
+        let values = self.listed_items()?;
+        if most < values.len() as u64 { None } else { sorted_lists::pattern(&values, least, spacing) }
+    }
+
     /// Lists of different values, each written out; or items that are different by their types.
     fn unique_items(&self) -> Result<Value, GrammarError> {
         const KEYWORD: &str = "uniqueItems";
@@ -225,97 +265,36 @@ impl Equivalents<'_> {
             });
             return if ends && are_different { Ok(json!(true)) } else { Err(self.refused(KEYWORD, "")) };
         }
-        let items = self.fields.get("items").map(|items| self.references.resolved(items));
-        let values = items
-            .and_then(values_of)
+        let different = self
+            .listed_items()
             .ok_or_else(|| self.refused(KEYWORD, "only items of a short list of values are known to be different"))?;
-        let mut different: Vec<Value> = Vec::new();
-        for value in values {
-            let is_known = different.iter().any(|known| match (known.as_f64(), value.as_f64()) {
-                (Some(known), Some(value)) => known == value,
-                _ => *known == value,
-            });
-            if !is_known {
-                different.push(value);
-            }
-        }
         let most = most.min(different.len() as u64);
-        let (mut num_lists, mut num_of_length) = (usize::from(least == 0), 1usize);
-        for length in 0..most {
-            num_of_length = num_of_length.saturating_mul(different.len() - length as usize);
-            num_lists = num_lists.saturating_add(if length + 1 >= least { num_of_length } else { 0 });
+        // In any order, or where that are too many, in the order of the values.
+        let (mut num_lists, mut num_sorted) = (0usize, 0usize);
+        let (mut num_of_length, mut num_sorted_of_length) = (1usize, 1usize);
+        for length in 0..=most {
+            if length >= least {
+                num_lists = num_lists.saturating_add(num_of_length);
+                num_sorted = num_sorted.saturating_add(num_sorted_of_length);
+            }
+            let num_left = different.len() - length as usize;
+            num_of_length = num_of_length.saturating_mul(num_left);
+            num_sorted_of_length = num_sorted_of_length.saturating_mul(num_left) / (length as usize + 1);
         }
-        if num_lists > MAX_LISTS {
-            let limit = format!("more than {MAX_LISTS} lists of different items");
-            return Err(self.refused(KEYWORD, &limit));
+        let in_order = num_lists > MAX_LISTS;
+        if in_order && num_sorted > MAX_LISTS {
+            return Err(self.refused(KEYWORD, &format!("more than {MAX_LISTS} sets of different items")));
         }
         let num_written: usize = different.iter().map(num_parts).sum();
+        let num_lists = if in_order { num_sorted } else { num_lists };
         self.references.spend(num_lists.saturating_mul(num_written), self.place)?;
-        let mut lists = Vec::with_capacity(num_lists);
-        write_lists(&different, &mut Vec::new(), least, most, &mut lists);
-        Ok(for_arrays(any_of(lists)))
-    }
-
-    /// Other properties than those that the schema, and what holds together with it, speak of.
-    fn unevaluated_properties(&self, value: &Value) -> Result<Value, GrammarError> {
-        const KEYWORD: &str = "unevaluatedProperties";
-        let (mut names, mut patterns) = (Map::new(), Map::new());
-        let mut left: Vec<&Map<String, Value>> = vec![self.fields];
-        let mut num_held = 0;
-        while let Some(fields) = left.pop() {
-            num_held += 1;
-            if num_held > MAX_HELD {
-                return Err(too_complex(format!("more than {MAX_HELD} schemas beside {KEYWORD} (at {})", self.place)));
-            }
-            let is_nested = num_held > 1;
-            for (name, schema) in fields {
-                match name.as_str() {
-                    "properties" => {
-                        names.extend(
-                            schema.as_object().into_iter().flatten().map(|(key, _)| (key.clone(), json!(true))),
-                        );
-                    }
-                    "patternProperties" => {
-                        patterns.extend(
-                            schema.as_object().into_iter().flatten().map(|(key, _)| (key.clone(), json!(true))),
-                        );
-                    }
-                    // All are evaluated there.
-                    "additionalProperties" => return Ok(json!(true)),
-                    KEYWORD if is_nested => return Ok(json!(true)),
-                    "allOf" => left.extend(schema.as_array().into_iter().flatten().filter_map(Value::as_object)),
-                    "$ref" => {
-                        let target = self.references.target(fields);
-                        left.extend(target.and_then(Value::as_object));
-                        if target.is_none() {
-                            return Err(self.refused(KEYWORD, "beside a reference that is not known"));
-                        }
-                    }
-                    "anyOf" | "oneOf" | "if" | "dependentSchemas" | "dependencies" | "$dynamicRef"
-                    | "$recursiveRef" => {
-                        return Err(self.refused(KEYWORD, &format!("beside {name}")));
-                    }
-                    _ => {}
-                }
-            }
+        let mut lists = Lists { values: &different, least, most, lists: Vec::with_capacity(num_lists) };
+        if in_order {
+            lists.sorted(&mut Vec::new(), 0)
+        } else {
+            lists.all(&mut Vec::new())
         }
-        Ok(json!({ "properties": names, "patternProperties": patterns, "additionalProperties": value }))
-    }
-
-    fn unevaluated_items(&self, value: &Value) -> Result<Value, GrammarError> {
-        const KEYWORD: &str = "unevaluatedItems";
-        let evaluators =
-            ["$ref", "allOf", "anyOf", "oneOf", "if", "contains", "dependentSchemas", "$dynamicRef", "$recursiveRef"];
-        if let Some(name) = evaluators.iter().find(|name| self.fields.contains_key(**name)) {
-            return Err(self.refused(KEYWORD, &format!("beside {name}")));
-        }
-        let items = self.fields.get("items").filter(|items| !items.is_array());
-        if items.is_some() || self.fields.contains_key("additionalItems") {
-            return Ok(json!(true));
-        }
-        let tuple = self.fields.get("prefixItems").or(self.fields.get("items")).and_then(Value::as_array);
-        let evaluated = vec![json!(true); tuple.map_or(0, Vec::len)];
-        Ok(for_arrays(json!({ "items": evaluated, "additionalItems": value })))
+        Ok(for_arrays(any_of(lists.lists)))
     }
 }
 
@@ -331,7 +310,7 @@ fn names_type(schema: &Value, name: &str) -> bool {
 }
 
 /// Says nothing about what is no list.
-fn for_arrays(schema: Value) -> Value {
+pub(super) fn for_arrays(schema: Value) -> Value {
     any_of(vec![
         json!({ "type": ["null", "boolean", "number", "string", "object"] }),
         json!({ "type": "array", "allOf": [schema] }),
@@ -369,19 +348,44 @@ fn values_of(schema: &Value) -> Option<Vec<Value>> {
     values.iter().all(|value| !value.is_array() && !value.is_object()).then_some(values)
 }
 
-fn write_lists(values: &[Value], list: &mut Vec<Value>, least: u64, most: u64, lists: &mut Vec<Value>) {
-    if list.len() as u64 >= least {
-        let items: Vec<Value> = list.iter().map(|value| json!({ "const": value })).collect();
-        lists.push(json!({ "items": items, "additionalItems": false, "minItems": list.len() }));
+/// Lists of different values, each as a schema.
+struct Lists<'a> {
+    values: &'a [Value],
+    least: u64,
+    most: u64,
+    lists: Vec<Value>,
+}
+
+impl<'a> Lists<'a> {
+    fn all(&mut self, list: &mut Vec<&'a Value>) {
+        self.write(list);
+        if (list.len() as u64) < self.most {
+            for value in self.values {
+                if !list.contains(&value) {
+                    list.push(value);
+                    self.all(list);
+                    list.pop();
+                }
+            }
+        }
     }
-    if list.len() as u64 == most {
-        return;
+
+    /// Those in the order of the values, of which the first `num_passed` are in the list or left out.
+    fn sorted(&mut self, list: &mut Vec<&'a Value>, num_passed: usize) {
+        self.write(list);
+        if (list.len() as u64) < self.most {
+            for (index, value) in self.values.iter().enumerate().skip(num_passed) {
+                list.push(value);
+                self.sorted(list, index + 1);
+                list.pop();
+            }
+        }
     }
-    for value in values {
-        if !list.contains(value) {
-            list.push(value.clone());
-            write_lists(values, list, least, most, lists);
-            list.pop();
+
+    fn write(&mut self, list: &[&Value]) {
+        if list.len() as u64 >= self.least {
+            let items: Vec<Value> = list.iter().map(|value| json!({ "const": value })).collect();
+            self.lists.push(json!({ "items": items, "additionalItems": false, "minItems": list.len() }));
         }
     }
 }

@@ -67,9 +67,23 @@ pub(super) fn lookup(name: &str) -> Option<Format> {
         "ipv4network" | "ipvanynetwork" => format!(r"(?:(?:{OCTET}\.){{3}}{OCTET}/32|(?:{OCTET}\.){{3}}0/24)"),
         "ipv6network" => format!("{}/128", ipv6()),
         "multi-host-uri" => uri(&host),
+        "uuid1" | "uuid3" | "uuid4" | "uuid5" | "uuid6" | "uuid7" | "uuid8" => {
+            let version = &name[4..];
+            format!("[0-9a-f]{{8}}-[0-9a-f]{{4}}-{version}[0-9a-f]{{3}}-[89ab][0-9a-f]{{3}}-[0-9a-f]{{12}}")
+        }
+        "json-pointer-uri-fragment" => r"\#(?:/[a-zA-Z0-9._-]*)*".to_owned(),
+        "int8" => return Some(Format::Integer(-128.0, 127.0)),
+        "int16" => return Some(Format::Integer(-32_768.0, 32_767.0)),
+        "uint8" => return Some(Format::Integer(0.0, 255.0)),
+        "uint16" => return Some(Format::Integer(0.0, 65_535.0)),
+        "uint32" => return Some(Format::Integer(0.0, 4_294_967_295.0)),
         "int32" => return Some(Format::Integer(-2_147_483_648.0, 2_147_483_647.0)),
         "int64" => return Some(Format::Integer(f64::NEG_INFINITY, f64::INFINITY)),
-        "float" | "double" | "password" | "binary" | "path" => return Some(Format::Anything),
+        "float" | "double" | "password" | "binary" | "path" | "file-path" | "directory-path" => {
+            return Some(Format::Anything);
+        }
+        // How a text is marked up, which no text breaks.
+        "commonmark" | "markdown" | "html" | "textarea" => return Some(Format::Anything),
         _ => return None,
     };
     Some(Format::Pattern(format!("^(?:{pattern})$")))
@@ -120,7 +134,7 @@ mod tests {
 
     #[test]
     fn all_patterns_are_read() {
-        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte base64url regex ipvanyaddress ipv4interface ipv6interface ipv4network ipv6network".split(' ') {
+        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte base64url regex ipvanyaddress ipv4interface ipv6interface ipv4network ipv6network uuid4 uuid7 json-pointer-uri-fragment".split(' ') {
             match lookup(name) {
                 Some(Format::Pattern(pattern)) => {
                     regex_syntax::parse(&pattern).expect(name);

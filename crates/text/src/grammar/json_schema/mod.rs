@@ -3,15 +3,24 @@
 //! (`x-guidance`), with which a schema could switch checks off, does not get through.
 
 mod assertions;
+mod bounded_patterns;
 mod conjunctions;
+mod decimal_multiples;
+mod decimal_ranges;
+mod definitions;
 mod disjoint;
+mod dynamic_references;
 mod equivalents;
 mod formats;
 mod keywords;
 mod negation;
 mod numbers;
 mod prepare;
+mod property_counts;
 mod references;
 mod rewriter;
+mod sorted_lists;
+mod standing_alone;
+mod unevaluated;
 
-pub(super) use prepare::{prepare, prepare_object, prepare_value};
+pub(super) use prepare::{Prepared, prepare, prepare_object, prepare_value};

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::decimal_multiples::{self, Divisor};
 use super::prepare::{invalid, too_complex, unsupported};
 use crate::grammar::error::GrammarError;
 
@@ -25,14 +26,7 @@ impl Multiples {
         Self { least_common: 1 }
     }
 
-    fn take(&mut self, place: &str, value: f64) -> Result<(), GrammarError> {
-        if !(value > 0.0 && value.is_finite()) {
-            return Err(invalid(place, "multipleOf must be a number above 0"));
-        }
-        // Halves, quarters and eighths are exact in binary; tenths are not, and validators disagree about them.
-        if (value * 8.0).fract() != 0.0 {
-            return Err(unsupported(place, "multipleOf", format!("{value} is not exact in binary")));
-        }
+    fn take(&mut self, value: f64) -> Result<(), GrammarError> {
         let thousandths = (value * 1000.0) as u64;
         let divisor = greatest_common_divisor(self.least_common, thousandths);
         self.least_common = (self.least_common / divisor).saturating_mul(thousandths);
@@ -49,6 +43,14 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
+/// Multiples of what is not exact in binary, which are left to the caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimals {
+    pub(super) divisor: Divisor,
+    pub(super) minimum: f64,
+    pub(super) maximum: f64,
+}
+
 /// What the schema's other keywords say.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
@@ -58,14 +60,14 @@ pub(super) struct Context {
     pub(super) wants_bounds: bool,
 }
 
-/// Puts the bounds of `schema` into `out`.
+/// Puts the bounds of `schema` into `out`, and what it divides by, where that is exact in binary.
 pub(super) fn rewrite(
     schema: &Map<String, Value>,
     context: Context,
     multiples: &mut Multiples,
     place: &str,
     out: &mut Map<String, Value>,
-) -> Result<(), GrammarError> {
+) -> Result<Option<Decimals>, GrammarError> {
     let mut minimum = number(schema, "minimum", place)?;
     let mut maximum = number(schema, "maximum", place)?;
     // Draft 4 has booleans here.
@@ -88,6 +90,24 @@ pub(super) fn rewrite(
         maximum = Some(maximum.map_or(most, |maximum| maximum.min(most)));
     }
     let multiple = number(schema, "multipleOf", place)?;
+    if multiple.is_some_and(|multiple| multiple <= 0.0) {
+        return Err(invalid(place, "multipleOf must be a number above 0"));
+    }
+    // Halves, quarters and eighths are exact in binary; tenths are not.
+    let exact = multiple.filter(|multiple| (multiple * 8.0).fract() == 0.0);
+    let decimals = match multiple.filter(|_| exact.is_none()) {
+        None => None,
+        Some(multiple) => {
+            let divisor = Divisor::new(multiple).ok_or_else(|| {
+                unsupported(place, "multipleOf", format!("{multiple} has too many digits for a divisor"))
+            })?;
+            let (minimum, maximum) = (minimum.unwrap_or(f64::NEG_INFINITY), maximum.unwrap_or(f64::INFINITY));
+            if minimum > decimal_multiples::GREATEST || maximum < -decimal_multiples::GREATEST {
+                return Err(unsupported(place, "multipleOf", "the numbers are too great to be divided by a decimal"));
+            }
+            Some(Decimals { divisor, minimum, maximum })
+        }
+    };
     let wants_bounds = context.wants_bounds || multiple.is_some();
     let is_far =
         minimum.is_some_and(|minimum| minimum > GREATEST) || maximum.is_some_and(|maximum| maximum < -GREATEST);
@@ -115,11 +135,11 @@ pub(super) fn rewrite(
         }
         out.insert(name.to_owned(), json!(bound));
     }
-    if let Some(multiple) = multiple {
-        multiples.take(place, multiple)?;
+    if let Some(multiple) = exact {
+        multiples.take(multiple)?;
         out.insert("multipleOf".to_owned(), json!(multiple));
     }
-    Ok(())
+    Ok(decimals)
 }
 
 fn number(schema: &Map<String, Value>, name: &str, place: &str) -> Result<Option<f64>, GrammarError> {

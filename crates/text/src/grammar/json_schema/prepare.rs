@@ -6,13 +6,22 @@ use super::rewriter;
 use crate::grammar::error::GrammarError;
 use crate::grammar::regex;
 use crate::grammar::source::JsonOptions;
+use crate::grammar::stand_ins::StandIn;
 
 const KIND: &str = "JSON schema";
 /// Escapes in strings: none with `\u`, or a key could be written in two ways and pass as one that is not named.
 const ESCAPES: &str = "nrbtf\\\"";
 
+/// A schema as llguidance may have it.
+#[derive(Debug)]
+pub(in crate::grammar) struct Prepared {
+    pub(in crate::grammar) schema: Value,
+    /// What stands in it for texts that no schema describes.
+    pub(in crate::grammar) stand_ins: Vec<StandIn>,
+}
+
 /// The schema as text, rewritten.
-pub(in crate::grammar) fn prepare(text: &str, options: &JsonOptions) -> Result<Value, GrammarError> {
+pub(in crate::grammar) fn prepare(text: &str, options: &JsonOptions) -> Result<Prepared, GrammarError> {
     let schema: Value = serde_json::from_str(text).map_err(|error| {
         let reason = error.to_string();
         // The parser's only limit is on depth.
@@ -25,22 +34,22 @@ pub(in crate::grammar) fn prepare(text: &str, options: &JsonOptions) -> Result<V
 }
 
 /// Any object.
-pub(in crate::grammar) fn prepare_object(options: &JsonOptions) -> Result<Value, GrammarError> {
+pub(in crate::grammar) fn prepare_object(options: &JsonOptions) -> Result<Prepared, GrammarError> {
     // There is nothing here that could say what other properties are.
     let options = JsonOptions { disable_additional_properties: false, ..options.clone() };
     prepare_value(&json!({ "type": "object" }), &options)
 }
 
 /// The same for a schema that is a part of something else.
-pub(in crate::grammar) fn prepare_value(schema: &Value, options: &JsonOptions) -> Result<Value, GrammarError> {
-    let rewritten = rewriter::rewrite(schema, options)?;
+pub(in crate::grammar) fn prepare_value(schema: &Value, options: &JsonOptions) -> Result<Prepared, GrammarError> {
+    let (rewritten, stand_ins) = rewriter::rewrite(schema, options)?;
     let mut root = match rewritten {
         Value::Object(root) => root,
         // `true` or `false`, in the form that takes options.
         other => Map::from_iter([("allOf".to_owned(), json!([other]))]),
     };
     root.insert("x-guidance".to_owned(), style(options)?);
-    Ok(Value::Object(root))
+    Ok(Prepared { schema: Value::Object(root), stand_ins })
 }
 
 fn style(options: &JsonOptions) -> Result<Value, GrammarError> {

@@ -10,7 +10,7 @@ use crate::grammar::error::GrammarError;
 use crate::grammar::limits::MAX_DERIVED;
 
 /// Values that are data and no schemas.
-const DATA: [&str; 5] = ["enum", "const", "default", "examples", "example"];
+pub(super) const DATA: [&str; 5] = ["enum", "const", "default", "examples", "example"];
 
 #[derive(Debug)]
 pub(super) struct References<'a> {
@@ -64,6 +64,12 @@ impl<'a> References<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Whether `minContains` and `maxContains` mean something: `$schema` names no draft before 2019-09.
+    pub(super) fn counts_contained(&self) -> bool {
+        let dialect = self.root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+        !["draft-03", "draft-04", "draft-06", "draft-07"].iter().any(|draft| dialect.contains(draft))
     }
 
     /// The schema at a pointer that [`Self::resolve`] gave.

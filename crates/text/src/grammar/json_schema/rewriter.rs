@@ -1,22 +1,28 @@
 //! The walk over a schema: each part is checked and written anew, references point into one list of definitions.
 
 use serde_json::{Map, Value, json};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::decimal_multiples::Multiples as DecimalMultiples;
 use super::equivalents::Equivalents;
 use super::formats::{self, Format};
 use super::keywords::{self, Keyword};
-use super::numbers::{self, Multiples};
+use super::negation::any_of;
+use super::numbers::{self, Decimals, Multiples};
 use super::prepare::{invalid, too_complex, unsupported};
+use super::property_counts::{self, Properties};
 use super::references::{References, escape};
-use super::{assertions, conjunctions, disjoint};
+use super::sorted_lists::Spacing;
+use super::{assertions, conjunctions, definitions, disjoint, dynamic_references, standing_alone};
 use crate::grammar::error::GrammarError;
 use crate::grammar::limits::{
-    COMPLEMENT_PARTS, MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES,
-    MAX_SCHEMA_DEPTH, MAX_SCHEMAS,
+    COMPLEMENT_PARTS, MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES, MAX_SCHEMAS,
+    MAX_STAND_INS,
 };
 use crate::grammar::regex;
 use crate::grammar::source::JsonOptions;
+use crate::grammar::stand_ins::{MARK, StandIn, Texts};
 
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 
@@ -34,9 +40,12 @@ struct Rewriter<'a> {
     /// Numbers of definitions by the pointers of their originals.
     numbers: HashMap<String, usize>,
     waiting: VecDeque<String>,
+    stand_ins: Vec<StandIn>,
 }
 
-pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, GrammarError> {
+/// The schema, and what stands in it for texts that no schema describes.
+pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<(Value, Vec<StandIn>), GrammarError> {
+    let root = &*dynamic_references::resolved(root);
     let dialect = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
     let mut rewriter = Rewriter {
         references: References::new(root),
@@ -49,6 +58,7 @@ pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, Gram
         num_pattern_bytes: 0,
         numbers: HashMap::new(),
         waiting: VecDeque::new(),
+        stand_ins: Vec::new(),
     };
     let mut rewritten = rewriter.schema(root, "")?;
     let mut definitions = Vec::new();
@@ -56,17 +66,21 @@ pub(super) fn rewrite(root: &Value, options: &JsonOptions) -> Result<Value, Gram
         let original = rewriter.references.get(&pointer).unwrap_or(&Value::Null);
         definitions.push(rewriter.schema(original, &pointer)?);
     }
-    let mut depths = Depths { definitions: &definitions, visited: vec![false; definitions.len()] };
-    depths.check(&rewritten, 0)?;
-    check_cycles(&definitions)?;
+    definitions::check(&rewritten, &definitions)?;
     conjunctions::check(&rewritten, &definitions)?;
+    let stand_ins = rewriter.stand_ins;
+    if !stand_ins.is_empty() {
+        standing_alone::check(&rewritten, &definitions, &stand_ins)?;
+    }
     if let Value::Object(root) = &mut rewritten
-        && !definitions.is_empty()
+        && !(definitions.is_empty() && stand_ins.is_empty())
     {
         let named = definitions.into_iter().enumerate().map(|(number, schema)| (number.to_string(), schema));
-        root.insert("$defs".to_owned(), Value::Object(named.collect()));
+        let stand_ins = stand_ins.iter().enumerate();
+        let standing = stand_ins.map(|(number, it)| (format!("text{number}"), json!({ "const": it.string })));
+        root.insert("$defs".to_owned(), Value::Object(named.chain(standing).collect()));
     }
-    Ok(rewritten)
+    Ok((rewritten, stand_ins))
 }
 
 /// Types of values that a schema may have, as its `type` says.
@@ -94,7 +108,7 @@ impl Rewriter<'_> {
         let types = types(fields, place)?;
         let mut out = Map::new();
         let mut all_of = Vec::new();
-        let mut has_numbers = false;
+        let (mut has_numbers, mut lists) = (false, None);
         for (name, value) in fields {
             let applies = keywords::type_of(name).is_none_or(|name| types.has(name));
             if !applies {
@@ -108,8 +122,12 @@ impl Rewriter<'_> {
                 Keyword::Derived => {
                     if self.has_effect(name, value, fields) {
                         let equivalents = Equivalents { references: &self.references, fields, place };
-                        let equal = equivalents.of(name, value)?;
-                        all_of.push(self.schema(&equal, place)?);
+                        match equivalents.of(name, value) {
+                            Ok(equal) => all_of.push(self.schema(&equal, place)?),
+                            Err(refusal) => {
+                                lists = Some(equivalents.sorted_lists(name, self.spacing()).ok_or(refusal)?);
+                            }
+                        }
                     }
                 }
                 Keyword::Rule if keywords::type_of(name) == Some("number") => has_numbers = true,
@@ -117,20 +135,34 @@ impl Rewriter<'_> {
             }
         }
         let names_numbers = types.0.is_some() && types.has("number");
+        let mut decimals = None;
         if has_numbers || names_numbers {
             let lists_values = fields.contains_key("enum") || fields.contains_key("const");
             let context = numbers::Context {
                 only_integers: types.0.as_ref().is_some_and(|names| !names.contains(&"number")),
                 wants_bounds: names_numbers && !lists_values,
             };
-            numbers::rewrite(fields, context, &mut self.multiples, place, &mut out)?;
+            decimals = numbers::rewrite(fields, context, &mut self.multiples, place, &mut out)?;
         }
-        check_min_properties(&out, place)?;
         let closes = self.options.disable_additional_properties
             && (out.contains_key("properties") || out.contains_key("patternProperties"))
             && !out.contains_key("additionalProperties");
         if closes {
             out.insert("additionalProperties".to_owned(), json!(false));
+        }
+        property_counts(&mut out, place, &mut all_of)?;
+        match (decimals, lists) {
+            (None, None) => {}
+            (Some(decimals), None) => self.decimals(decimals, &types, &mut out, &mut all_of)?,
+            (None, Some(pattern)) => {
+                let mut hasher = DefaultHasher::new();
+                pattern.hash(&mut hasher);
+                let string = format!("{MARK}lists:{:x}:{}", hasher.finish(), pattern.len());
+                let texts = Texts { pattern, multiple_of: None };
+                let lists = self.stand_in(StandIn { string, texts, keyword: "uniqueItems" })?;
+                instead_of("array", lists, &types, &mut out, &mut all_of);
+            }
+            (Some(_), Some(_)) => return Err(unsupported(place, "uniqueItems", "beside multipleOf of a decimal")),
         }
         if !all_of.is_empty() {
             match out.get_mut("allOf").and_then(Value::as_array_mut) {
@@ -229,6 +261,8 @@ impl Rewriter<'_> {
                 if formats::imply(fields.get("format"), pattern) {
                     return Ok(());
                 }
+                let decimal = assertions::decimal(pattern);
+                let pattern = decimal.as_deref().unwrap_or(pattern);
                 let mut patterns = vec![pattern.to_owned()];
                 if pattern.starts_with("^(?!") || pattern.starts_with("^(?=") {
                     self.references.spend(COMPLEMENT_PARTS, place)?;
@@ -241,12 +275,68 @@ impl Rewriter<'_> {
                 json!(self.pattern(&last, &here)?)
             }
             // Beside a pattern a name that is not known is the library's own, and the pattern says what it means.
-            "format" if fields.contains_key("pattern") && !formats::is_known(value) => return Ok(()),
+            "format" if has_pattern(fields) && !formats::is_known(value) => return Ok(()),
             "format" => return format(value, types, place, all_of),
             _ => return Ok(()),
         };
         out.insert(name.to_owned(), rewritten);
         Ok(())
+    }
+
+    /// Multiples of a decimal, in place of the numbers that the schema allows otherwise.
+    fn decimals(
+        &mut self,
+        decimals: Decimals,
+        types: &Types<'_>,
+        out: &mut Map<String, Value>,
+        all_of: &mut Vec<Value>,
+    ) -> Result<(), GrammarError> {
+        let Decimals { divisor, minimum, maximum } = decimals;
+        let is_allowed = |value: &Value| value.as_f64().is_none_or(|number| divisor.divides(number));
+        if out.contains_key("const") || out.contains_key("enum") {
+            if out.get("const").is_some_and(|value| !is_allowed(value)) {
+                all_of.push(json!(false));
+            }
+            if let Some(values) = out.get_mut("enum").and_then(Value::as_array_mut) {
+                let allowed: Vec<Value> = values.iter().filter(|value| is_allowed(value)).cloned().collect();
+                if allowed.is_empty() {
+                    all_of.push(json!(false));
+                } else {
+                    *values = allowed;
+                }
+            }
+            return Ok(());
+        }
+        let names = types.0.as_deref().unwrap_or(&TYPES);
+        let only_integers = !names.contains(&"number");
+        let numbers = match divisor.multiples(minimum, maximum, only_integers) {
+            DecimalMultiples::Values(values) if values.is_empty() => json!(false),
+            DecimalMultiples::Values(values) => json!({ "enum": values }),
+            DecimalMultiples::Texts(texts) => {
+                let string = format!("{MARK}{}:{minimum}:{maximum}:{only_integers}", divisor.value());
+                self.stand_in(StandIn { string, texts, keyword: "multipleOf" })?
+            }
+        };
+        instead_of("number", numbers, types, out, all_of);
+        Ok(())
+    }
+
+    /// A reference to a stand-in.
+    fn stand_in(&mut self, stand_in: StandIn) -> Result<Value, GrammarError> {
+        let number = self.stand_ins.iter().position(|known| known.string == stand_in.string);
+        let number = number.unwrap_or(self.stand_ins.len());
+        if number == self.stand_ins.len() {
+            self.stand_ins.push(stand_in);
+        }
+        if number >= MAX_STAND_INS {
+            return Err(too_complex(format!("more than {MAX_STAND_INS} ranges of decimals and sets of values")));
+        }
+        Ok(json!({ "$ref": format!("{}{number}", standing_alone::PREFIX) }))
+    }
+
+    fn spacing(&self) -> Spacing {
+        let is_plain = self.options.whitespace_pattern.is_none() && !self.options.disable_any_whitespace;
+        if is_plain { Spacing::Flexible } else { Spacing::Dense }
     }
 
     fn schemas(&mut self, name: &str, value: &Value, place: &str) -> Result<Vec<Value>, GrammarError> {
@@ -337,7 +427,9 @@ impl Rewriter<'_> {
                 let holds_one = fields.get("maxItems").and_then(Value::as_f64).is_some_and(|most| most <= 1.0);
                 value == &Value::Bool(true) && !holds_one
             }
-            "contains" => fields.get("minContains") != Some(&json!(0)) || fields.contains_key("maxContains"),
+            "contains" if self.references.counts_contained() => {
+                fields.get("minContains") != Some(&json!(0)) || fields.contains_key("maxContains")
+            }
             "propertyNames" | "unevaluatedItems" | "unevaluatedProperties" => value != &Value::Bool(true) && !is_empty,
             "dependencies" | "dependentRequired" | "dependentSchemas" => !is_empty,
             _ => true,
@@ -397,14 +489,41 @@ fn format(value: &Value, types: &Types<'_>, place: &str, all_of: &mut Vec<Value>
     Ok(())
 }
 
-/// Properties that are not named may come twice, and then count once: of those no more than one can be promised.
-fn check_min_properties(out: &Map<String, Value>, place: &str) -> Result<(), GrammarError> {
-    let least = out.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
-    let num_required = out.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
-    if least > num_required + 1 {
-        return Err(unsupported(place, "minProperties", "more than one property beside those that are required"));
+/// Says `minProperties` and `maxProperties` in other words, where some of the properties are optional.
+fn property_counts(out: &mut Map<String, Value>, place: &str, all_of: &mut Vec<Value>) -> Result<(), GrammarError> {
+    let count = |name: &str| out.get(name).and_then(Value::as_u64);
+    let (least, most) = (count("minProperties").unwrap_or(0), count("maxProperties"));
+    if least == 0 && most.is_none() {
+        return Ok(());
     }
+    let required: BTreeSet<&str> =
+        out.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let named = out.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let optional = named.filter(|(name, schema)| !required.contains(name.as_str()) && **schema != json!(false));
+    let optional: Vec<&str> = optional.map(|(name, _)| name.as_str()).collect();
+    let has_patterns = out.get("patternProperties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+    let is_open = has_patterns || out.get("additionalProperties") != Some(&json!(false));
+    let num_required = required.len() as u64;
+    if is_open && least > num_required + optional.len() as u64 + 1 {
+        return Err(unsupported(place, "minProperties", "more than one property beside those that are named"));
+    }
+    if optional.is_empty() {
+        return Ok(());
+    }
+    let keyword = if least > num_required { "minProperties" } else { "maxProperties" };
+    let properties = Properties { optional: &optional, num_required, is_open };
+    let branches = property_counts::branches(properties, least, most)
+        .ok_or_else(|| unsupported(place, keyword, "too many ways to choose among the optional properties"))?;
+    out.remove("minProperties");
+    out.remove("maxProperties");
+    all_of.push(any_of(branches));
     Ok(())
+}
+
+/// Whether a pattern stands in the schema, or in what it is made of.
+fn has_pattern(fields: &Map<String, Value>) -> bool {
+    let mut parts = fields.get("allOf").and_then(Value::as_array).into_iter().flatten();
+    fields.contains_key("pattern") || parts.any(|part| part.get("pattern").is_some())
 }
 
 /// Characters that JSON writes as `\u00XX` only.
@@ -412,70 +531,20 @@ fn needs_numeric_escape(character: char) -> bool {
     matches!(character, '\0'..='\x1f' | '\x7f') && !matches!(character, '\x08' | '\t' | '\n' | '\x0c' | '\r')
 }
 
-/// How deep schemas lie within each other, through the references, in the order in which they are first met.
-struct Depths<'a> {
-    definitions: &'a [Value],
-    visited: Vec<bool>,
-}
-
-impl Depths<'_> {
-    fn check(&mut self, value: &Value, depth: usize) -> Result<(), GrammarError> {
-        if depth > 4 * MAX_SCHEMA_DEPTH {
-            return Err(too_complex(format!("schemas more than {MAX_SCHEMA_DEPTH} deep")));
-        }
-        match value {
-            Value::Array(items) => items.iter().try_for_each(|item| self.check(item, depth + 1)),
-            Value::Object(fields) => {
-                // Values that schemas list may look like references.
-                if let Some(number) = fields.get("$ref").and_then(definition_number)
-                    && number < self.visited.len()
-                    && !std::mem::replace(&mut self.visited[number], true)
-                {
-                    let definitions = self.definitions;
-                    self.check(&definitions[number], depth + 4)?;
-                }
-                fields.values().try_for_each(|field| self.check(field, depth + 1))
-            }
-            _ => Ok(()),
-        }
+/// Values of the type `kind` are what `values` says, instead of what `out` says of them.
+fn instead_of(kind: &str, values: Value, types: &Types<'_>, out: &mut Map<String, Value>, all_of: &mut Vec<Value>) {
+    let names = types.0.as_deref().unwrap_or(&TYPES);
+    let is_kind = |name: &str| name == kind || (kind == "number" && name == "integer");
+    let others: Vec<&str> = names.iter().copied().filter(|name| !is_kind(name)).collect();
+    out.retain(|name, _| keywords::type_of(name) != Some(kind));
+    let is_of_type = |name: &str| name == "type" || keywords::type_of(name).is_some();
+    let (mut of_others, combinations): (Map<_, _>, Map<_, _>) =
+        std::mem::take(out).into_iter().partition(|(name, _)| is_of_type(name));
+    *out = combinations;
+    if others.is_empty() {
+        all_of.push(values);
+    } else {
+        of_others.insert("type".to_owned(), json!(others));
+        all_of.push(json!({ "anyOf": [of_others, values] }));
     }
-}
-
-pub(super) fn definition_number(reference: &Value) -> Option<usize> {
-    reference.as_str()?.strip_prefix("#/$defs/")?.parse().ok()
-}
-
-/// A definition that is only itself, through references and combinations, is valid for nothing and everything.
-fn check_cycles(definitions: &[Value]) -> Result<(), GrammarError> {
-    // 0 = not seen, 1 = on the way, 2 = done.
-    let mut states = vec![0u8; definitions.len()];
-    fn visit(number: usize, definitions: &[Value], states: &mut [u8]) -> bool {
-        match states[number] {
-            1 => return false,
-            2 => return true,
-            _ => states[number] = 1,
-        }
-        let is_sound = in_place(&definitions[number]).into_iter().all(|next| visit(next, definitions, states));
-        states[number] = 2;
-        is_sound
-    }
-    for number in 0..definitions.len() {
-        if !visit(number, definitions, &mut states) {
-            return Err(unsupported("", "$ref", "a schema that refers to itself at the same value"));
-        }
-    }
-    Ok(())
-}
-
-/// Definitions that must hold for the same value.
-fn in_place(schema: &Value) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut left = vec![schema];
-    while let Some(schema) = left.pop() {
-        found.extend(schema.get("$ref").and_then(definition_number));
-        for name in ["allOf", "anyOf", "oneOf"] {
-            left.extend(schema.get(name).and_then(Value::as_array).into_iter().flatten());
-        }
-    }
-    found
 }
