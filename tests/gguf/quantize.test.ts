@@ -57,6 +57,13 @@ test('the new file gives the tokens and the text of the first', async t => {
   t.is(found.text?.trim(), golden.text.trim())
 })
 
+/** A tokenizer for folders that have none. */
+const twoTokens = {
+  model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] },
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
+  added_tokens: [],
+}
+
 /** Of each way in which files differ from checkpoints: names, orders of rows, gains, experts, rotary factors, fused projections. */
 const converted = [
   ...['gpt2', 'granite', 'llama_bias', 'llama_rope_llama3', 'llama_sharded', 'mixtral', 'gemma3_vision'],
@@ -65,13 +72,10 @@ const converted = [
 test('checkpoints as files give the tokens that transformers gives', async t => {
   const tools = await loadEmbeddedTools()
   const { directory } = t.context
-  const model = { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] }
-  const splitting = { type: 'ByteLevel', add_prefix_space: false, use_regex: true }
-  const tokenizer = { model, pre_tokenizer: splitting, added_tokens: [] }
   for (const name of converted) {
     const source = join(directory, name)
     await cp(join(fixtures, name), source, { recursive: true })
-    await writeFile(join(source, 'tokenizer.json'), JSON.stringify(tokenizer))
+    await writeFile(join(source, 'tokenizer.json'), JSON.stringify(twoTokens))
     const output = join(directory, `${name}.gguf`)
     await tools.quantizeToGguf({ source, output, fileType: 'f32', pure: false, threads: 2 })
     const golden = JSON.parse(await readFile(join(fixtures, name, 'golden.json'), 'utf8'))
@@ -103,6 +107,56 @@ withModel(missing === undefined ? untitled : `${untitled} (SKIPPED: ${missing})`
   t.deepEqual(found.promptTokenIds, expected.promptTokenIds)
   t.deepEqual(found.outputs[0]?.tokenIds, expected.outputs[0]?.tokenIds)
   t.is(found.outputs[0]?.finishReason, expected.outputs[0]?.finishReason)
+})
+
+test('an importance matrix is collected over texts, and weighs errors', async t => {
+  const { directory } = t.context
+  const texts = Array.from({ length: 60 }, (_, day) => `On day ${day} Tom and the ${day} dogs went to the park.\n`)
+  await writeFile(join(directory, 'texts.txt'), texts.join(''))
+  const options = ['--texts', 'texts.txt', '--output', 'importance.gguf', '--chunk-size', '64', '--chunks', '4']
+  const collected = await runQuire(['imatrix', file, ...options, '--threads', '2'], { cwd: directory })
+  t.is(collected.code, 0, collected.stderr)
+  t.regex(collected.stdout, /importance\.gguf: 35 matrices, 256 tokens\n$/)
+  const tools = await loadEmbeddedTools()
+  // The numbers of a file in Q4_0 are there already, so rounding is seen with those of a folder.
+  const source = join(directory, 'llama')
+  await cp(join(fixtures, 'llama_gqa'), source, { recursive: true })
+  await writeFile(join(source, 'tokenizer.json'), JSON.stringify(twoTokens))
+  const [imatrix, plain] = [join(directory, 'llama.imatrix.gguf'), join(directory, 'plain.gguf')]
+  const weighted = join(directory, 'weighted.gguf')
+  const shared = { source, fileType: 'q4_0', pure: true, threads: 2 }
+  const tokenIds = Int32Array.from({ length: 64 }, (_, index) => (index * 7) % 50)
+  t.is(await tools.collectImportance({ ...shared, output: imatrix, tokenIds, chunkTokens: 32, dataset: 'ids' }), 14)
+  await tools.quantizeToGguf({ ...shared, output: plain })
+  await tools.quantizeToGguf({ ...shared, output: weighted, imatrix })
+  t.false((await readFile(plain)).equals(await readFile(weighted)))
+  t.is((await greedy({ model: weighted, loadTokenizer: false }, { promptTokenIds: [1, 2, 3] }, 8)).tokenIds.length, 8)
+  // Of another model, or none.
+  const output = join(directory, 'other.gguf')
+  for (const [wrong, message] of [
+    [plain, /general\.type/],
+    [join(directory, 'importance.gguf'), /of another model/],
+    [join(directory, 'texts.txt'), /does not begin/],
+    [join(directory, 'none.gguf'), /none\.gguf/],
+  ] as const) {
+    const failure = await t.throwsAsync(tools.quantizeToGguf({ ...shared, output, imatrix: wrong }))
+    t.is((failure as { code?: string }).code, 'ERR_INVALID_ARGUMENT')
+    t.regex(failure?.message ?? '', message)
+    t.false(existsSync(output))
+  }
+  const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--texts', 'texts.txt', '--output', 'a.dat'], /\.gguf/],
+    [['--texts', 'texts.txt', '--output', 'importance.gguf'], /--force/],
+    [['--texts', 'none.txt', '--output', 'a.gguf'], /none\.txt/],
+    [['--texts', 'texts.txt', '--output', 'a.gguf', '--chunk-size', '100000'], /fewer than a chunk/],
+  ]
+  await Promise.all(
+    refusals.map(async ([args, message]) => {
+      const { code, stderr } = await runQuire(['imatrix', file, ...args], { cwd: directory })
+      t.is(code, 2, stderr)
+      t.regex(stderr, message)
+    }),
+  )
 })
 
 const refused: readonly [string, readonly string[], number, RegExp][] = [

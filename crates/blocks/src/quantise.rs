@@ -3,6 +3,7 @@
 use half::f16;
 
 use crate::BlockFormat;
+use crate::quantise_q4_0::q4_0_weighted;
 use crate::quantise_q4_k::q4_k;
 use crate::quantise_q6_k::q6_k;
 
@@ -36,9 +37,45 @@ pub fn quantise(format: BlockFormat, values: &[f32], blocks: &mut [u8]) {
         BlockFormat::Q5_0 => each(values, blocks, q5_0),
         BlockFormat::Q5_1 => each(values, blocks, q5_1),
         BlockFormat::Q8_0 => each(values, blocks, q8_0),
-        BlockFormat::Q4_K => each(values, blocks, q4_k),
-        BlockFormat::Q6_K => each(values, blocks, q6_k),
+        BlockFormat::Q4_K => each(values, blocks, |values, block| q4_k(values, None, block)),
+        BlockFormat::Q6_K => each(values, blocks, |values, block| q6_k(values, None, block)),
         other => panic!("{other} is not a format that is written: this is a bug"),
+    }
+}
+
+/// As [`quantise`], but an error of a value counts as much as `importance` says, which is not negative and about 1: how large
+/// the square of what the value is multiplied with is on average. Only formats whose scales are searched for can take it into
+/// account: Q4_0, Q4_K, Q6_K.
+///
+/// # Panics
+/// As [`quantise`], and where `importance` has another length than `values`.
+pub fn quantise_weighted(format: BlockFormat, values: &[f32], importance: &[f32], blocks: &mut [u8]) {
+    assert_eq!(values.len(), importance.len(), "as many values as what they count; this is a bug");
+    match format {
+        BlockFormat::Q4_0 => each_weighted(values, importance, blocks, q4_0_weighted),
+        BlockFormat::Q4_K => {
+            each_weighted(values, importance, blocks, |values, importance, block| {
+                q4_k(values, Some(importance), block)
+            });
+        }
+        BlockFormat::Q6_K => {
+            each_weighted(values, importance, blocks, |values, importance, block| {
+                q6_k(values, Some(importance), block)
+            });
+        }
+        other => quantise(other, values, blocks),
+    }
+}
+
+fn each_weighted<const VALUES: usize, const BYTES: usize>(
+    values: &[f32],
+    importance: &[f32],
+    blocks: &mut [u8],
+    block: impl Fn(&[f32; VALUES], &[f32; VALUES], &mut [u8; BYTES]),
+) {
+    let values = values.as_chunks::<VALUES>().0.iter().zip(importance.as_chunks::<VALUES>().0);
+    for ((values, importance), bytes) in values.zip(blocks.as_chunks_mut::<BYTES>().0) {
+        block(values, importance, bytes);
     }
 }
 
@@ -52,7 +89,7 @@ fn each<const VALUES: usize, const BYTES: usize>(
     }
 }
 
-fn q4_0(values: &[f32; 32], block: &mut [u8; 18]) {
+pub(crate) fn q4_0(values: &[f32; 32], block: &mut [u8; 18]) {
     let scale = largest(values) / -8.0;
     let inverse = inverse_of(scale);
     put_half(block, 0, scale);
@@ -96,7 +133,7 @@ fn q8_0(values: &[f32; 32], block: &mut [u8; 34]) {
 }
 
 /// The value that is farthest from 0, the first of several, with its sign.
-fn largest(values: &[f32]) -> f32 {
+pub(crate) fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |largest: f32, &value| if value.abs() > largest.abs() { value } else { largest })
 }
 
@@ -120,7 +157,7 @@ pub(crate) fn put_half(block: &mut [u8], at: usize, value: f32) {
     block[at..at + 2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
 }
 
-fn put_nibbles(levels: &[u8; 32], packed: &mut [u8]) {
+pub(crate) fn put_nibbles(levels: &[u8; 32], packed: &mut [u8]) {
     for (index, byte) in packed.iter_mut().enumerate() {
         *byte = (levels[index] & 15) | (levels[index + 16] << 4);
     }

@@ -4,6 +4,7 @@
 use half::f16;
 
 use crate::quantise::put_half;
+use crate::quantise_q4_0::counted;
 use crate::six_bit_scales::pack_q4_k_scales;
 
 /// Levels of a value.
@@ -20,11 +21,13 @@ struct Grid {
     min: f32,
 }
 
-pub(crate) fn q4_k(values: &[f32; 256], block: &mut [u8; 144]) {
+/// With `importance`, errors count as it says.
+pub(crate) fn q4_k(values: &[f32; 256], importance: Option<&[f32; 256]>, block: &mut [u8; 144]) {
     let groups = values.as_chunks::<32>().0;
+    let importance = importance.unwrap_or(&[1.0; 256]).as_chunks::<32>().0;
     let mut grids = [Grid { scale: 0.0, min: 0.0 }; 8];
-    for (grid, group) in grids.iter_mut().zip(groups) {
-        *grid = best_grid(group);
+    for ((grid, group), importance) in grids.iter_mut().zip(groups).zip(importance) {
+        *grid = best_grid(group, &counted(group, importance));
     }
     let scale = rounded(grids.iter().fold(0.0, |most: f32, grid| most.max(grid.scale)) / MOST_SCALE);
     let min = rounded(grids.iter().fold(0.0, |most: f32, grid| most.max(grid.min)) / MOST_SCALE);
@@ -82,10 +85,7 @@ impl Grid {
     }
 }
 
-/// Larger values count more: they move the sums that they are part of the most.
-fn best_grid(group: &[f32; 32]) -> Grid {
-    let spread = (group.iter().map(|value| value * value).sum::<f32>() / 32.0).sqrt();
-    let weights = group.map(|value| spread + value.abs());
+fn best_grid(group: &[f32; 32], weights: &[f32; 32]) -> Grid {
     let least = group.iter().copied().fold(0.0, f32::min);
     let most = group.iter().copied().fold(least, f32::max);
     let range = most - least;
@@ -93,11 +93,11 @@ fn best_grid(group: &[f32; 32]) -> Grid {
         return Grid { scale: 0.0, min: -least };
     }
     let mut best = Grid { scale: range / MOST_LEVEL, min: -least };
-    let mut best_error = best.error(group, &weights);
+    let mut best_error = best.error(group, weights);
     for tenths in TRIED_TENTHS {
         let grid = Grid { scale: range / (MOST_LEVEL + f32::from(tenths) / 10.0), min: -least };
-        let fitted = grid.fitted(group, &weights);
-        let error = fitted.error(group, &weights);
+        let fitted = grid.fitted(group, weights);
+        let error = fitted.error(group, weights);
         if error < best_error {
             (best, best_error) = (fitted, error);
         }

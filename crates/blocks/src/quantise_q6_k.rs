@@ -12,11 +12,13 @@ const FARTHEST_SCALE: f32 = 128.0;
 /// Scales that are tried for a group, this many tenths of a level more or fewer over the same range.
 const TRIED_TENTHS: std::ops::RangeInclusive<i8> = -9..=9;
 
-pub(crate) fn q6_k(values: &[f32; 256], block: &mut [u8; 210]) {
+/// With `importance`, errors count as it says.
+pub(crate) fn q6_k(values: &[f32; 256], importance: Option<&[f32; 256]>, block: &mut [u8; 210]) {
     let groups = values.as_chunks::<16>().0;
+    let importance = importance.unwrap_or(&[1.0; 256]).as_chunks::<16>().0;
     let mut found = [0.0; 16];
-    for (scale, group) in found.iter_mut().zip(groups) {
-        *scale = best_scale(group);
+    for ((scale, group), importance) in found.iter_mut().zip(groups).zip(importance) {
+        *scale = best_scale(group, importance);
     }
     // The farthest scale becomes -128, which is one more than 127.
     let farthest = found.iter().fold(0.0, |far: f32, &scale| if scale.abs() > far.abs() { scale } else { far });
@@ -41,7 +43,7 @@ fn level_of(value: f32, scale: f32) -> f32 {
 }
 
 /// Larger values count more: they move the sums that they are part of the most.
-fn best_scale(group: &[f32; 16]) -> f32 {
+fn best_scale(group: &[f32; 16], importance: &[f32; 16]) -> f32 {
     let farthest = group.iter().fold(0.0, |far: f32, &value| if value.abs() > far.abs() { value } else { far });
     if farthest == 0.0 || !farthest.is_finite() {
         return 0.0;
@@ -50,11 +52,11 @@ fn best_scale(group: &[f32; 16]) -> f32 {
     for tenths in TRIED_TENTHS {
         let scale = -farthest / (FARTHEST_LEVEL + f32::from(tenths) / 10.0);
         let (mut products, mut squares) = (0.0, 0.0);
-        for &value in group {
+        for (&value, &importance) in group.iter().zip(importance) {
             // Relative to the farthest, so that no product leaves the range.
             let (level, value) = (level_of(value, scale), value / farthest);
-            products += value * value * value * level;
-            squares += value * value * level * level;
+            products += importance * value * value * value * level;
+            squares += importance * value * value * level * level;
         }
         // What the best scale for these levels takes off the error.
         let gain = products * products / squares;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quire_blocks::{BlockFormat, QUANTISED_FORMATS, dequantise, quantise};
+use quire_blocks::{BlockFormat, QUANTISED_FORMATS, dequantise, quantise, quantise_weighted};
 
 const GOLDEN_BLOCKS: usize = 4;
 
@@ -87,6 +87,55 @@ fn blocks_that_are_all_alike_or_not_finite_do_no_harm() {
             let mut back = [0.0; 256];
             dequantise(format, &blocks, &mut back);
             assert!(back.iter().all(|back| (back - value).abs() <= 0.02 * value.abs().max(1e-6)), "{format}: {back:?}");
+        }
+    }
+}
+
+/// Columns whose activations are large now and then, as those of trained models are.
+fn importance(count: usize) -> Vec<f32> {
+    weights(count, 7).iter().map(|weight| 0.05 + 500.0 * weight * weight).collect()
+}
+
+#[test]
+fn what_counts_more_is_closer() {
+    let values = weights(64 * 256, 1);
+    let importance = importance(values.len());
+    let error = |blocks: &[u8], format: BlockFormat| {
+        let mut back = vec![0.0; values.len()];
+        dequantise(format, blocks, &mut back);
+        let errors = values.iter().zip(&back).map(|(one, other)| (one - other) * (one - other));
+        errors.zip(&importance).map(|(error, importance)| error * importance).sum::<f32>()
+    };
+    for format in QUANTISED_FORMATS {
+        let mut plain = vec![0; format.bytes_of(values.len()).expect("whole blocks")];
+        let mut weighted = plain.clone();
+        quantise(format, &values, &mut plain);
+        quantise_weighted(format, &values, &importance, &mut weighted);
+        let share = error(&weighted, format) / error(&plain, format);
+        match format {
+            BlockFormat::Q4_0 | BlockFormat::Q4_K => assert!(share < 0.9, "{format}: {share} of the error"),
+            BlockFormat::Q6_K => assert!(share < 0.97, "{format}: {share} of the error"),
+            _ => assert!(weighted == plain, "{format} is searched for"),
+        }
+        // Where all count alike, nothing changes; without importance Q4_0 is not searched for.
+        if format != BlockFormat::Q4_0 {
+            quantise_weighted(format, &values, &vec![1.0; values.len()], &mut weighted);
+            assert!(weighted == plain, "{format}");
+        }
+    }
+}
+
+#[test]
+fn importance_of_nothing_does_no_harm() {
+    for value in [0.0, -0.25, f32::MAX, f32::INFINITY, f32::NAN] {
+        for format in QUANTISED_FORMATS {
+            let (values, mut blocks) = (vec![value; 256], vec![0; format.bytes_of(256).expect("whole blocks")]);
+            quantise_weighted(format, &values, &[0.0; 256], &mut blocks);
+            let mut back = vec![9.0; 256];
+            dequantise(format, &blocks, &mut back);
+            if value.abs() < 1.0 {
+                assert!(back.iter().all(|back| (back - value).abs() < 0.02), "{format}: {value} became {}", back[0]);
+            }
         }
     }
 }

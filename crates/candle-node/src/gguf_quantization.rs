@@ -1,6 +1,6 @@
 //! Writing a model as a GGUF file, off the JavaScript thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +8,7 @@ use napi::bindgen_prelude::AsyncTask;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Result, Task};
 use napi_derive::napi;
-use quire_runner::{FileType, QuantiseError, QuantiseJob, quantise_to_gguf};
+use quire_runner::{FileType, ImportanceError, ImportanceMatrix, QuantiseError, QuantiseJob, quantise_to_gguf};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome, outcome};
@@ -21,6 +21,8 @@ pub struct NativeGgufOptions {
     pub file_type: String,
     /// Every matrix in the one format, as quantising on load makes them.
     pub pure: bool,
+    /// A file of how much columns count, which searches for scales then weigh errors by.
+    pub imatrix: Option<String>,
     /// Threads that compute.
     pub threads: u32,
 }
@@ -81,7 +83,7 @@ impl Task for Quantize {
 
     fn compute(&mut self) -> Result<Self::Output> {
         Ok(outcome(|| {
-            let NativeGgufOptions { file_type: name, pure, threads } = &self.options;
+            let NativeGgufOptions { file_type: name, pure, imatrix, threads } = &self.options;
             let file_type =
                 FileType::from_name(name).ok_or_else(|| Failure::bug(format!("no file is written as {name}")))?;
             let progress = |fraction: f64| {
@@ -89,17 +91,18 @@ impl Task for Quantize {
                 !self.is_stopped.load(Ordering::Relaxed)
             };
             let file_type = if *pure { file_type.pure() } else { file_type };
-            let job = QuantiseJob { file_type, threads: *threads as usize, progress: &progress };
+            let refused = |error: ImportanceError| {
+                Failure::new("ERR_INVALID_ARGUMENT", error, json!({ "parameter": "imatrix", "value": imatrix }))
+            };
+            let importance = imatrix.as_ref().map(|path| ImportanceMatrix::open(path.as_ref())).transpose();
+            let importance = importance.map_err(refused)?;
+            let importance = importance.as_ref();
+            let job = QuantiseJob { file_type, importance, threads: *threads as usize, progress: &progress };
             let written = quantise_to_gguf(&self.source, &self.output, &job).map(|bytes| bytes as f64);
             written.map_err(|error| match error {
                 QuantiseError::Source(error) => quire_runner::RunnerError::from(error).into(),
-                QuantiseError::Write(error) => {
-                    let is_full =
-                        matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-                    let code = if is_full { "ERR_DISK_FULL" } else { "ERR_INVALID_ARGUMENT" };
-                    let message = format!("{} cannot be written: {error}", self.output.display());
-                    Failure::new(code, message, json!({ "parameter": "output", "value": self.output }))
-                }
+                QuantiseError::Write(error) => unwritten(&self.output, &error),
+                QuantiseError::Importance(error) => refused(error),
                 QuantiseError::Stopped => Failure::new("ERR_ABORTED", "Quantising was stopped.", json!({})),
             })
         }))
@@ -108,4 +111,12 @@ impl Task for Quantize {
     fn resolve(&mut self, _: Env, output: Self::Output) -> Result<Self::JsValue> {
         Ok(output)
     }
+}
+
+/// Why a file was not written.
+pub(crate) fn unwritten(output: &Path, error: &std::io::Error) -> Failure {
+    let is_full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+    let code = if is_full { "ERR_DISK_FULL" } else { "ERR_INVALID_ARGUMENT" };
+    let message = format!("{} cannot be written: {error}", output.display());
+    Failure::new(code, message, json!({ "parameter": "output", "value": output }))
 }

@@ -12,6 +12,7 @@ mod failure;
 mod failure_of_error;
 mod files;
 mod gguf_quantization;
+mod importance_collection;
 mod runner;
 mod runner_info;
 mod step;

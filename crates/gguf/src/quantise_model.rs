@@ -4,10 +4,10 @@
 use std::io::{self, Write};
 
 use half::{bf16, f16};
-use quire_blocks::{dequantise, quantise};
+use quire_blocks::{dequantise, quantise, quantise_weighted};
 
 use crate::header::DEFAULT_ALIGNMENT;
-use crate::{ElementType, FileType, MAGIC, TensorInfo, TensorType};
+use crate::{ElementType, FileType, ImportanceError, ImportanceMatrix, MAGIC, TensorInfo, TensorType};
 
 /// The version of ggml's block formats.
 const QUANTIZATION_VERSION: u32 = 2;
@@ -46,6 +46,9 @@ pub enum QuantiseError<E> {
     /// The new file can't be written.
     #[error("the new file cannot be written: {0}")]
     Write(io::Error),
+    /// The importance matrix is of another model, or none.
+    #[error(transparent)]
+    Importance(#[from] ImportanceError),
     /// Whoever hears the progress said so.
     #[error("it was stopped")]
     Stopped,
@@ -57,6 +60,7 @@ impl<E> QuantiseError<E> {
         match self {
             QuantiseError::Source(error) => QuantiseError::Source(change(error)),
             QuantiseError::Write(error) => QuantiseError::Write(error),
+            QuantiseError::Importance(error) => QuantiseError::Importance(error),
             QuantiseError::Stopped => QuantiseError::Stopped,
         }
     }
@@ -66,6 +70,8 @@ impl<E> QuantiseError<E> {
 pub struct QuantiseJob<'a> {
     /// The formats.
     pub file_type: FileType,
+    /// How much columns count, where it is known.
+    pub importance: Option<&'a ImportanceMatrix>,
     /// Threads that compute.
     pub threads: usize,
     /// Hears the share that is written, from 0 to 1; false stops.
@@ -75,13 +81,16 @@ pub struct QuantiseJob<'a> {
 /// Writes the tensors of `source` to `out`.
 ///
 /// # Errors
-/// `source` can't be read, `out` can't be written, or it was stopped.
+/// `source` can't be read, `out` can't be written, the importance matrix is of another model, or it was stopped.
 pub fn quantise_model<S: QuantiseSource>(
     source: &mut S,
     job: &QuantiseJob<'_>,
     out: &mut dyn Write,
 ) -> Result<(), QuantiseError<S::Error>> {
     let tensors = source.tensors();
+    if let Some(importance) = job.importance {
+        importance.check(&tensors)?;
+    }
     let formats = job.file_type.formats(&tensors);
     let (num_values, values) = source.values().map_err(QuantiseError::Source)?;
     let header = new_header((num_values, &values), job.file_type, &tensors, &formats);
@@ -93,7 +102,7 @@ pub fn quantise_model<S: QuantiseSource>(
             return Err(QuantiseError::Stopped);
         }
         let stored = source.read(index).map_err(QuantiseError::Source)?;
-        let mut written = convert(tensor, format, stored, job.threads);
+        let mut written = convert(tensor, format, stored, job);
         written.resize(written.len().next_multiple_of(DEFAULT_ALIGNMENT as usize), 0);
         out.write_all(&written).map_err(QuantiseError::Write)?;
         done += num_values_of(tensor);
@@ -151,7 +160,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 }
 
 /// The bytes of a tensor in `format`; its own where that is what it is in already.
-fn convert(tensor: &TensorInfo, format: TensorType, stored: Vec<u8>, threads: usize) -> Vec<u8> {
+fn convert(tensor: &TensorInfo, format: TensorType, stored: Vec<u8>, job: &QuantiseJob<'_>) -> Vec<u8> {
     let row = tensor.shape.last().copied().unwrap_or(1);
     if tensor.format == format || row == 0 || stored.is_empty() {
         return stored;
@@ -159,15 +168,20 @@ fn convert(tensor: &TensorInfo, format: TensorType, stored: Vec<u8>, threads: us
     let mut written = vec![0; bytes_in(tensor, format)];
     let num_rows = num_values_of(tensor) / row;
     let (stored_row, written_row) = (stored.len() / num_rows, written.len() / num_rows);
-    let rows_each = num_rows.div_ceil(threads.max(1));
+    let rows_each = num_rows.div_ceil(job.threads.max(1));
+    // Of experts each has columns of its own.
+    let rows_of_part = if tensor.shape.len() > 2 { num_rows / tensor.shape[0].max(1) } else { num_rows };
+    let importance = job.importance;
+    let importance_of = |row: usize| importance?.columns(&tensor.name, row / rows_of_part.max(1));
     std::thread::scope(|scope| {
-        for (stored, written) in stored.chunks(stored_row * rows_each).zip(written.chunks_mut(written_row * rows_each))
-        {
+        let shares = stored.chunks(stored_row * rows_each).zip(written.chunks_mut(written_row * rows_each));
+        for (share, (stored, written)) in shares.enumerate() {
             scope.spawn(move || {
                 let mut values = vec![0.0; row];
-                for (stored, written) in stored.chunks_exact(stored_row).zip(written.chunks_exact_mut(written_row)) {
+                let rows = stored.chunks_exact(stored_row).zip(written.chunks_exact_mut(written_row));
+                for (index, (stored, written)) in rows.enumerate() {
                     widen(tensor.format, stored, &mut values);
-                    narrow(format, &values, written);
+                    narrow(format, &values, importance_of(share * rows_each + index), written);
                 }
             });
         }
@@ -192,7 +206,7 @@ fn widen(format: TensorType, stored: &[u8], values: &mut [f32]) {
     }
 }
 
-fn narrow(format: TensorType, values: &[f32], written: &mut [u8]) {
+fn narrow(format: TensorType, values: &[f32], importance: Option<&[f32]>, written: &mut [u8]) {
     let halves = written.as_chunks_mut::<2>().0;
     match format {
         TensorType::Elements(ElementType::F32) => {
@@ -204,7 +218,10 @@ fn narrow(format: TensorType, values: &[f32], written: &mut [u8]) {
         TensorType::Elements(ElementType::Bf16) => {
             halves.iter_mut().zip(values).for_each(|(b, &value)| *b = bf16::from_f32(value).to_le_bytes());
         }
-        TensorType::Blocks(format) => quantise(format, values, written),
+        TensorType::Blocks(format) => match importance {
+            Some(importance) => quantise_weighted(format, values, importance, written),
+            None => quantise(format, values, written),
+        },
         TensorType::Other(name) => panic!("{name} can't be written: this is a bug"),
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Cursor};
 
 use quire_blocks::{BlockFormat, dequantise, quantise};
 use quire_gguf::{
-    ElementType, FileType, GgufParts, GgufPartsError, GgufProblem, GgufWriter, MetadataValue, QuantiseError,
-    QuantiseJob, TensorType, quantise_model, read_header, write_whole_file,
+    ElementType, FileType, GgufParts, GgufPartsError, GgufProblem, GgufWriter, ImportanceError, ImportanceMatrix,
+    InputSums, MetadataValue, QuantiseError, QuantiseJob, TensorType, quantise_model, read_header, write_importance,
+    write_whole_file,
 };
 
 fn numbers(count: usize) -> Vec<f32> {
@@ -39,9 +40,18 @@ type Failure = QuantiseError<GgufPartsError>;
 
 fn written(parts: Vec<Vec<u8>>, name: &str, threads: usize) -> Result<Vec<u8>, Failure> {
     let mut source = GgufParts::read(parts.into_iter().map(Cursor::new).collect()).map_err(QuantiseError::Source)?;
-    let job = QuantiseJob { file_type: FileType::from_name(name).unwrap(), threads, progress: &|_| true };
+    write(&mut source, name, threads, None)
+}
+
+fn write(
+    source: &mut GgufParts<Cursor<Vec<u8>>>,
+    name: &str,
+    threads: usize,
+    importance: Option<&ImportanceMatrix>,
+) -> Result<Vec<u8>, Failure> {
+    let job = QuantiseJob { file_type: FileType::from_name(name).unwrap(), importance, threads, progress: &|_| true };
     let mut out = Vec::new();
-    quantise_model(&mut source, &job, &mut out)?;
+    quantise_model(source, &job, &mut out)?;
     Ok(out)
 }
 
@@ -128,7 +138,8 @@ fn a_file_has_its_name_when_it_is_complete() {
     let stopped = write_whole_file(&output, |out| {
         let mut source = GgufParts::read(vec![Cursor::new(model().finish())]).map_err(QuantiseError::Source)?;
         let file_type = FileType::from_name("q8_0").unwrap();
-        quantise_model(&mut source, &QuantiseJob { file_type, threads: 1, progress: &|share| share == 0.0 }, out)
+        let job = QuantiseJob { file_type, importance: None, threads: 1, progress: &|share| share == 0.0 };
+        quantise_model(&mut source, &job, out)
     });
     assert!(matches!(stopped, Err(QuantiseError::Stopped)));
     assert_eq!(left(), 0);
@@ -138,4 +149,100 @@ fn a_file_has_its_name_when_it_is_complete() {
     assert_eq!(whole.unwrap(), 5);
     assert_eq!(std::fs::read(&output).unwrap(), b"whole");
     assert_eq!(left(), 1);
+}
+
+/// Sums of columns of which every eighth is large.
+fn sums(name: &str, columns: usize, num_parts: usize) -> InputSums {
+    let part = |part: usize| {
+        let of = |column: usize| if (column + part).is_multiple_of(8) { 90.0 } else { 0.3 };
+        ((0..columns).map(of).collect(), 3)
+    };
+    InputSums { name: name.into(), parts: (0..num_parts).map(part).collect() }
+}
+
+#[test]
+fn importance_is_read_back_and_weighs_errors() {
+    let mut source = model();
+    let experts = numbers(2 * 4 * 64);
+    source.tensor("blk.0.ffn_up_exps.weight", &[2, 4, 64], F32, &bytes(&experts));
+    let known = [sums("blk.0.attn_q.weight", 64, 1), sums("blk.0.ffn_up_exps.weight", 64, 2)];
+    let importance = ImportanceMatrix::read(&write_importance(&known, "texts", 5, 512)).unwrap();
+    assert_eq!(importance.num_tensors(), 2);
+    let columns = importance.columns("blk.0.ffn_up_exps.weight", 1).unwrap();
+    assert!((columns.iter().sum::<f32>() - 64.0).abs() < 1e-3 && (columns[7] / columns[0] - 300.0).abs() < 0.1);
+    assert_eq!(importance.columns("token_embd.weight", 0), None);
+    let open = || GgufParts::read(vec![Cursor::new(source.finish())]).unwrap();
+    let plain = write(&mut open(), "q4_0", 1, None).unwrap();
+    let weighted = write(&mut open(), "q4_0", 1, Some(&importance)).unwrap();
+    assert_eq!(write(&mut open(), "q4_0", 3, Some(&importance)).unwrap(), weighted, "three threads");
+    let error = |file: &[u8], name: &str, meant: &[f32]| {
+        let header = read_header(file, file.len() as u64).unwrap().unwrap();
+        let range = &header.tensor(name).unwrap().bytes;
+        let mut values = vec![0.0; meant.len()];
+        dequantise(BlockFormat::Q4_0, &file[range.start as usize..range.end as usize], &mut values);
+        let part = |row: usize| if name.contains("exps") { row / 4 } else { 0 };
+        let rows = values.chunks(64).zip(meant.chunks(64)).enumerate();
+        rows.flat_map(|(row, (values, meant))| {
+            let columns = importance.columns(name, part(row)).unwrap();
+            values.iter().zip(meant).zip(columns).map(|((value, meant), weight)| weight * (value - meant).powi(2))
+        })
+        .sum::<f32>()
+    };
+    for (name, meant) in [("blk.0.attn_q.weight", &numbers(320)), ("blk.0.ffn_up_exps.weight", &experts)] {
+        let (before, after) = (error(&plain, name, meant), error(&weighted, name, meant));
+        assert!(after < 0.8 * before, "{name}: {before} became {after}");
+    }
+}
+
+/// As llama.cpp wrote them before they were GGUF files.
+#[test]
+fn the_older_form_is_read() {
+    let mut file = 1_i32.to_le_bytes().to_vec();
+    file.extend(3_i32.to_le_bytes());
+    file.extend(b"a.b");
+    for number in [4_i32, 2] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend(bytes(&[8.0, 24.0]));
+    let end = file.len();
+    file.extend(7_i32.to_le_bytes());
+    let importance = ImportanceMatrix::read(&file).unwrap();
+    assert_eq!(importance.columns("a.b", 0), Some(&[0.5, 1.5][..]));
+    for length in 0..end {
+        assert!(ImportanceMatrix::read(&file[..length]).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn importance_of_something_else_is_refused() {
+    let of = |known: InputSums| {
+        let importance = ImportanceMatrix::read(&write_importance(&[known], "texts", 1, 512)).unwrap();
+        let mut source = GgufParts::read(vec![Cursor::new(model().finish())]).unwrap();
+        match write(&mut source, "q4_0", 1, Some(&importance)) {
+            Err(QuantiseError::Importance(error)) => error,
+            other => panic!("{:?}", other.map(|file| file.len())),
+        }
+    };
+    let wider = of(sums("blk.0.attn_q.weight", 65, 1));
+    assert!(matches!(wider, ImportanceError::Columns { found: 65, expected: 64, .. }), "{wider}");
+    let experts = of(sums("blk.0.attn_q.weight", 64, 2));
+    assert!(matches!(experts, ImportanceError::Parts { found: 2, expected: 1, .. }), "{experts}");
+    let other = of(sums("blk.7.attn_q.weight", 64, 1));
+    assert!(matches!(other, ImportanceError::OtherModel { .. }), "{other}");
+    // Files that are none, cut off, or say what cannot be.
+    assert!(ImportanceMatrix::read(&model().finish()).is_err());
+    assert!(ImportanceMatrix::read(b"something else").is_err());
+    let whole = write_importance(&[sums("a", 64, 2)], "texts", 1, 512);
+    for length in 0..whole.len() - 32 {
+        assert!(ImportanceMatrix::read(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
+    }
+    for wrong in [f64::NAN, f64::INFINITY, -1.0] {
+        let known = InputSums { name: "a".into(), parts: vec![(vec![1.0, wrong], 1)] };
+        assert!(ImportanceMatrix::read(&write_importance(&[known], "texts", 1, 512)).is_err(), "{wrong}");
+    }
+    // Experts that no token came by are not known; neither are columns of nothing.
+    let known =
+        InputSums { name: "a".into(), parts: vec![(vec![1.0, 3.0], 1), (vec![0.0, 0.0], 0), (vec![0.0, 0.0], 9)] };
+    let importance = ImportanceMatrix::read(&write_importance(&[known], "texts", 1, 512)).unwrap();
+    assert_eq!([0, 1, 2].map(|part| importance.columns("a", part).is_some()), [true, false, false]);
 }

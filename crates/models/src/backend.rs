@@ -17,6 +17,8 @@ pub enum StoredOrder {
 /// One stored matrix of those stacked into a weight; its shape has been checked.
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixPart<'a> {
+    /// What the checkpoint calls it; of a tensor of all experts as if each had one of its own.
+    pub name: &'a str,
     /// Bytes and format.
     pub view: TensorView<'a>,
     /// Order of the two dimensions.

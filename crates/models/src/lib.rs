@@ -11,6 +11,8 @@ mod error;
 mod forward_input;
 #[cfg(not(target_family = "wasm"))]
 mod gguf_export;
+#[cfg(not(target_family = "wasm"))]
+mod importance;
 mod kv_cache;
 mod layers;
 mod quantization;
@@ -23,17 +25,22 @@ mod weight_loader;
 
 pub use backend::{AttentionSpec, Backend, MatrixPart, StoredOrder};
 pub use causal_model::CausalModel;
-pub use cpu::{Activations, CpuBackend, RopeTable};
+pub use cpu::{Activations, CpuBackend, CpuMatrix, RopeTable};
 pub use encoder_model::EncoderModel;
 pub use error::ModelError;
 pub use forward_input::ForwardInput;
 #[cfg(not(target_family = "wasm"))]
 pub use gguf_export::{CheckpointSource, ExportError, quantise_to_gguf};
+#[cfg(not(target_family = "wasm"))]
+pub use importance::{CollectError, CollectJob, collect_importance};
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
 pub use quantization::Quantization;
 #[cfg(not(target_family = "wasm"))]
-pub use quire_gguf::{FileType, QuantiseError, QuantiseJob};
+pub use quire_gguf::{
+    FileType, ImportanceError, ImportanceMatrix, InputSums, QuantiseError, QuantiseJob, write_importance,
+    write_whole_file,
+};
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
 pub use registry::{LoadedModel, Model, ModelUse, architectures, load, model_use, read_config};

@@ -71,14 +71,18 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         inputs: usize,
         bias: bool,
     ) -> Result<Linear<B>, ModelError> {
-        let stored = parts
+        let names: Vec<String> = parts.iter().map(|(prefix, _)| format!("{prefix}.weight")).collect();
+        let stored = names
             .iter()
-            .map(|(prefix, outputs)| self.tensor(&format!("{prefix}.weight"), &[*outputs, inputs]))
+            .zip(parts)
+            .map(|(name, (_, outputs))| self.tensor(name, &[*outputs, inputs]))
             .collect::<Result<Vec<_>, ModelError>>()?;
         let weights: Vec<MatrixPart<'_>> = stored
             .iter()
+            .zip(&names)
             .zip(parts)
-            .map(|(tensor, (_, outputs))| MatrixPart {
+            .map(|((tensor, name), (_, outputs))| MatrixPart {
+                name,
                 view: tensor.view(),
                 order: StoredOrder::OutputMajor,
                 outputs: *outputs,
@@ -115,14 +119,16 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
             .collect::<Result<Vec<_>, ModelError>>()?;
         let of_expert = |expert: usize| {
             let shapes: Vec<[usize; 2]> = parts.iter().map(|(_, outputs)| [*outputs, inputs]).collect();
+            let names: Vec<String> = parts.iter().map(|(prefix, _)| name_of_expert(prefix, expert)).collect();
             let weights: Vec<MatrixPart<'_>> = stored
                 .iter()
+                .zip(&names)
                 .zip(&shapes)
-                .map(|(tensor, shape)| {
+                .map(|((tensor, name), shape)| {
                     let size = tensor.bytes().len() / num_experts;
                     let bytes = &tensor.bytes()[expert * size..][..size];
                     let view = TensorView { format: tensor.format, shape, bytes };
-                    MatrixPart { view, order: StoredOrder::OutputMajor, outputs: shape[0], inputs }
+                    MatrixPart { name, view, order: StoredOrder::OutputMajor, outputs: shape[0], inputs }
                 })
                 .collect();
             Ok(Linear { weight: self.load_matrix(&weights)?, bias: None })
@@ -140,10 +146,11 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         bias: bool,
     ) -> Result<Linear<B>, ModelError> {
         let (outputs, head_dim) = (3 * heads.num_heads * heads.head_dim, heads.head_dim);
-        let weight = self.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
+        let name = format!("{prefix}.weight");
+        let weight = self.tensor(&name, &[outputs, inputs])?;
         let shape = [head_dim, inputs];
         let parts: Vec<MatrixPart<'_>> = by_head(weight.view(), heads.num_heads, &shape)
-            .map(|view| MatrixPart { view, order: StoredOrder::OutputMajor, outputs: head_dim, inputs })
+            .map(|view| MatrixPart { name: &name, view, order: StoredOrder::OutputMajor, outputs: head_dim, inputs })
             .collect();
         let bias = match bias {
             false => None,
@@ -165,7 +172,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         };
         let stored = self.tensor(&name, &shape)?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[outputs])?;
-        let part = MatrixPart { view: stored.view(), order, outputs, inputs };
+        let part = MatrixPart { name: &name, view: stored.view(), order, outputs, inputs };
         let weight = self.load_matrix(&[part])?;
         Ok(Linear { weight, bias: Some(self.load_vector(&[bias.view()])?) })
     }
@@ -173,7 +180,8 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     /// The tensor `name` as a matrix whose rows are looked up.
     pub(crate) fn embedding(&self, name: &str, [rows, width]: [usize; 2]) -> Result<B::Matrix, ModelError> {
         let stored = self.tensor(name, &[rows, width])?;
-        let part = MatrixPart { view: stored.view(), order: StoredOrder::OutputMajor, outputs: rows, inputs: width };
+        let (view, order) = (stored.view(), StoredOrder::OutputMajor);
+        let part = MatrixPart { name, view, order, outputs: rows, inputs: width };
         self.load_matrix(&[part])
     }
 
@@ -320,6 +328,14 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     /// Bytes on the device and numbers loaded so far.
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.loaded_bytes.load(Ordering::Relaxed), self.num_parameters.load(Ordering::Relaxed))
+    }
+}
+
+/// The name of an expert's matrix where each has a tensor: `experts.3.up_proj.weight` of `experts.up_proj`.
+fn name_of_expert(prefix: &str, expert: usize) -> String {
+    match prefix.rsplit_once('.') {
+        Some((experts, matrix)) => format!("{experts}.{expert}.{matrix}.weight"),
+        None => format!("{prefix}.{expert}.weight"),
     }
 }
 

@@ -36,7 +36,10 @@ pub use quire_kernels::Isa;
 #[cfg(target_family = "wasm")]
 pub use quire_kernels::{lend_thread, thread_failed};
 #[cfg(not(target_family = "wasm"))]
-pub use quire_models::{FileType, QuantiseError, QuantiseJob, quantise_to_gguf};
+pub use quire_models::{
+    CollectError, CollectJob, FileType, ImportanceError, ImportanceMatrix, QuantiseError, QuantiseJob,
+    collect_importance, quantise_to_gguf, write_importance, write_whole_file,
+};
 pub use quire_models::{Quantization, architectures};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,

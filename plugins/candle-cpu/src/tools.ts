@@ -1,26 +1,52 @@
-// What else the native module does beside running models, for tools: it writes GGUF files.
+// What else the native module does beside running models, for tools: it writes GGUF files and importance matrices.
 
-import { type EmbeddedTools, type GgufQuantization, RequestAbortedError } from 'quire-llm/plugin'
+import {
+  type EmbeddedTools,
+  type GgufQuantization,
+  type ImportanceCollection,
+  RequestAbortedError,
+} from 'quire-llm/plugin'
 import { loadNative } from './native.js'
-import { unwrap } from './outcome.js'
+import { bytesOf, unwrap } from './outcome.js'
 
-/** What `quire quantize` calls. */
+/** What `quire quantize` and `quire imatrix` call. */
 export const tools: EmbeddedTools = {
   ggufFileTypes: async () => (await loadNative()).ggufFileTypes(),
   quantizeToGguf,
+  collectImportance,
 }
 
 async function quantizeToGguf(quantization: GgufQuantization): Promise<number> {
-  const { source, output, fileType, pure, threads, signal, onProgress } = quantization
+  const { source, output, fileType, pure, imatrix, threads, signal, onProgress } = quantization
   const native = await loadNative()
   const running = new native.GgufQuantization()
+  const options = { fileType, pure, threads, ...(imatrix !== undefined && { imatrix }) }
+  return await stoppable(signal, running, 'Quantising was stopped.', async () =>
+    unwrap(await running.run(source, output, options, (fraction: number) => onProgress?.(fraction))),
+  )
+}
+
+async function collectImportance(collection: ImportanceCollection): Promise<number> {
+  const { source, output, tokenIds, chunkTokens, dataset, threads, signal, onProgress } = collection
+  const native = await loadNative()
+  const running = new native.ImportanceCollection()
+  const options = { dataset, chunkTokens, threads }
+  return await stoppable(signal, running, 'Collecting was stopped.', async () =>
+    unwrap(await running.run(source, output, bytesOf(tokenIds), options, (fraction: number) => onProgress?.(fraction))),
+  )
+}
+
+async function stoppable(
+  signal: AbortSignal | undefined,
+  running: { stop(): void },
+  message: string,
+  run: () => Promise<number>,
+): Promise<number> {
   const stop = (): void => running.stop()
-  if (signal?.aborted === true) throw new RequestAbortedError('Quantising was stopped.')
+  if (signal?.aborted === true) throw new RequestAbortedError(message)
   signal?.addEventListener('abort', stop, { once: true })
   try {
-    return unwrap(
-      await running.run(source, output, { fileType, pure, threads }, (fraction: number) => onProgress?.(fraction)),
-    )
+    return await run()
   } finally {
     signal?.removeEventListener('abort', stop)
   }

@@ -6,6 +6,7 @@ import { chatCommand } from './chat.js'
 import { completeCommand } from './complete.js'
 import { doctorCommand } from './doctor.js'
 import { generateCommand } from './generate.js'
+import { imatrixCommand } from './imatrix.js'
 import { infoCommand } from './info.js'
 import { listCommand } from './list.js'
 import { pullCommand } from './pull.js'
@@ -40,6 +41,7 @@ const commands: Readonly<Record<string, Command>> = {
   rm: rmCommand,
   info: infoCommand,
   quantize: quantizeCommand,
+  imatrix: imatrixCommand,
   setup: setupCommand,
   doctor: doctorCommand,
   'run-batch': runBatchCommand,

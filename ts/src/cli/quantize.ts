@@ -24,6 +24,7 @@ const rows: readonly OptionRow[] = [
     help: 'q8_0, q6_k, q5_1, q5_0, q4_k_m, q4_1, q4_0; f32, f16 or bf16 to convert only',
   },
   { name: 'pure', kind: 'flag', help: 'every matrix in the one format, as --quantization makes them on load' },
+  { name: 'imatrix', kind: 'text', value: 'FILE', help: 'weigh errors by an importance matrix (quire imatrix)' },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)' },
   { name: 'force', kind: 'flag', help: 'replace a file that is there' },
   ...hubRows.filter(({ engine }) => engine !== 'tokenizerRevision'),
@@ -47,14 +48,12 @@ async function quantize(args: readonly string[], streams: Streams): Promise<Exit
   const { operands, options } = splitOperands(args, rows)
   const { engine, own } = parseOptions(options, rows)
   const [model, given, ...others] = operands
-  const { type, threads = availableParallelism() } = own
+  const { type, imatrix, threads = availableParallelism() } = own
   if (model === undefined) throw new UsageError('Give the model, and the file to write.')
   if (given === undefined || given === '') throw new UsageError('Give the file to write behind the model.')
   if (others.length > 0) throw new UsageError('Give one model and one file to write.')
   if (typeof type !== 'string') throw new UsageError('Give the type by --type.')
-  if (typeof threads !== 'number' || !Number.isInteger(threads) || threads < 1 || threads > 1024) {
-    throw new UsageError(`--threads is a whole number from 1 to 1024, got ${String(threads)}.`)
-  }
+  checkThreads(threads)
   const output = resolve(given)
   if (!isGguf(output)) throw new UsageError(`The file to write has a name that ends with .gguf, got ${given}.`)
   if (existsSync(output) && own.force !== true) throw new UsageError(`${given} is there: give --force to replace it.`)
@@ -67,8 +66,8 @@ async function quantize(args: readonly string[], streams: Streams): Promise<Exit
     const bar = new ShareBar(streams.stderr, `quantising to ${fileType}`)
     try {
       const pure = own.pure === true
-      const job = { source, output, fileType, pure, threads, signal, onProgress: bar.show }
-      const bytes = await tools.quantizeToGguf(job)
+      const shared = { source, output, fileType, pure, threads, signal, onProgress: bar.show }
+      const bytes = await tools.quantizeToGguf(typeof imatrix === 'string' ? { ...shared, imatrix } : shared)
       bar.finish()
       streams.stdout.write(`${given}: ${bytesText(bytes)}\n`)
       return 0
@@ -81,7 +80,15 @@ async function quantize(args: readonly string[], streams: Streams): Promise<Exit
   })
 }
 
-async function pathOf(
+/** @throws UsageError. */
+export function checkThreads(threads: unknown): asserts threads is number {
+  if (typeof threads !== 'number' || !Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new UsageError(`--threads is a whole number from 1 to 1024, got ${String(threads)}.`)
+  }
+}
+
+/** Where the model is, after it is fetched if need be. */
+export async function pathOf(
   model: string,
   engine: ReturnType<typeof parseOptions>['engine'],
   signal: AbortSignal,

@@ -1,4 +1,5 @@
-// What the embedded default does beside running models, for the command line: it writes GGUF files.
+// What the embedded default does beside running models, for the command line: it writes GGUF files, and collects how much
+// columns of matrices count.
 
 import { PluginError } from '../errors.js'
 
@@ -14,11 +15,33 @@ export interface GgufQuantization {
   readonly fileType: string
   /** Every matrix in the one format, as quantising on load makes them. */
   readonly pure: boolean
+  /** An importance matrix: a file by whose numbers errors of rounding count. */
+  readonly imatrix?: string
   /** Threads that compute. */
   readonly threads: number
   /** Ends it; what was written is removed. */
   readonly signal?: AbortSignal
   /** Hears the share that is written, from 0 to 1. */
+  onProgress?(fraction: number): void
+}
+
+/** One run over texts. */
+export interface ImportanceCollection {
+  /** A GGUF file, of a split one any part, or a folder in Hugging Face's layout. */
+  readonly source: string
+  /** The file that is written; one that is there is replaced when the new one is complete. */
+  readonly output: string
+  /** Chunks of tokens one after another; what is behind the last whole one is left out. */
+  readonly tokenIds: Int32Array
+  /** Tokens of a chunk, each of which is a sequence. */
+  readonly chunkTokens: number
+  /** What the texts are called in the file. */
+  readonly dataset: string
+  /** Threads that compute. */
+  readonly threads: number
+  /** Ends it; nothing is written. */
+  readonly signal?: AbortSignal
+  /** Hears the share that is done, from 0 to 1. */
   onProgress?(fraction: number): void
 }
 
@@ -29,9 +52,17 @@ export interface EmbeddedTools {
   /**
    * Writes a model as a GGUF file, off the JavaScript thread; gives the new file's bytes.
    * @throws ModelError for what is no model or has no form in the format; InvalidArgumentError of `output` where it can't be
-   * written, EngineError ERR_DISK_FULL where there is no room; RequestAbortedError.
+   * written, or of `imatrix` where it is none or of another model; EngineError ERR_DISK_FULL where there is no room;
+   * RequestAbortedError.
    */
   quantizeToGguf(quantization: GgufQuantization): Promise<number>
+  /**
+   * Runs a model over texts and writes how large the inputs of its matrices are, off the JavaScript thread; gives the number of
+   * matrices.
+   * @throws ModelError for what is no model, or one whose matrices have no names in GGUF files; InvalidArgumentError of
+   * `tokenIds`, `chunkTokens` or `output`; EngineError ERR_DISK_FULL; RequestAbortedError.
+   */
+  collectImportance(collection: ImportanceCollection): Promise<number>
 }
 
 /** The tools. @throws PluginError where the package is not installed. */

@@ -8,8 +8,11 @@ use quire_kernels::{
 };
 use quire_weights::{StoredFormat, TensorView, WeightForm};
 
+use super::CpuMatrix;
 use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
+#[cfg(not(target_family = "wasm"))]
+use crate::importance::InputRecorder;
 use crate::kv_cache::element_type;
 use crate::stored_values::widened;
 use crate::{
@@ -27,17 +30,33 @@ pub struct CpuBackend {
     weights: ElementType,
     quantization: Quantization,
     shelf: Shelf,
+    #[cfg(not(target_family = "wasm"))]
+    recorder: Option<Arc<InputRecorder>>,
 }
 
 impl CpuBackend {
     /// A backend that packs weights as `weights`, f32 or bf16, but for those that are stored in blocks, which stay as they are.
     pub fn new(kernels: Arc<Kernels>, pool: Arc<ThreadPool>, weights: ElementType) -> CpuBackend {
-        CpuBackend { kernels, pool, weights, quantization: Quantization::Stored, shelf: Shelf::default() }
+        CpuBackend {
+            kernels,
+            pool,
+            weights,
+            quantization: Quantization::Stored,
+            shelf: Shelf::default(),
+            #[cfg(not(target_family = "wasm"))]
+            recorder: None,
+        }
     }
 
     /// The same backend with another rule for blocks.
     pub fn with_quantization(self, quantization: Quantization) -> CpuBackend {
         CpuBackend { quantization, ..self }
+    }
+
+    /// The same backend, which records the inputs of matrices that are loaded from now on.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn with_recorder(self, recorder: Arc<InputRecorder>) -> CpuBackend {
+        CpuBackend { recorder: Some(recorder), ..self }
     }
 
     /// What a part of a matrix is packed as.
@@ -57,11 +76,16 @@ impl CpuBackend {
     fn multiply(
         &self,
         x: &Activations,
-        weights: &PackedMatrix,
+        weights: &CpuMatrix,
         bias: Option<&[f32]>,
         out: &mut [f32],
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(recorded) = &weights.recorded {
+            recorded.add(x.values());
+        }
+        let weights = &weights.packed;
         let (num_rows, out_stride) = (x.rows(), weights.num_outputs());
         let product = Matmul { x: x.values(), num_rows, weights, bias, out, out_stride, epilogue };
         Ok(self.kernels.matmul(&self.pool, product)?)
@@ -69,7 +93,7 @@ impl CpuBackend {
 }
 
 impl Backend for CpuBackend {
-    type Matrix = PackedMatrix;
+    type Matrix = CpuMatrix;
     type Vector = Vec<f32>;
     type Rope = RopeTable;
     type Tensor = Activations;
@@ -82,7 +106,7 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<PackedMatrix, ModelError> {
+    fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<CpuMatrix, ModelError> {
         let sources: Vec<MatrixSource<'_>> = parts
             .iter()
             .map(|part| MatrixSource {
@@ -97,22 +121,33 @@ impl Backend for CpuBackend {
                 num_inputs: part.inputs,
             })
             .collect();
-        Ok(PackedMatrix::pack(&self.pool, &sources)?)
+        let packed = PackedMatrix::pack(&self.pool, &sources)?;
+        #[cfg(not(target_family = "wasm"))]
+        let recorded = self
+            .recorder
+            .as_ref()
+            .map(|recorder| recorder.matrix(parts.iter().map(|part| part.name), packed.num_inputs()));
+        Ok(CpuMatrix {
+            packed,
+            #[cfg(not(target_family = "wasm"))]
+            recorded,
+        })
     }
 
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Vec<f32>, ModelError> {
         Ok(parts.iter().flat_map(widened).collect())
     }
 
-    fn matrix_bytes(&self, matrix: &PackedMatrix) -> usize {
-        matrix.size_bytes()
+    fn matrix_bytes(&self, matrix: &CpuMatrix) -> usize {
+        matrix.packed.size_bytes()
     }
 
     fn rope(&self, angles: RopeAngles) -> Result<RopeTable, ModelError> {
         Ok(RopeTable::new(angles))
     }
 
-    fn embed(&self, table: &PackedMatrix, indices: &[i32], offset: i32) -> Result<Activations, ModelError> {
+    fn embed(&self, table: &CpuMatrix, indices: &[i32], offset: i32) -> Result<Activations, ModelError> {
+        let table = &table.packed;
         let mut out = self.shelf.take(indices.len(), table.num_inputs())?;
         if offset == 0 {
             self.kernels.embedding(&self.pool, table, indices, out.values_mut());
@@ -142,7 +177,7 @@ impl Backend for CpuBackend {
     }
 
     fn linear(&self, x: &Activations, weight: &Linear<Self>) -> Result<Activations, ModelError> {
-        let mut out = self.shelf.take(x.rows(), weight.weight.num_outputs())?;
+        let mut out = self.shelf.take(x.rows(), weight.weight.packed.num_outputs())?;
         self.multiply(x, &weight.weight, weight.bias.as_deref(), out.values_mut(), Epilogue::Store)?;
         Ok(out)
     }
@@ -275,7 +310,7 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
-    fn logits(&self, x: &Activations, head: &PackedMatrix, out: &mut [f32]) -> Result<(), ModelError> {
+    fn logits(&self, x: &Activations, head: &CpuMatrix, out: &mut [f32]) -> Result<(), ModelError> {
         self.multiply(x, head, None, out, Epilogue::Store)
     }
 

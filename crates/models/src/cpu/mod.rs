@@ -3,8 +3,10 @@
 
 mod activations;
 mod backend;
+mod matrix;
 mod rope_table;
 
 pub use activations::Activations;
 pub use backend::CpuBackend;
+pub use matrix::CpuMatrix;
 pub use rope_table::RopeTable;
