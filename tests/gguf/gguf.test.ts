@@ -100,7 +100,7 @@ test('an architecture that is not read is named, with those that are', async t =
   )
   const error = await t.throwsAsync(LLM.create({ model: path }))
   t.is((error as EngineError).code, 'ERR_MODEL_UNSUPPORTED')
-  t.regex(error?.message ?? '', /`mamba` is not supported; supported are gemma, gemma2, .*qwen3moe/)
+  t.regex(error?.message ?? '', /`mamba` is not supported; supported are command-r, cohere2, .*qwen3moe/)
 })
 
 function number(value: number): Buffer {

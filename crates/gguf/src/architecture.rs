@@ -3,17 +3,33 @@
 use crate::tensor_names::{Names, layer_part};
 use crate::{GgufProblem, Metadata};
 
+/// `expert_gating_func` of routers whose scores are logistic functions.
+const LOGISTIC: usize = 2;
 const ARCHITECTURE_KEY: &str = "general.architecture";
 
 /// An architecture. Some share ggml's name for it, and metadata tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
+    /// Command R and Aya 23.
+    Cohere,
+    /// Command R7B and Command A.
+    Cohere2,
+    /// DeepSeek-V2 and V2-Lite.
+    DeepseekV2,
+    /// DeepSeek-V3: ggml's `deepseek2` with logistic scores.
+    DeepseekV3,
+    /// ERNIE 4.5, dense.
+    Ernie4_5,
+    /// EXAONE 4.
+    Exaone4,
     /// Gemma.
     Gemma,
     /// Gemma 2.
     Gemma2,
     /// Gemma 3, its decoder of text.
     Gemma3,
+    /// GLM-4-0414 and GLM-Z1.
+    Glm4,
     /// GPT-2.
     Gpt2,
     /// Granite 3, dense.
@@ -26,6 +42,10 @@ pub enum Architecture {
     Olmo2,
     /// OLMo 3: ggml's `olmo2` with a window.
     Olmo3,
+    /// OLMoE.
+    Olmoe,
+    /// Phi-1, 1.5 and 2.
+    Phi,
     /// Phi-3 and Phi-4.
     Phi3,
     /// Qwen2 and Qwen2.5.
@@ -36,6 +56,10 @@ pub enum Architecture {
     Qwen3,
     /// Qwen3-MoE.
     Qwen3Moe,
+    /// SmolLM3.
+    SmolLm3,
+    /// StableLM 2 and 3B.
+    StableLm,
     /// Starcoder2.
     Starcoder2,
 }
@@ -57,10 +81,17 @@ const fn facts(architecture: Architecture, name: &'static str, class: [&'static 
 }
 
 /// Of two with one name of ggml's, the plain one is first.
-const ALL: [Facts; 15] = [
+const ALL: [Facts; 26] = [
+    facts(Architecture::Cohere, "command-r", ["CohereForCausalLM", "cohere"], Names::LLAMA),
+    facts(Architecture::Cohere2, "cohere2", ["Cohere2ForCausalLM", "cohere2"], Names::LLAMA),
+    facts(Architecture::DeepseekV2, "deepseek2", ["DeepseekV2ForCausalLM", "deepseek_v2"], Names::DEEPSEEK),
+    facts(Architecture::DeepseekV3, "deepseek2", ["DeepseekV3ForCausalLM", "deepseek_v3"], Names::DEEPSEEK),
+    facts(Architecture::Ernie4_5, "ernie4_5", ["Ernie4_5ForCausalLM", "ernie4_5"], Names::LLAMA),
+    facts(Architecture::Exaone4, "exaone4", ["Exaone4ForCausalLM", "exaone4"], Names::NORMS_AFTER),
     facts(Architecture::Gemma, "gemma", ["GemmaForCausalLM", "gemma"], Names::LLAMA),
     facts(Architecture::Gemma2, "gemma2", ["Gemma2ForCausalLM", "gemma2"], Names::NORMS_AROUND),
     facts(Architecture::Gemma3, "gemma3", ["Gemma3ForCausalLM", "gemma3_text"], Names::NORMS_AROUND),
+    facts(Architecture::Glm4, "glm4", ["Glm4ForCausalLM", "glm4"], Names::GLM4),
     facts(Architecture::Gpt2, "gpt2", ["GPT2LMHeadModel", "gpt2"], Names::GPT2),
     Facts {
         halves_alternate: true,
@@ -76,11 +107,18 @@ const ALL: [Facts; 15] = [
     },
     facts(Architecture::Olmo2, "olmo2", ["Olmo2ForCausalLM", "olmo2"], Names::NORMS_AFTER),
     facts(Architecture::Olmo3, "olmo2", ["Olmo3ForCausalLM", "olmo3"], Names::NORMS_AFTER),
+    facts(Architecture::Olmoe, "olmoe", ["OlmoeForCausalLM", "olmoe"], Names::QWEN_MOE),
+    facts(Architecture::Phi, "phi2", ["PhiForCausalLM", "phi"], Names::PHI),
     facts(Architecture::Phi3, "phi3", ["Phi3ForCausalLM", "phi3"], Names::PHI3),
     facts(Architecture::Qwen2, "qwen2", ["Qwen2ForCausalLM", "qwen2"], Names::LLAMA),
     facts(Architecture::Qwen2Moe, "qwen2moe", ["Qwen2MoeForCausalLM", "qwen2_moe"], Names::QWEN_MOE),
     facts(Architecture::Qwen3, "qwen3", ["Qwen3ForCausalLM", "qwen3"], Names::LLAMA),
     facts(Architecture::Qwen3Moe, "qwen3moe", ["Qwen3MoeForCausalLM", "qwen3_moe"], Names::QWEN_MOE),
+    Facts {
+        halves_alternate: true,
+        ..facts(Architecture::SmolLm3, "smollm3", ["SmolLM3ForCausalLM", "smollm3"], Names::LLAMA)
+    },
+    facts(Architecture::StableLm, "stablelm", ["StableLmForCausalLM", "stablelm"], Names::LLAMA),
     facts(Architecture::Starcoder2, "starcoder2", ["Starcoder2ForCausalLM", "starcoder2"], Names::STARCODER2),
 ];
 
@@ -120,7 +158,9 @@ impl Architecture {
             GgufProblem::UnsupportedArchitecture { architecture: name.to_string(), supported }
         })?;
         let is_set = |key: &str| Ok::<_, GgufProblem>(metadata.count(key)?.is_some_and(|count| count > 0));
+        let is_logistic = |key: &str| Ok::<_, GgufProblem>(metadata.count(key)? == Some(LOGISTIC));
         Ok(match found.architecture {
+            Architecture::DeepseekV2 if is_logistic("deepseek2.expert_gating_func")? => Architecture::DeepseekV3,
             Architecture::Llama if is_set("llama.expert_count")? => Architecture::Mixtral,
             Architecture::Olmo2 if is_set("olmo2.attention.sliding_window")? => Architecture::Olmo3,
             architecture => architecture,

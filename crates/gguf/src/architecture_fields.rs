@@ -11,22 +11,59 @@ const PATTERN: &str = "attention.sliding_window_pattern";
 impl ConfigFields<'_> {
     /// All that is the architecture's own.
     pub(crate) fn set_architecture(&mut self, architecture: Architecture) -> Result<(), GgufProblem> {
-        if architecture == Architecture::Gpt2 {
-            return self.set_gpt2();
+        match architecture {
+            Architecture::Gpt2 => return self.set_gpt2(),
+            Architecture::DeepseekV2 | Architecture::DeepseekV3 => return self.set_deepseek(architecture),
+            _ => {}
         }
         self.set_rotary()?;
         if architecture == Architecture::Starcoder2 {
             return self.set_starcoder2();
         }
-        self.set("rms_norm_eps", json!(self.required_number("attention.layer_norm_rms_epsilon")?));
         match architecture {
-            Architecture::Mixtral | Architecture::Qwen2Moe | Architecture::Qwen3Moe => {
+            Architecture::Cohere | Architecture::Cohere2 | Architecture::Phi | Architecture::StableLm => {
+                self.set("layer_norm_eps", json!(self.required_number("attention.layer_norm_epsilon")?));
+            }
+            _ => self.set("rms_norm_eps", json!(self.required_number("attention.layer_norm_rms_epsilon")?)),
+        }
+        match architecture {
+            Architecture::Mixtral | Architecture::Olmoe | Architecture::Qwen2Moe | Architecture::Qwen3Moe => {
                 self.set_experts(architecture)?
             }
             _ => self.expect_no_experts()?,
         }
         match architecture {
+            Architecture::Cohere => self.set_cohere(),
+            Architecture::Cohere2 => {
+                self.set_cohere()?;
+                self.set_window()
+            }
+            Architecture::Ernie4_5 => {
+                self.set("use_bias", json!(self.has("blk.0.attn_q.bias")));
+                Ok(())
+            }
+            Architecture::Exaone4 => {
+                self.set_window()?;
+                self.set_layer_types()
+            }
             Architecture::Gemma => Ok(()),
+            Architecture::Glm4 => {
+                self.set("attention_bias", json!(self.has("blk.0.attn_q.bias")));
+                self.set_rotated_share();
+                Ok(())
+            }
+            Architecture::Phi => {
+                self.set("hidden_act", json!("gelu_new"));
+                self.set_rotated_share();
+                Ok(())
+            }
+            Architecture::StableLm => {
+                self.set("use_qkv_bias", json!(self.has("blk.0.attn_q.bias")));
+                self.set("qk_layernorm", json!(self.has("blk.0.attn_q_norm.weight")));
+                self.set("use_parallel_residual", json!(!self.has("blk.0.ffn_norm.weight")));
+                self.set_rotated_share();
+                Ok(())
+            }
             Architecture::Gemma2 => self.set_gemma2(),
             Architecture::Gemma3 => self.set_gemma3(),
             Architecture::Granite => self.set_granite(),
@@ -58,6 +95,17 @@ impl ConfigFields<'_> {
         self.set("hidden_act", json!("gelu_pytorch_tanh"));
         self.set("use_bias", json!(self.has("blk.0.attn_q.bias")));
         self.set_window()
+    }
+
+    fn set_cohere(&mut self) -> Result<(), GgufProblem> {
+        self.set("logit_scale", json!(self.required_number("logit_scale")?));
+        self.set("use_qk_norm", json!(self.has("blk.0.attn_q_norm.weight")));
+        Ok(())
+    }
+
+    /// Whole heads are rotated where the file does not say otherwise, whatever checkpoints mean then.
+    fn set_rotated_share(&mut self) {
+        self.config.entry("partial_rotary_factor").or_insert(json!(1.0));
     }
 
     fn set_biases(&mut self) {

@@ -13,6 +13,7 @@ mod header;
 mod hf_config;
 mod hf_tokenizer;
 mod importance;
+mod latent_fields;
 mod metadata;
 mod pre_tokenizers;
 mod problem;

@@ -28,16 +28,16 @@ struct Way {
     make: fn() -> PreTokenizer,
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 12] = [
     Way {
-        names: &["gpt-2", "phi-2", "mpt", "olmo", "jina-en", "jina-es", "jina-de", "trillion", "default"],
+        names: &["gpt-2", "phi-2", "mpt", "olmo", "jina-en", "jina-es", "jina-de", "trillion", "exaone4", "default"],
         make: || plain(byte_level(true)),
     },
     Way {
         names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"],
         make: || PreTokenizer { ignores_merges: true, adds_bos: true, ..plain(split_by(LLAMA3)) },
     },
-    Way { names: &["dbrx", "smaug-bpe"], make: || plain(split_by(LLAMA3)) },
+    Way { names: &["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"], make: || plain(split_by(LLAMA3)) },
     Way {
         names: &["qwen2", "deepseek-r1-qwen"],
         make: || PreTokenizer { normalizer: json!({"type": "NFC"}), ..plain(split_by(QWEN2)) },
@@ -51,16 +51,40 @@ const WAYS: [Way; 7] = [
         make: || PreTokenizer { ignores_merges: true, adds_bos: true, ..plain(split_by(TEKKEN)) },
     },
     Way { names: &["gpt-4o", "llama4"], make: || PreTokenizer { ignores_merges: true, ..plain(split_by(GPT4O)) } },
+    Way { names: &["stablelm2"], make: || plain(split_by(QWEN2)) },
+    Way {
+        names: &["command-r"],
+        make: || PreTokenizer { normalizer: json!({"type": "NFC"}), ..plain(sequence([digits(), byte_level(true)])) },
+    },
+    Way {
+        names: &["deepseek-coder"],
+        make: || {
+            let [lines, letters, marks, han] = [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", EAST_ASIAN].map(split);
+            plain(sequence([lines, letters, marks, han, digits(), byte_level(false)]))
+        },
+    },
+    Way {
+        names: &["deepseek-llm"],
+        make: || {
+            let splits = [r"[\r\n]", CASED_LETTERS, DEEPSEEK_MARKS, r"\s+$", EAST_ASIAN, r"\p{N}+"].map(split);
+            let [lines, letters, marks, end, han, numbers] = splits;
+            plain(sequence([lines, letters, marks, end, han, numbers, byte_level(false)]))
+        },
+    },
+    Way {
+        names: &["deepseek-v3"],
+        make: || {
+            let [numbers, han, others] = [r"\p{N}{1,3}", "[一-龥\u{3040}-ゟ゠-ヿ]+", DEEPSEEK_V3].map(split);
+            plain(sequence([numbers, han, others, byte_level(false)]))
+        },
+    },
 ];
 
-/// Deepseek-coder's, the only one of its kind.
-fn deepseek_coder() -> PreTokenizer {
-    let splits = [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+"].map(split);
-    let [lines, letters, marks, han] = splits;
-    plain(sequence([lines, letters, marks, han, digits(), byte_level(false)]))
-}
-
-const DEEPSEEK_CODER: &str = "deepseek-coder";
+const EAST_ASIAN: &str = "[一-龥ࠀ-一가-\u{d7ff}]+";
+/// Letters that are upper or lower case, in the blocks that have any.
+const CASED_LETTERS: &str = "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼ\u{1fbe}ῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u{2126}ℨ\u{212a}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ\u{10400}-\u{1044f}\u{104b0}-\u{104d3}\u{104d8}-\u{104fb}\u{10c80}-\u{10cb2}\u{10cc0}-\u{10cf2}\u{118a0}-\u{118df}\u{1e900}-\u{1e943}]+";
+const DEEPSEEK_MARKS: &str = "\\s?[!-/:-~\u{ff01}-\u{ff0f}\u{ff1a}-\u{ff5e}\u{2018}-\u{201f}\u{3000}-\u{3002}]+";
+const DEEPSEEK_V3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
 
 /// How the texts of a byte-level vocabulary are split. A file that does not say is taken for GPT-2's.
 ///
@@ -68,9 +92,6 @@ const DEEPSEEK_CODER: &str = "deepseek-coder";
 /// A name that is not known: pieces of another splitting would be other tokens.
 pub(crate) fn pre_tokenizer(metadata: &Metadata) -> Result<PreTokenizer, GgufProblem> {
     let name = metadata.text(PRE_KEY)?.unwrap_or("default");
-    if name == DEEPSEEK_CODER {
-        return Ok(deepseek_coder());
-    }
     let way = WAYS.iter().find(|way| way.names.contains(&name));
     way.map(|way| (way.make)()).ok_or_else(|| {
         let supported = supported_names();
@@ -80,7 +101,7 @@ pub(crate) fn pre_tokenizer(metadata: &Metadata) -> Result<PreTokenizer, GgufPro
 
 /// All names that are known.
 pub(crate) fn supported_names() -> Vec<&'static str> {
-    WAYS.iter().flat_map(|way| way.names).copied().chain([DEEPSEEK_CODER]).collect()
+    WAYS.iter().flat_map(|way| way.names).copied().collect()
 }
 
 /// The name of the splitting of a `tokenizer.json`, if files have one.
@@ -89,8 +110,7 @@ pub(crate) fn pre_tokenizer_name(normalizer: &Value, steps: &Value, ignores_merg
     let is_same = |pre: &PreTokenizer| {
         (kind_of(&pre.normalizer), flat_steps(&pre.steps)) == found && pre.ignores_merges == ignores_merges
     };
-    let way = WAYS.iter().find(|way| is_same(&(way.make)())).map(|way| way.names[0]);
-    way.or_else(|| is_same(&deepseek_coder()).then_some(DEEPSEEK_CODER))
+    WAYS.iter().find(|way| is_same(&(way.make)())).map(|way| way.names[0])
 }
 
 /// The kind of a step; a sequence of none is none.

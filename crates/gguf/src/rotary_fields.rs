@@ -25,7 +25,8 @@ impl ConfigFields<'_> {
         Ok(())
     }
 
-    fn rope_scaling(&self) -> Result<Option<Map<String, Value>>, GgufProblem> {
+    /// How positions are stretched, if they are.
+    pub(crate) fn rope_scaling(&self) -> Result<Option<Map<String, Value>>, GgufProblem> {
         let mut scaling = Map::new();
         let mut set = |field: &str, value: Option<Value>| {
             if let Some(value) = value {

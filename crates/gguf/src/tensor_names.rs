@@ -26,6 +26,9 @@ const ATTENTION: Table = &[
     ("ffn_down", "mlp.down_proj"),
 ];
 
+/// A vector whose name in checkpoints does not end in `.bias`.
+const ROUTER_BIAS: &str = "mlp.gate.e_score_correction_bias";
+
 const NORMS_BEFORE: Table = &[("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm")];
 
 impl Names {
@@ -51,6 +54,37 @@ impl Names {
                 ("ffn_norm", "pre_feedforward_layernorm"),
                 ("post_ffw_norm", "post_feedforward_layernorm"),
             ],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// Norms around both halves of a block by other names, and a fused projection into the feed-forward layer.
+    pub(crate) const GLM4: Names = Names {
+        of_layer: [
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("post_attention_norm", "post_self_attn_layernorm"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("post_ffw_norm", "post_mlp_layernorm"),
+                ("ffn_up", "mlp.gate_up_proj"),
+            ],
+            ATTENTION,
+        ],
+        ..Names::LLAMA
+    };
+
+    /// One norm and a plain feed-forward layer; projections into attention are fused in the oldest files.
+    pub(crate) const PHI: Names = Names {
+        whole: &[("token_embd", "model.embed_tokens"), ("output_norm", "model.final_layernorm"), ("output", "lm_head")],
+        of_layer: [
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("attn_qkv", "self_attn.qkv_proj"),
+                ("attn_output", "self_attn.dense"),
+                ("ffn_up", "mlp.fc1"),
+                ("ffn_down", "mlp.fc2"),
+            ],
+            ATTENTION,
         ],
         ..Names::LLAMA
     };
@@ -105,6 +139,35 @@ impl Names {
         ..Names::LLAMA
     };
 
+    /// Latent attention, and experts some of which every token passes.
+    pub(crate) const DEEPSEEK: Names = Names {
+        of_layer: [
+            &[
+                ("attn_q_a", "self_attn.q_a_proj"),
+                ("attn_q_a_norm", "self_attn.q_a_layernorm"),
+                ("attn_q_b", "self_attn.q_b_proj"),
+                ("attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"),
+                ("attn_kv_a_norm", "self_attn.kv_a_layernorm"),
+                ("attn_kv_b", "self_attn.kv_b_proj"),
+                // The two halves of the former, the first with columns for rows; no checkpoint has them so.
+                ("attn_k_b", "self_attn.k_b_proj"),
+                ("attn_v_b", "self_attn.v_b_proj"),
+                ("attn_norm", "input_layernorm"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("ffn_gate_inp", "mlp.gate"),
+                ("exp_probs_b", ROUTER_BIAS),
+                ("ffn_gate_exps", "mlp.experts.gate_proj"),
+                ("ffn_up_exps", "mlp.experts.up_proj"),
+                ("ffn_down_exps", "mlp.experts.down_proj"),
+                ("ffn_gate_shexp", "mlp.shared_experts.gate_proj"),
+                ("ffn_up_shexp", "mlp.shared_experts.up_proj"),
+                ("ffn_down_shexp", "mlp.shared_experts.down_proj"),
+            ],
+            ATTENTION,
+        ],
+        ..Names::LLAMA
+    };
+
     /// Layer norms and a plain feed-forward layer.
     pub(crate) const STARCODER2: Names = Names {
         of_layer: [
@@ -148,14 +211,17 @@ impl Names {
         let (stem, kind) = name.rsplit_once('.')?;
         match layer_part(stem) {
             None => Some(format!("{}.{kind}", find(&[self.whole], stem)?)),
-            Some((layer, part)) => Some(format!("{}{layer}.{}.{kind}", self.layer, find(&self.of_layer, part)?)),
+            Some((layer, part)) => match find(&self.of_layer, part)? {
+                ROUTER_BIAS => Some(format!("{}{layer}.{ROUTER_BIAS}", self.layer)),
+                translated => Some(format!("{}{layer}.{translated}.{kind}", self.layer)),
+            },
         }
     }
 
     /// ggml's name of the checkpoint's `name`, and of which expert it is a part; the other way round of `translated`.
     pub(crate) fn ggml_name(&self, name: &str) -> Option<(String, Option<usize>)> {
         let name = name.strip_prefix("language_model.").unwrap_or(name).replacen("model.language_model.", "model.", 1);
-        let (stem, kind) = name.rsplit_once('.')?;
+        let (stem, kind) = if name.ends_with(ROUTER_BIAS) { (&*name, "bias") } else { name.rsplit_once('.')? };
         let base = self.layer.split_inclusive('.').next().unwrap_or_default();
         // Checkpoints of the class without an output matrix leave the base out.
         self.ggml_stem(stem, kind).or_else(|| self.ggml_stem(&format!("{base}{stem}"), kind))

@@ -226,7 +226,7 @@ fn every_broken_rule_has_its_error() {
 #[test]
 fn values_that_no_model_has_are_refused() {
     let rows: Vec<(&str, MetadataValue, &str)> = vec![
-        ("general.architecture", text("mamba"), "`mamba` is not supported; supported are gemma, gemma2"),
+        ("general.architecture", text("mamba"), "`mamba` is not supported; supported are command-r, cohere2"),
         ("general.architecture", MetadataValue::Integer(1), "expected a text"),
         ("general.alignment", MetadataValue::Integer(0), "a power of two"),
         ("general.alignment", MetadataValue::Integer(48), "a power of two"),

@@ -74,7 +74,20 @@ fn merges_that_no_scores_have_are_refused() {
 
 #[test]
 fn a_splitting_has_the_name_that_it_is_read_by() {
-    let names = ["gpt-2", "llama-bpe", "dbrx", "qwen2", "smollm", "tekken", "gpt-4o", "deepseek-coder"];
+    let names = [
+        "gpt-2",
+        "llama-bpe",
+        "dbrx",
+        "qwen2",
+        "smollm",
+        "tekken",
+        "gpt-4o",
+        "stablelm2",
+        "command-r",
+        "deepseek-coder",
+        "deepseek-llm",
+        "deepseek-v3",
+    ];
     for name in names {
         let mut writer = GgufWriter::default();
         let text = |text: &str| quire_gguf::MetadataValue::Text(text.into());

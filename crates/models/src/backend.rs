@@ -1,6 +1,8 @@
 //! The seam between architectures and devices: the dozen operations that a transformer is made of. A backend owns its
 //! memory and fuses what it likes; it must not know architectures.
 
+use std::ops::Range;
+
 use quire_weights::{TensorView, WeightForm};
 
 use crate::{Activation, ForwardInput, HeadNorms, Linear, LogitsRule, ModelError, Norm, RopeAngles};
@@ -84,6 +86,8 @@ pub trait Backend: Send + Sync + Sized {
     fn num_rows(&self, x: &Self::Tensor) -> usize;
     /// Rows of `x` by index. `[indices, features]`
     fn select_rows(&self, x: &Self::Tensor, indices: &[i32]) -> Result<Self::Tensor, ModelError>;
+    /// Ranges of columns of tensors that have equally many rows, side by side. `[tokens, columns of all]`
+    fn columns(&self, parts: &[(&Self::Tensor, Range<usize>)]) -> Result<Self::Tensor, ModelError>;
     /// Another tensor with the same numbers.
     fn copy(&self, x: &Self::Tensor) -> Result<Self::Tensor, ModelError>;
     /// `x W^T + b`. `[tokens, outputs]`

@@ -33,6 +33,11 @@ pub trait CausalModel<B: Backend>: Send + Sync {
         match self.hidden_states(backend, input, caches)? {
             Some(hidden) => {
                 backend.logits(&hidden, self.head().matrix(), logits)?;
+                if let Some(bias) = self.head().bias() {
+                    for row in logits.chunks_exact_mut(bias.len()) {
+                        row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+                    }
+                }
                 if let Some(rule) = self.head().logits_rule() {
                     backend.finish_logits(rule, logits);
                 }

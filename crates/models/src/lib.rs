@@ -19,6 +19,7 @@ mod quantization;
 #[cfg(not(target_family = "wasm"))]
 mod reference;
 mod registry;
+mod reordered_weights;
 mod sequence_limit;
 mod stored_values;
 mod weight_loader;

@@ -3,8 +3,9 @@
 use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig};
 
 use crate::arch::{
-    bert, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, olmo3, opt, phi3, qwen2,
-    qwen2_moe, qwen3, qwen3_moe, starcoder2,
+    bert, cohere, cohere2, deepseek2, deepseek3, ernie4_5, exaone4, gemma, gemma2, gemma3, glm, glm4, glm4_moe,
+    glm4_moe_lite, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2,
+    qwen2_moe, qwen3, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
 };
 use crate::{Backend, CausalModel, CpuBackend, EncoderModel, ModelError, WeightLoader};
 
@@ -53,31 +54,47 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 25] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 41] {
     use {bert::ROBERTA_CLASS, bert::XLM_ROBERTA_CLASS};
     [
         classifier("BertForSequenceClassification", &bert::CLASS, bert::build_classifier),
         encoder("BertModel", &bert::CLASS, bert::build),
+        causal(["Cohere2ForCausalLM", "Cohere2Model"], &cohere2::CLASS, cohere2::build),
+        causal(["CohereForCausalLM", "CohereModel"], &cohere::CLASS, cohere::build),
+        causal(["DeepseekV2ForCausalLM", "DeepseekV2Model"], &deepseek2::CLASS, deepseek2::build),
+        causal(["DeepseekV3ForCausalLM", "DeepseekV3Model"], &deepseek3::CLASS, deepseek3::build),
+        causal(["Ernie4_5ForCausalLM", "Ernie4_5Model"], &ernie4_5::CLASS, ernie4_5::build),
+        causal(["Exaone4ForCausalLM", "Exaone4Model"], &exaone4::CLASS, exaone4::build),
         causal(["GPT2LMHeadModel", "GPT2Model"], &gpt2::CLASS, gpt2::build),
         causal(["GPTNeoXForCausalLM", "GPTNeoXModel"], &gpt_neox::CLASS, gpt_neox::build),
         causal(["Gemma2ForCausalLM", "Gemma2Model"], &gemma2::CLASS, gemma2::build),
         causal(["Gemma3ForCausalLM", "Gemma3TextModel"], &gemma3::CLASS, gemma3::build),
         causal(["Gemma3ForConditionalGeneration", "Gemma3Model"], &gemma3::CLASS, gemma3::build),
         causal(["GemmaForCausalLM", "GemmaModel"], &gemma::CLASS, gemma::build),
+        causal(["Glm4ForCausalLM", "Glm4Model"], &glm4::CLASS, glm4::build),
+        causal(["Glm4MoeForCausalLM", "Glm4MoeModel"], &glm4_moe::CLASS, glm4_moe::build),
+        causal(["Glm4MoeLiteForCausalLM", "Glm4MoeLiteModel"], &glm4_moe_lite::CLASS, glm4_moe_lite::build),
+        causal(["GlmForCausalLM", "GlmModel"], &glm::CLASS, glm::build),
         causal(["GraniteForCausalLM", "GraniteModel"], &granite::CLASS, granite::build),
         causal(["LlamaForCausalLM", "LlamaModel"], &llama::CLASS, llama::build),
+        causal(["Mistral3ForConditionalGeneration", "Mistral3Model"], &mistral::CLASS_OF_MISTRAL3, mistral::build),
         causal(["MistralForCausalLM", "MistralModel"], &mistral::CLASS, mistral::build),
         causal(["MixtralForCausalLM", "MixtralModel"], &mixtral::CLASS, mixtral::build),
         causal(["OPTForCausalLM", "OPTModel"], &opt::CLASS, opt::build),
         causal(["Olmo2ForCausalLM", "Olmo2Model"], &olmo2::CLASS, olmo2::build),
         causal(["Olmo3ForCausalLM", "Olmo3Model"], &olmo3::CLASS, olmo3::build),
+        causal(["OlmoeForCausalLM", "OlmoeModel"], &olmoe::CLASS, olmoe::build),
         causal(["Phi3ForCausalLM", "Phi3Model"], &phi3::CLASS, phi3::build),
+        causal(["PhiForCausalLM", "PhiModel"], &phi::CLASS, phi::build),
         causal(["Qwen2ForCausalLM", "Qwen2Model"], &qwen2::CLASS, qwen2::build),
         causal(["Qwen2MoeForCausalLM", "Qwen2MoeModel"], &qwen2_moe::CLASS, qwen2_moe::build),
         causal(["Qwen3ForCausalLM", "Qwen3Model"], &qwen3::CLASS, qwen3::build),
         causal(["Qwen3MoeForCausalLM", "Qwen3MoeModel"], &qwen3_moe::CLASS, qwen3_moe::build),
         classifier("RobertaForSequenceClassification", &ROBERTA_CLASS, bert::build_roberta_classifier),
         encoder("RobertaModel", &ROBERTA_CLASS, bert::build_roberta),
+        causal(["SeedOssForCausalLM", "SeedOssModel"], &seed_oss::CLASS, seed_oss::build),
+        causal(["SmolLM3ForCausalLM", "SmolLM3Model"], &smollm3::CLASS, smollm3::build),
+        causal(["StableLmForCausalLM", "StableLmModel"], &stablelm::CLASS, stablelm::build),
         causal(["Starcoder2ForCausalLM", "Starcoder2Model"], &starcoder2::CLASS, starcoder2::build),
         classifier("XLMRobertaForSequenceClassification", &XLM_ROBERTA_CLASS, bert::build_roberta_classifier),
         encoder("XLMRobertaModel", &XLM_ROBERTA_CLASS, bert::build_roberta),

@@ -190,6 +190,13 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         self.load_vector(&[self.tensor(name, &[length])?.view()])
     }
 
+    /// The vector `name` in host memory, for what is not computed on the backend.
+    pub(crate) fn host_vector(&self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
+        let stored = self.tensor(name, &[length])?;
+        self.count(std::iter::once(stored.view()), length * size_of::<f32>());
+        Ok(widened(&stored.view()))
+    }
+
     /// A vector of equal numbers that no checkpoint stores.
     pub(crate) fn constant(&self, value: f32, length: usize) -> Result<B::Vector, ModelError> {
         let bytes = value.to_le_bytes().repeat(length);
@@ -261,11 +268,12 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
 
     /// How many elements of each head `rope` rotates: an even number above 0.
     pub(crate) fn rotated(&self, rope: &RopeConfig) -> Result<usize, ModelError> {
-        let rotated = (self.config.head_dim as f64 * rope.partial_rotary_factor) as usize;
+        let rotary_dim = self.config.rotary_dim;
+        let rotated = (rotary_dim as f64 * rope.partial_rotary_factor) as usize;
         if rotated == 0 || !rotated.is_multiple_of(2) {
             return Err(ModelError::UnsupportedConfig {
                 field: "head_dim",
-                found: format!("{}, of which {rotated} are rotated", self.config.head_dim),
+                found: format!("{rotary_dim}, of which {rotated} are rotated"),
                 expected: "rotary positions need an even number of elements of each head",
             });
         }
@@ -287,7 +295,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
     }
 
     /// A tensor of the expected shape; a matrix of one row may be a vector. Each is asked for once.
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'a>, ModelError> {
+    pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'a>, ModelError> {
         let stored = self.tensors.take(name, self.backend.weight_form())?;
         if stored.shape == expected || matches!(expected, [1, columns] if stored.shape == [*columns]) {
             return Ok(stored);
@@ -299,20 +307,20 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         })
     }
 
-    fn load_matrix(&self, parts: &[MatrixPart<'_>]) -> Result<B::Matrix, ModelError> {
+    pub(crate) fn load_matrix(&self, parts: &[MatrixPart<'_>]) -> Result<B::Matrix, ModelError> {
         let matrix = self.backend.matrix(parts)?;
         self.count(parts.iter().map(|part| part.view), self.backend.matrix_bytes(&matrix));
         Ok(matrix)
     }
 
-    fn load_vector(&self, parts: &[TensorView<'_>]) -> Result<B::Vector, ModelError> {
+    pub(crate) fn load_vector(&self, parts: &[TensorView<'_>]) -> Result<B::Vector, ModelError> {
         let vector = self.backend.vector(parts)?;
         let length: usize = parts.iter().map(|part| part.shape.iter().product::<usize>()).sum();
         self.count(parts.iter().copied(), length * size_of::<f32>());
         Ok(vector)
     }
 
-    fn count<'v>(&self, views: impl Iterator<Item = TensorView<'v>>, loaded_bytes: usize) {
+    pub(crate) fn count<'v>(&self, views: impl Iterator<Item = TensorView<'v>>, loaded_bytes: usize) {
         let (mut stored_bytes, mut parameters) = (0, 0);
         for view in views {
             stored_bytes += view.bytes.len() as u64;

@@ -56,8 +56,13 @@ fn converted_fixtures_agree_with_transformers() {
     assert!(of("LlamaForCausalLM") >= 12, "{names:?}");
     assert!(of("Qwen2ForCausalLM") >= 2 && of("Qwen3ForCausalLM") >= 2, "{names:?}");
     assert!(of("GPT2LMHeadModel") >= 2 && of("Starcoder2ForCausalLM") >= 3, "{names:?}");
+    assert!(of("StableLmForCausalLM") >= 2, "{names:?}");
+    assert!(of("DeepseekV2ForCausalLM") >= 1 && of("DeepseekV3ForCausalLM") >= 2, "{names:?}");
     assert!(of("Gemma3ForCausalLM") >= 2 && of("Phi3ForCausalLM") >= 3, "{names:?}");
-    for name in ["Gemma", "Gemma2", "Granite", "Mixtral", "Olmo2", "Olmo3", "Qwen2Moe", "Qwen3Moe"] {
+    for name in [
+        "Cohere", "Cohere2", "Ernie4_5", "Exaone4", "Gemma", "Gemma2", "Glm4", "Granite", "Mixtral", "Olmo2", "Olmo3",
+        "Olmoe", "Phi", "Qwen2Moe", "Qwen3Moe", "SmolLM3",
+    ] {
         assert!(of(&format!("{name}ForCausalLM")) >= 1, "{name}: {names:?}");
     }
 }

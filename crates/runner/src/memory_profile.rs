@@ -28,16 +28,17 @@ pub(crate) fn activation_bytes(config: &ModelConfig, limits: &BatchLimits) -> u6
     let hidden = config.hidden_size as u64;
     // Fields that other architectures lack; those of the wrong type were refused when the model was built.
     let field = |name: &str| config.document.count(name).ok().flatten().unwrap_or(0) as u64;
-    let num_experts = field("num_experts").max(field("num_local_experts"));
-    let inner =
-        [field("moe_intermediate_size"), field("shared_expert_intermediate_size"), config.intermediate_size as u64]
-            .into_iter()
-            .fold(0, u64::max);
+    let num_experts = ["num_experts", "num_local_experts", "n_routed_experts"].map(field).into_iter().fold(0, u64::max);
+    let of_experts = field("moe_intermediate_size");
+    let shared = field("shared_expert_intermediate_size").max(field("n_shared_experts").saturating_mul(of_experts));
+    let inner = of_experts.max(shared).max(config.intermediate_size as u64);
     let queries = (config.num_attention_heads * config.head_dim) as u64;
     let keys = (config.num_key_value_heads * config.head_dim) as u64;
+    // Of latent attention: queries as they are projected, by head, and values by head.
+    let by_head = if config.rotary_dim < config.head_dim { 3 * queries } else { 0 };
     // Residual, its copy, the normed, the tokens of an expert, a layer's output before it is added; queries, keys and values;
     // attended; gate, up and their product; scores of experts, there and in host memory.
-    let per_token = 5 * hidden + queries + 2 * keys + queries + 3 * inner + 2 * num_experts;
+    let per_token = 5 * hidden + queries + 2 * keys + queries + by_head + 3 * inner + 2 * num_experts;
     // Embedding: hidden states on their way to be pooled, and one layer's keys and values.
     let pooled_per_token = hidden + 2 * keys;
     // The kernels narrow the input of a product to bf16 and keep partial results of attention.

@@ -11,7 +11,11 @@ use quire_runner::{
 };
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/llama_gqa")
+    fixture_of("llama_gqa")
+}
+
+fn fixture_of(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
 }
 
 fn load(path: &Path, options: &RunnerOptions) -> Result<CandleRunner, RunnerError> {
@@ -22,13 +26,13 @@ fn runner() -> CandleRunner {
     load(&fixture(), &RunnerOptions::default()).unwrap()
 }
 
-/// A copy of the fixture with its configuration changed.
-fn altered(from: &str, to: &str) -> tempfile::TempDir {
+/// A copy of a fixture with its configuration changed.
+fn altered(fixture: &Path, from: &str, to: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let config = fs::read_to_string(fixture().join("config.json")).unwrap();
+    let config = fs::read_to_string(fixture.join("config.json")).unwrap();
     assert!(config.contains(from), "the fixture has no {from}");
     fs::write(directory.path().join("config.json"), config.replace(from, to)).unwrap();
-    fs::copy(fixture().join("model.safetensors"), directory.path().join("model.safetensors")).unwrap();
+    fs::copy(fixture.join("model.safetensors"), directory.path().join("model.safetensors")).unwrap();
     directory
 }
 
@@ -53,7 +57,7 @@ fn models_that_cannot_run_are_refused() {
     ];
     for backend in [BackendKind::Cpu, BackendKind::Reference] {
         for (from, to, code, expected) in rows {
-            let directory = altered(from, to);
+            let directory = altered(&fixture(), from, to);
             let error = load(directory.path(), &RunnerOptions { backend, ..RunnerOptions::default() }).err().unwrap();
             assert_eq!(error.code(), code, "{to}: {error}");
             assert!(error.to_string().contains(expected), "{to}: {error}");
@@ -62,6 +66,38 @@ fn models_that_cannot_run_are_refused() {
     let nowhere = load(Path::new("nowhere"), &RunnerOptions::default()).err().unwrap();
     assert_eq!(nowhere.code(), "ERR_MODEL_NOT_FOUND");
     assert!(architectures().contains(&"LlamaForCausalLM"));
+}
+
+#[test]
+fn what_an_architecture_cannot_do_is_refused() {
+    const UNSUPPORTED: &str = "ERR_MODEL_UNSUPPORTED";
+    const INVALID: &str = "ERR_MODEL_INVALID";
+    let rows = [
+        ("deepseek_v2", "\"group_limited_greedy\"", "\"noaux_tc\"", UNSUPPORTED, "topk_method"),
+        ("deepseek_v2", "\"n_group\": 4", "\"n_group\": 3", INVALID, "n_group"),
+        ("deepseek_v2", "\"topk_group\": 2", "\"topk_group\": 5", INVALID, "topk_group"),
+        ("deepseek_v2", "\"qk_rope_head_dim\": 8", "\"qk_rope_head_dim\": 7", UNSUPPORTED, "even number"),
+        ("deepseek_v2", "\"kv_lora_rank\": 24", "\"kv_lora_rank\": 0", INVALID, "kv_lora_rank"),
+        (
+            "deepseek_v2",
+            "\"kv_lora_rank\": 24",
+            "\"kv_lora_rank\": 25",
+            INVALID,
+            "tensor `model.layers.0.self_attn.kv_",
+        ),
+        ("deepseek_v2", "\"v_head_dim\": 10", "\"v_head_dim\": 2000000000", INVALID, "v_head_dim"),
+        ("deepseek_v3", "\"n_shared_experts\": 1", "\"n_shared_experts\": 5000", INVALID, "n_shared_experts"),
+        ("smollm3", "\"no_rope_layers\": [", "\"no_rope_layers\": [1, ", INVALID, "no_rope_layers"),
+        ("cohere", "\"use_qk_norm\": false", "\"use_qk_norm\": true", UNSUPPORTED, "use_qk_norm"),
+        ("stablelm", "\"qk_layernorm\": false", "\"qk_layernorm\": true", UNSUPPORTED, "qk_layernorm"),
+        ("olmoe", "\"clip_qkv\": null", "\"clip_qkv\": 8.0", UNSUPPORTED, "clip_qkv"),
+    ];
+    for (name, from, to, code, expected) in rows {
+        let directory = altered(&fixture_of(name), from, to);
+        let error = load(directory.path(), &RunnerOptions::default()).err().unwrap();
+        assert_eq!(error.code(), code, "{name} {to}: {error}");
+        assert!(error.to_string().contains(expected), "{name} {to}: {error}");
+    }
 }
 
 #[test]

@@ -22,6 +22,17 @@ pub struct FieldNames {
     pub activation: &'static str,
     /// Epsilon of the norms; `None` = the class has no such field.
     pub norm_epsilon: Option<&'static str>,
+    /// Of the vector that stands for the keys and values of all heads; `None` = there are heads of both.
+    pub latent: Option<LatentFields>,
+}
+
+/// What a class calls the sizes of latent attention, and what they are when absent.
+#[derive(Clone, Copy, Debug)]
+pub struct LatentFields {
+    /// Size of the vector.
+    pub rank: (&'static str, usize),
+    /// Elements of each query, and of the key that all heads share, that are rotated.
+    pub rotated: (&'static str, usize),
 }
 
 impl FieldNames {
@@ -36,6 +47,7 @@ impl FieldNames {
         max_position_embeddings: "max_position_embeddings",
         activation: "hidden_act",
         norm_epsilon: Some("rms_norm_eps"),
+        latent: None,
     };
 }
 

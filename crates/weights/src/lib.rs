@@ -27,7 +27,7 @@ mod weight_file;
 mod weight_stream;
 
 pub use checkpoint::Checkpoint;
-pub use config_class::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
+pub use config_class::{ConfigClass, FieldNames, LatentFields, RotaryFields, SlidingWindowRule};
 pub use config_document::ConfigDocument;
 pub use dtype::DType;
 pub use error::{HeaderProblem, WeightsError};

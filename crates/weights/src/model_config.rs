@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{ConfigClass, ConfigDocument, DType, RopeConfig, SlidingWindowRule, WeightsError};
+use crate::{ConfigClass, ConfigDocument, DType, LatentFields, RopeConfig, SlidingWindowRule, WeightsError};
 
 /// No real model comes near; keeps a hostile file from asking for terabytes before a tensor's shape is compared.
 const MAX_LAYERS: usize = 4_096;
@@ -26,10 +26,12 @@ pub struct ModelConfig {
     pub num_hidden_layers: usize,
     /// Number of query heads.
     pub num_attention_heads: usize,
-    /// Number of key and value heads; divides `num_attention_heads`.
+    /// Number of key and value heads; divides `num_attention_heads`. One, where a vector stands for all of them.
     pub num_key_value_heads: usize,
-    /// Size of one head.
+    /// Size of one head, as it is attended with and cached.
     pub head_dim: usize,
+    /// Elements of each head that rotary positions may concern: all, but where a latent vector keeps them apart.
+    pub rotary_dim: usize,
     /// Longest sequence of training, without rows of the table that are no positions.
     pub max_position_embeddings: usize,
     /// Name of the feed-forward activation.
@@ -70,8 +72,15 @@ impl ModelConfig {
         let max_position_embeddings =
             fields.size(names.max_position_embeddings, class.max_position_embeddings, i32::MAX as usize)?;
         let num_hidden_layers = fields.size(names.num_hidden_layers, class.num_hidden_layers, MAX_LAYERS)?;
-        let num_key_value_heads = match names.num_key_value_heads {
+        let latent = match names.latent {
+            None => None,
+            Some(LatentFields { rank, rotated }) => {
+                Some((fields.size(rank.0, rank.1, MAX_WIDTH)?, fields.size(rotated.0, rotated.1, MAX_WIDTH)?))
+            }
+        };
+        let num_key_value_heads = match names.num_key_value_heads.filter(|_| latent.is_none()) {
             Some(name) => fields.optional(name, class.num_key_value_heads, num_attention_heads, MAX_WIDTH)?,
+            None if latent.is_some() => 1,
             None => num_attention_heads,
         };
         if !num_attention_heads.is_multiple_of(num_key_value_heads) {
@@ -79,11 +88,12 @@ impl ModelConfig {
             return Err(document.invalid_text("num_key_value_heads", found, "a divisor of the attention heads"));
         }
         let derived = hidden_size / num_attention_heads;
-        let head_dim = match names.head_dim {
-            Some(name) => fields.optional(name, class.head_dim, derived, MAX_WIDTH)?,
-            None => fields.within(names.hidden_size, derived, MAX_WIDTH)?,
+        let head_dim = match (latent, names.head_dim) {
+            (Some((rank, rotated)), _) => rank + rotated,
+            (None, Some(name)) => fields.optional(name, class.head_dim, derived, MAX_WIDTH)?,
+            (None, None) => fields.within(names.hidden_size, derived, MAX_WIDTH)?,
         };
-        if head_dim == derived && derived * num_attention_heads != hidden_size {
+        if latent.is_none() && head_dim == derived && derived * num_attention_heads != hidden_size {
             let found = format!("{hidden_size}, with {num_attention_heads} attention heads");
             return Err(document.invalid_text(names.hidden_size, found, "a multiple of the attention heads"));
         }
@@ -119,6 +129,7 @@ impl ModelConfig {
             num_attention_heads,
             num_key_value_heads,
             head_dim,
+            rotary_dim: latent.map_or(head_dim, |(_, rotated)| rotated),
             max_position_embeddings: max_position_embeddings - rows_before_positions,
             activation: document.text(names.activation)?.unwrap_or(class.activation).to_string(),
             norm_epsilon: norm_epsilon as f32,

@@ -29,16 +29,12 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     ..gemma::CLASS
 };
 
-/// What tensors of the decoder begin with in checkpoints that see images: as they are on the hub, as transformers 5 saves
-/// them, and without an output matrix.
-const INSIDE: [&str; 3] = ["language_model.model", "model.language_model", "language_model"];
-
 /// Gemma 2 without caps on the scores, with head norms.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
     let document = &loader.config.document;
     let family = gemma::family(loader.config)?;
     LlamaFamily {
-        base: INSIDE.into_iter().find(|base| !loader.base(base).is_empty()).unwrap_or(family.base),
+        base: LlamaFamily::base_in(loader),
         head_norms: Some(NormSpan::Head),
         norm_place: NormPlace::Around,
         score_scale: Some(gemma::score_scale(document)?),

@@ -2,7 +2,7 @@
 
 use quire_weights::{ConfigClass, FieldNames, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual};
+use crate::layers::{Attention, BlockOrder, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, SelfAttention};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `GPT2Config`.
@@ -18,6 +18,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
         max_position_embeddings: "n_positions",
         activation: "activation_function",
         norm_epsilon: Some("layer_norm_epsilon"),
+        latent: None,
     },
     vocab_size: 50_257,
     hidden_size: 768,
@@ -71,8 +72,9 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, layer: usize) -> 
     let config = loader.config;
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     Ok(DecoderBlock {
+        order: BlockOrder::InTurn,
         attention_norm: Some(loader.layer_norm(&format!("{name}.ln_1"))?),
-        attention: Attention {
+        attention: SelfAttention::Heads(Attention {
             heads: loader.heads(),
             scale: attention_scale(loader, layer)?,
             score_cap: None,
@@ -83,7 +85,7 @@ fn block<B: Backend>(loader: &WeightLoader<'_, B>, name: &str, layer: usize) -> 
             residual: Residual::Plain,
             head_norms: None,
             rope: None,
-        },
+        }),
         mlp_norm: Some(loader.layer_norm(&format!("{name}.ln_2"))?),
         mlp: Mlp::Plain {
             up: loader.conv1d(&format!("{name}.mlp.c_fc"), inner, hidden)?,

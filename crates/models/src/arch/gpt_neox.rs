@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, Mlp, OutputHead, Residual, normed};
-use crate::{Backend, CausalModel, ForwardInput, ModelError, Norm, WeightLoader};
+use crate::layers::{Attention, BlockOrder, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, SelfAttention};
+use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `GPTNeoXConfig`.
 pub(crate) const CLASS: ConfigClass = ConfigClass {
@@ -41,56 +41,6 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     sliding_window: SlidingWindowRule::Never,
 };
 
-struct GptNeox<B: Backend> {
-    head: OutputHead<B>,
-    /// Side by side: `x += attention(norm(x)) + mlp(norm(x))`; else one after the other.
-    parallel: bool,
-    blocks: Vec<DecoderBlock<B>>,
-    norm: Norm<B>,
-}
-
-impl<B: Backend> GptNeox<B> {
-    fn block(
-        &self,
-        backend: &B,
-        block: &DecoderBlock<B>,
-        hidden: &mut B::Tensor,
-        input: &ForwardInput<'_>,
-        cache: &B::KvCache,
-    ) -> Result<(), ModelError> {
-        if !self.parallel {
-            return block.forward(backend, hidden, input, cache);
-        }
-        let for_attention = normed(backend, hidden, block.attention_norm.as_ref())?;
-        let for_mlp = normed(backend, hidden, block.mlp_norm.as_ref())?;
-        block.attention.add_to(backend, hidden, &for_attention, input, cache)?;
-        block.mlp.add_to(backend, hidden, &for_mlp)
-    }
-}
-
-impl<B: Backend> CausalModel<B> for GptNeox<B> {
-    fn hidden_states(
-        &self,
-        backend: &B,
-        input: &ForwardInput<'_>,
-        caches: &[B::KvCache],
-    ) -> Result<Option<B::Tensor>, ModelError> {
-        let mut hidden = backend.embed(self.head.embedding(), input.input_ids, 0)?; // [tokens, hidden]
-        for (block, cache) in self.blocks.iter().zip(caches) {
-            self.block(backend, block, &mut hidden, input, cache)?;
-        }
-        if input.logits_indices.is_empty() {
-            return Ok(None);
-        }
-        let wanted = backend.select_rows(&hidden, input.logits_indices)?; // [logits, hidden]
-        backend.norm(&wanted, &self.norm).map(Some)
-    }
-
-    fn head(&self) -> &OutputHead<B> {
-        &self.head
-    }
-}
-
 /// Puts the tensors together; the output matrix is `embed_out` in files, `lm_head` in what transformers 5 has in memory.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
     let config = loader.config;
@@ -99,19 +49,26 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
     let embedding = format!("{base}embed_in.weight");
     let output = if loader.contains("lm_head.weight") { "lm_head.weight" } else { "embed_out.weight" };
     let shape = [config.vocab_size, config.hidden_size];
-    Ok(Box::new(GptNeox {
+    let order = match config.document.flag("use_parallel_residual", true)? {
+        true => BlockOrder::SideBySide,
+        false => BlockOrder::InTurn,
+    };
+    Ok(Box::new(DecoderStack {
         head: OutputHead::load(loader, &embedding, output, shape, config.tie_word_embeddings)?,
-        parallel: config.document.flag("use_parallel_residual", true)?,
+        positions: None,
+        embedding_scale: None,
         blocks: (0..config.num_hidden_layers)
-            .map(|layer| block(loader, &format!("{base}layers.{layer}"), rope.clone()))
+            .map(|layer| block(loader, &format!("{base}layers.{layer}"), order, rope.clone()))
             .collect::<Result<_, _>>()?,
         norm: loader.layer_norm(&format!("{base}final_layer_norm"))?,
+        length_rope: None,
     }))
 }
 
 fn block<B: Backend>(
     loader: &WeightLoader<'_, B>,
     name: &str,
+    order: BlockOrder,
     rope: Option<Arc<B::Rope>>,
 ) -> Result<DecoderBlock<B>, ModelError> {
     let config = loader.config;
@@ -119,8 +76,9 @@ fn block<B: Backend>(
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let bias = config.document.flag("attention_bias", true)?;
     Ok(DecoderBlock {
+        order,
         attention_norm: Some(loader.layer_norm(&format!("{name}.input_layernorm"))?),
-        attention: Attention {
+        attention: SelfAttention::Heads(Attention {
             heads,
             scale: heads.inverse_root(),
             score_cap: None,
@@ -131,7 +89,7 @@ fn block<B: Backend>(
             residual: Residual::Plain,
             head_norms: None,
             rope,
-        },
+        }),
         mlp_norm: Some(loader.layer_norm(&format!("{name}.post_attention_layernorm"))?),
         mlp: Mlp::Plain {
             up: loader.linear(&format!("{name}.mlp.dense_h_to_4h"), inner, hidden, true)?,

@@ -1,8 +1,12 @@
 //! What Llama and most of its successors share: RMS norms, rotary positions, grouped attention, a gated feed-forward layer,
 //! and the names of their tensors. Their differences are the fields of [`LlamaFamily`].
 
-use super::mixture::Mixture;
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, Ropes};
+use super::latent::load_latent;
+use super::mixture::{Mixture, size};
+use super::rotated_pairs::RotatedPairs;
+use crate::layers::{
+    Attention, BlockOrder, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, Ropes, SelfAttention,
+};
 use crate::{Activation, Backend, CausalModel, HeadNorms, LogitsRule, ModelError, Norm, NormSpan, WeightLoader};
 
 /// Where the norms of a block stand, and what they are called.
@@ -14,6 +18,43 @@ pub(super) enum NormPlace {
     After,
     /// Before and after both; the one before the feed-forward layer is `pre_feedforward_layernorm`.
     Around,
+    /// The same by other names: `post_self_attn_layernorm`, `post_attention_layernorm` before the feed-forward layer,
+    /// `post_mlp_layernorm` after it.
+    AroundEach,
+    /// `input_layernorm` before both, which stand side by side.
+    BeforeBoth,
+}
+
+/// What the norms of hidden states are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NormKind {
+    /// RMS norms.
+    Rms,
+    /// Layer norms with a bias.
+    Layer,
+    /// Layer norms without one.
+    LayerWithoutBias,
+}
+
+/// Which layers have rotary positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RotatedLayers {
+    /// All.
+    All,
+    /// Those with a window.
+    Windowed,
+    /// Those that `no_rope_layers` has a 1 for, in spite of its name; when it is absent, all but every
+    /// `no_rope_layer_interval`th, the fourth when that is absent too.
+    Listed,
+}
+
+/// What attention keeps of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeysAndValues {
+    /// Keys and values of heads.
+    OfHeads,
+    /// One vector for those of all heads. What a family says about projections, norms of heads and scores is without meaning then.
+    Latent,
 }
 
 /// What the stored gain of a norm means.
@@ -45,10 +86,14 @@ pub(super) struct LlamaFamily {
     pub(super) output_bias: bool,
     /// Biases of the feed-forward layer.
     pub(super) mlp_bias: bool,
-    /// How projections are stored.
+    /// How the projections into attention are stored.
     pub(super) projections: Projections,
+    /// How those into the feed-forward layer are.
+    pub(super) mlp_projections: Projections,
     /// RMS norms of queries and keys.
     pub(super) head_norms: Option<NormSpan>,
+    /// What the norms are.
+    pub(super) norm_kind: NormKind,
     /// Where the norms stand.
     pub(super) norm_place: NormPlace,
     /// What their gains mean.
@@ -67,6 +112,12 @@ pub(super) struct LlamaFamily {
     pub(super) logits_rule: Option<LogitsRule>,
     /// Whether a part of each head may stay unrotated.
     pub(super) partial_rotary: bool,
+    /// Which elements of a head are rotated together.
+    pub(super) pairs: RotatedPairs,
+    /// Which layers are rotated at all.
+    pub(super) rotated_layers: RotatedLayers,
+    /// What attention keeps.
+    pub(super) keys_and_values: KeysAndValues,
     /// Feed-forward layers of many experts.
     pub(super) mixture: Option<Mixture>,
 }
@@ -79,7 +130,9 @@ impl LlamaFamily {
         output_bias: false,
         mlp_bias: false,
         projections: Projections::Apart,
+        mlp_projections: Projections::Apart,
         head_norms: None,
+        norm_kind: NormKind::Rms,
         norm_place: NormPlace::Before,
         norm_gain: NormGain::Stored,
         activation: None,
@@ -89,8 +142,18 @@ impl LlamaFamily {
         residual_scale: None,
         logits_rule: None,
         partial_rotary: false,
+        pairs: RotatedPairs::Halves,
+        rotated_layers: RotatedLayers::All,
+        keys_and_values: KeysAndValues::OfHeads,
         mixture: None,
     };
+
+    /// What the tensors' names begin with, also inside of a model that sees images: as it is on the hub, as transformers 5 saves it,
+    /// and without an output matrix.
+    pub(super) fn base_in<B: Backend>(loader: &WeightLoader<'_, B>) -> &'static str {
+        let inside = ["language_model.model", "model.language_model", "language_model"];
+        inside.into_iter().find(|base| !loader.base(base).is_empty()).unwrap_or(LlamaFamily::PLAIN.base)
+    }
 
     pub(super) fn build<B: Backend + 'static>(
         &self,
@@ -134,23 +197,40 @@ impl LlamaFamily {
         ropes: &Ropes<B>,
     ) -> Result<DecoderBlock<B>, ModelError> {
         let norm = |norm: &str| self.norm(loader, &format!("{name}.{norm}"));
+        let optional = |name: Option<&str>| name.map(norm).transpose();
         let (before_attention, after_attention) = match self.norm_place {
-            NormPlace::Before => (Some(norm("input_layernorm")?), None),
-            NormPlace::After => (None, Some(norm("post_attention_layernorm")?)),
-            NormPlace::Around => (Some(norm("input_layernorm")?), Some(norm("post_attention_layernorm")?)),
+            NormPlace::Before | NormPlace::BeforeBoth => (Some("input_layernorm"), None),
+            NormPlace::After => (None, Some("post_attention_layernorm")),
+            NormPlace::Around => (Some("input_layernorm"), Some("post_attention_layernorm")),
+            NormPlace::AroundEach => (Some("input_layernorm"), Some("post_self_attn_layernorm")),
         };
         let (before_mlp, after_mlp) = match self.norm_place {
-            NormPlace::Before => (Some(norm("post_attention_layernorm")?), None),
-            NormPlace::After => (None, Some(norm("post_feedforward_layernorm")?)),
-            NormPlace::Around => (Some(norm("pre_feedforward_layernorm")?), Some(norm("post_feedforward_layernorm")?)),
+            NormPlace::Before => (Some("post_attention_layernorm"), None),
+            NormPlace::After => (None, Some("post_feedforward_layernorm")),
+            NormPlace::Around => (Some("pre_feedforward_layernorm"), Some("post_feedforward_layernorm")),
+            NormPlace::AroundEach => (Some("post_attention_layernorm"), Some("post_mlp_layernorm")),
+            NormPlace::BeforeBoth => (None, None),
         };
+        let attention = format!("{name}.self_attn");
         Ok(DecoderBlock {
-            attention_norm: before_attention,
-            attention: self.attention(loader, &format!("{name}.self_attn"), layer, (ropes, after_attention))?,
-            mlp_norm: before_mlp,
+            order: match self.norm_place {
+                NormPlace::BeforeBoth => BlockOrder::SideBySide,
+                _ => BlockOrder::InTurn,
+            },
+            attention_norm: optional(before_attention)?,
+            attention: match self.keys_and_values {
+                KeysAndValues::OfHeads => {
+                    let after = optional(after_attention)?;
+                    SelfAttention::Heads(self.attention(loader, &attention, layer, (ropes, after))?)
+                }
+                KeysAndValues::Latent => {
+                    SelfAttention::Latent(load_latent(loader, &attention, self.pairs, ropes.of_layer(None))?)
+                }
+            },
+            mlp_norm: optional(before_mlp)?,
             mlp: match self.mixture {
                 Some(mixture) if mixture.is_sparse(loader.config, layer)? => Mlp::Experts(mixture.load(loader, name)?),
-                _ => self.mlp(loader, &format!("{name}.mlp"), after_mlp)?,
+                _ => self.mlp(loader, &format!("{name}.mlp"), optional(after_mlp)?)?,
             },
         })
     }
@@ -166,6 +246,18 @@ impl LlamaFamily {
         let (queries, keys) = (heads.num_heads * heads.head_dim, heads.num_kv_heads * heads.head_dim);
         let named = |projection: &str| format!("{name}.{projection}");
         let qkv = match self.projections {
+            Projections::Apart if self.pairs == RotatedPairs::Neighbours => {
+                let rotated = match &loader.config.rope {
+                    Some(rope) => loader.rotated(rope)?,
+                    None => 0,
+                };
+                let order = |num_heads| self.pairs.order_of_heads(num_heads, heads.head_dim, rotated);
+                let (of_queries, of_keys) = (order(heads.num_heads), order(heads.num_kv_heads));
+                let of_values: Vec<usize> = (0..keys).collect();
+                let qkv: [(String, &[usize]); 3] =
+                    [(named("q_proj"), &of_queries), (named("k_proj"), &of_keys), (named("v_proj"), &of_values)];
+                loader.stacked_in_order(&qkv, hidden, self.qkv_bias)?
+            }
             Projections::Apart => {
                 let qkv = [(named("q_proj"), queries), (named("k_proj"), keys), (named("v_proj"), keys)];
                 loader.stacked(&qkv, hidden, self.qkv_bias)?
@@ -198,8 +290,26 @@ impl LlamaFamily {
             output: loader.linear(&named("o_proj"), hidden, queries, self.output_bias)?,
             residual: self.residual(norm),
             head_norms,
-            rope: ropes.of_layer(sliding_window),
+            rope: if self.is_rotated(loader, layer)? { ropes.of_layer(sliding_window) } else { None },
         })
+    }
+
+    fn is_rotated<B: Backend>(&self, loader: &WeightLoader<'_, B>, layer: usize) -> Result<bool, ModelError> {
+        let document = &loader.config.document;
+        match self.rotated_layers {
+            RotatedLayers::All => Ok(true),
+            RotatedLayers::Windowed => Ok(loader.config.sliding_windows[layer].is_some()),
+            RotatedLayers::Listed => match document.numbers("no_rope_layers")? {
+                None => Ok(!(layer + 1).is_multiple_of(size(document, "no_rope_layer_interval", 4)?)),
+                Some(list) => match list.get(layer) {
+                    Some(&flag) if list.len() == loader.config.num_hidden_layers => Ok(flag != 0.0),
+                    _ => {
+                        let found = format!("{} numbers", list.len());
+                        Err(document.invalid_text("no_rope_layers", found, "a 0 or 1 for each layer").into())
+                    }
+                },
+            },
+        }
     }
 
     fn mlp<B: Backend>(
@@ -210,7 +320,7 @@ impl LlamaFamily {
     ) -> Result<Mlp<B>, ModelError> {
         let (hidden, inner) = (loader.config.hidden_size, loader.config.intermediate_size);
         let named = |projection: &str| format!("{name}.{projection}");
-        let gate_up = match self.projections {
+        let gate_up = match self.mlp_projections {
             Projections::Apart => {
                 loader.stacked(&[(named("gate_proj"), inner), (named("up_proj"), inner)], hidden, self.mlp_bias)?
             }
@@ -233,8 +343,13 @@ impl LlamaFamily {
     }
 
     fn norm<B: Backend>(&self, loader: &WeightLoader<'_, B>, name: &str) -> Result<Norm<B>, ModelError> {
-        let weight = self.gain(loader, &format!("{name}.weight"), loader.config.hidden_size)?;
-        Ok(Norm::Rms { weight, epsilon: loader.config.norm_epsilon })
+        let (width, epsilon) = (loader.config.hidden_size, loader.config.norm_epsilon);
+        let weight = self.gain(loader, &format!("{name}.weight"), width)?;
+        Ok(match self.norm_kind {
+            NormKind::Rms => Norm::Rms { weight, epsilon },
+            NormKind::Layer => Norm::Layer { weight, bias: loader.vector(&format!("{name}.bias"), width)?, epsilon },
+            NormKind::LayerWithoutBias => Norm::Layer { weight, bias: loader.constant(0.0, width)?, epsilon },
+        })
     }
 
     fn gain<B: Backend>(

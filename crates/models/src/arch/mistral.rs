@@ -28,7 +28,19 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     sliding_window: SlidingWindowRule::EveryLayer(Some(4_096)),
 };
 
+/// `Mistral3Config`: the decoder of texts inside of a model that sees images.
+pub(crate) const CLASS_OF_MISTRAL3: ConfigClass = ConfigClass { model_type: "mistral3", ..CLASS };
+
 /// The family without any bias.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
-    LlamaFamily::PLAIN.build(loader)
+    if let Some(rope) = loader.config.document.object("rope_parameters")?
+        && let Some(beta) = rope.number("llama_4_scaling_beta")?.filter(|&beta| beta != 0.0)
+    {
+        return Err(ModelError::UnsupportedConfig {
+            field: "llama_4_scaling_beta",
+            found: beta.to_string(),
+            expected: "queries that do not grow with their position are, in this architecture",
+        });
+    }
+    LlamaFamily { base: LlamaFamily::base_in(loader), ..LlamaFamily::PLAIN }.build(loader)
 }

@@ -20,10 +20,10 @@ const MIXTURE: Mixture = Mixture {
     num_experts: 8,
     experts_per_token: 2,
     expert_width: None,
-    shared_width: None,
     normalised: Normalised::Always,
     name: "block_sparse_moe",
     projections: ["w1", "w3", "w2"],
+    ..Mixture::QWEN
 };
 
 /// The family with experts.

@@ -31,5 +31,11 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 
 /// The family with fused projections.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
-    LlamaFamily { projections: Projections::Fused, partial_rotary: true, ..LlamaFamily::PLAIN }.build(loader)
+    LlamaFamily {
+        projections: Projections::Fused,
+        mlp_projections: Projections::Fused,
+        partial_rotary: true,
+        ..LlamaFamily::PLAIN
+    }
+    .build(loader)
 }

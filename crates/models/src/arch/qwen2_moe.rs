@@ -4,7 +4,7 @@
 use quire_weights::{ConfigClass, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
-use super::mixture::{Mixture, Normalised};
+use super::mixture::{Mixture, Shared};
 use super::qwen2;
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
@@ -20,15 +20,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     ..qwen2::CLASS
 };
 
-const MIXTURE: Mixture = Mixture {
-    num_experts: 60,
-    experts_per_token: 4,
-    expert_width: Some(1_408),
-    shared_width: Some(5_632),
-    normalised: Normalised::WhenAsked,
-    name: "mlp",
-    projections: ["gate_proj", "up_proj", "down_proj"],
-};
+const MIXTURE: Mixture = Mixture { shared: Shared::Gated(5_632), ..Mixture::QWEN };
 
 /// The family with experts and, mostly, biases on the projections into attention.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {

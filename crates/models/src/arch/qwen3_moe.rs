@@ -3,7 +3,7 @@
 use quire_weights::{ConfigClass, SlidingWindowRule};
 
 use super::llama_family::LlamaFamily;
-use super::mixture::{Mixture, Normalised};
+use super::mixture::Mixture;
 use super::qwen3;
 use crate::{Backend, CausalModel, ModelError, NormSpan, WeightLoader};
 
@@ -20,15 +20,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     ..qwen3::CLASS
 };
 
-const MIXTURE: Mixture = Mixture {
-    num_experts: 128,
-    experts_per_token: 8,
-    expert_width: Some(768),
-    shared_width: None,
-    normalised: Normalised::WhenAsked,
-    name: "mlp",
-    projections: ["gate_proj", "up_proj", "down_proj"],
-};
+const MIXTURE: Mixture = Mixture { num_experts: 128, experts_per_token: 8, expert_width: Some(768), ..Mixture::QWEN };
 
 /// The family with head norms and experts.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use crate::layers::{Attention, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual};
+use crate::layers::{Attention, BlockOrder, DecoderBlock, DecoderStack, Mlp, OutputHead, Residual, SelfAttention};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `Starcoder2Config`.
@@ -62,8 +62,9 @@ fn block<B: Backend>(
     let attention = |projection: &str| format!("{name}.self_attn.{projection}");
     let qkv = [(attention("q_proj"), queries), (attention("k_proj"), keys), (attention("v_proj"), keys)];
     Ok(DecoderBlock {
+        order: BlockOrder::InTurn,
         attention_norm: Some(loader.layer_norm(&format!("{name}.input_layernorm"))?),
-        attention: Attention {
+        attention: SelfAttention::Heads(Attention {
             heads,
             scale: heads.inverse_root(),
             score_cap: None,
@@ -74,7 +75,7 @@ fn block<B: Backend>(
             residual: Residual::Plain,
             head_norms: None,
             rope,
-        },
+        }),
         mlp_norm: Some(loader.layer_norm(&format!("{name}.post_attention_layernorm"))?),
         mlp: Mlp::Plain {
             up: loader.linear(&format!("{name}.mlp.c_fc"), inner, hidden, bias)?,

@@ -1,10 +1,12 @@
 //! [`Backend`] on the CPU kernels.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use quire_kernels::{
-    Activation as KernelActivation, ElementType, Epilogue, HeadLayout, Kernels, LayerNorm, Matmul, MatrixOrder,
-    MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
+    Activation as KernelActivation, Columns, ElementType, Epilogue, HeadLayout, Kernels, LayerNorm, Matmul,
+    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
+    join_columns,
 };
 use quire_weights::{StoredFormat, TensorView, WeightForm};
 
@@ -167,6 +169,17 @@ impl Backend for CpuBackend {
         for (target, &index) in out.values_mut().chunks_exact_mut(x.features()).zip(indices) {
             target.copy_from_slice(&x.values()[index as usize * x.features()..][..x.features()]);
         }
+        Ok(out)
+    }
+
+    fn columns(&self, parts: &[(&Activations, Range<usize>)]) -> Result<Activations, ModelError> {
+        let num_rows = parts.first().map_or(0, |(x, _)| x.rows());
+        let mut out = self.shelf.take(num_rows, parts.iter().map(|(_, columns)| columns.len()).sum())?;
+        let parts: Vec<Columns<'_>> = parts
+            .iter()
+            .map(|(x, columns)| Columns { values: x.values(), row_stride: x.features(), columns: columns.clone() })
+            .collect();
+        join_columns(&self.pool, &parts, out.values_mut());
         Ok(out)
     }
 

@@ -11,7 +11,7 @@ use quire_gguf::{
 use quire_weights::{ConfigDocument, DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat};
 
 use super::ExportError;
-use super::metadata::{Converted, context_length, convert};
+use super::metadata::{Converted, READ_ONLY, context_length, convert};
 use crate::read_config;
 
 /// Buffers and other parts that no decoder of texts computes with.
@@ -73,6 +73,7 @@ impl CheckpointSource {
         }
         let config = read_config(&directory.config)?;
         let architecture = Architecture::of_class(&config.architecture)
+            .filter(|architecture| !READ_ONLY.contains(architecture))
             .ok_or_else(|| no_form(&format!("models of the class {}", config.architecture)))?;
         let Converted { mut writer, factors } = convert(architecture, &config)?;
         if let Some(name) = path.file_name() {

@@ -20,6 +20,21 @@ struct Values<'a> {
     config: &'a ModelConfig,
 }
 
+/// The architectures whose files are read and not written.
+pub(super) const READ_ONLY: [Architecture; 11] = [
+    Architecture::Cohere,
+    Architecture::Cohere2,
+    Architecture::DeepseekV2,
+    Architecture::DeepseekV3,
+    Architecture::Ernie4_5,
+    Architecture::Exaone4,
+    Architecture::Glm4,
+    Architecture::Olmoe,
+    Architecture::Phi,
+    Architecture::SmolLm3,
+    Architecture::StableLm,
+];
+
 /// The architectures whose files say which layers see how much.
 const WINDOWED: [Architecture; 5] =
     [Architecture::Gemma2, Architecture::Gemma3, Architecture::Olmo3, Architecture::Phi3, Architecture::Starcoder2];

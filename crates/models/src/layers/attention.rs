@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::layers::Residual;
+use crate::layers::{LatentAttention, Residual};
 use crate::{AttentionSpec, Backend, ForwardInput, Linear, ModelError};
 
 /// What a norm of queries or keys is taken over.
@@ -83,5 +83,38 @@ impl<B: Backend> Attention<B> {
         let qkv = backend.linear(x, &self.qkv)?; // [tokens, (heads + 2 kv_heads) * head_dim]
         let attended = backend.attention(qkv, &spec, input, cache)?; // [tokens, heads * head_dim]
         self.residual.add_linear(backend, residual, &attended, &self.output)
+    }
+}
+
+/// The attention of a decoder's block.
+pub(crate) enum SelfAttention<B: Backend> {
+    /// With keys and values of its own for each head, or each group of heads.
+    Heads(Attention<B>),
+    /// With one vector for the keys and values of all heads.
+    Latent(LatentAttention<B>),
+}
+
+impl<B: Backend> SelfAttention<B> {
+    /// Adds the layer's output for `x` to `residual`; both are `[tokens, hidden]`.
+    pub(crate) fn add_to(
+        &self,
+        backend: &B,
+        residual: &mut B::Tensor,
+        x: &B::Tensor,
+        input: &ForwardInput<'_>,
+        cache: &B::KvCache,
+    ) -> Result<(), ModelError> {
+        match self {
+            SelfAttention::Heads(attention) => attention.add_to(backend, residual, x, input, cache),
+            SelfAttention::Latent(attention) => attention.add_to(backend, residual, x, input, cache),
+        }
+    }
+
+    /// Rotates by other angles from now on.
+    pub(crate) fn set_rope(&mut self, rope: Arc<B::Rope>) {
+        match self {
+            SelfAttention::Heads(attention) => attention.rope = Some(rope),
+            SelfAttention::Latent(attention) => attention.rope = Some(rope),
+        }
     }
 }

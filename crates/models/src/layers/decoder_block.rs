@@ -1,14 +1,24 @@
-//! The pre-norm transformer block and the stack of them that most architectures are.
+//! The transformer block and the stack of them that most architectures are.
 
 use std::sync::Arc;
 
-use crate::layers::{Attention, LengthRope, Mlp, OutputHead};
+use crate::layers::{LengthRope, Mlp, OutputHead, SelfAttention};
 use crate::{Backend, CausalModel, ForwardInput, ModelError, Norm};
 
-/// `x += attention(norm(x)); x += mlp(norm(x))`, where a norm may be missing.
+/// How the two halves of a block follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockOrder {
+    /// `x += attention(norm(x)); x += mlp(norm(x))`.
+    InTurn,
+    /// `x += attention(norm(x)) + mlp(norm(x))`; without a norm of its own, the feed-forward layer has attention's.
+    SideBySide,
+}
+
+/// Attention and a feed-forward layer, where a norm may be missing.
 pub(crate) struct DecoderBlock<B: Backend> {
+    pub(crate) order: BlockOrder,
     pub(crate) attention_norm: Option<Norm<B>>,
-    pub(crate) attention: Attention<B>,
+    pub(crate) attention: SelfAttention<B>,
     pub(crate) mlp_norm: Option<Norm<B>>,
     pub(crate) mlp: Mlp<B>,
 }
@@ -22,6 +32,11 @@ impl<B: Backend> DecoderBlock<B> {
         cache: &B::KvCache,
     ) -> Result<(), ModelError> {
         let for_attention = normed(backend, hidden, self.attention_norm.as_ref())?;
+        if self.order == BlockOrder::SideBySide {
+            let for_mlp = self.mlp_norm.as_ref().map(|norm| backend.norm(hidden, norm)).transpose()?;
+            self.attention.add_to(backend, hidden, &for_attention, input, cache)?;
+            return self.mlp.add_to(backend, hidden, for_mlp.as_ref().unwrap_or(&for_attention));
+        }
         self.attention.add_to(backend, hidden, &for_attention, input, cache)?;
         let for_mlp = normed(backend, hidden, self.mlp_norm.as_ref())?;
         self.mlp.add_to(backend, hidden, &for_mlp)
@@ -29,14 +44,14 @@ impl<B: Backend> DecoderBlock<B> {
 }
 
 /// The norm of each row of `x`, or `x` where there is none.
-pub(crate) fn normed<B: Backend>(backend: &B, x: &B::Tensor, norm: Option<&Norm<B>>) -> Result<B::Tensor, ModelError> {
+fn normed<B: Backend>(backend: &B, x: &B::Tensor, norm: Option<&Norm<B>>) -> Result<B::Tensor, ModelError> {
     match norm {
         Some(norm) => backend.norm(x, norm),
         None => backend.copy(x),
     }
 }
 
-/// Embedding, pre-norm blocks, norm, output matrix.
+/// Embedding, blocks, norm, output matrix.
 pub(crate) struct DecoderStack<B: Backend> {
     pub(crate) head: OutputHead<B>,
     /// Learned positions `[positions, hidden]`; rotary models have none.
@@ -80,7 +95,7 @@ impl<B: Backend> CausalModel<B> for DecoderStack<B> {
     fn limit_sequences(&mut self, max_tokens: usize) {
         if let Some(ropes) = &self.length_rope {
             let rope = ropes.for_sequences_of(max_tokens);
-            self.blocks.iter_mut().for_each(|block| block.attention.rope = Some(Arc::clone(rope)));
+            self.blocks.iter_mut().for_each(|block| block.attention.set_rope(Arc::clone(rope)));
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct OutputHead<B: Backend> {
     /// Of logits, where it is another matrix.
     output: Option<B::Matrix>,
     width: usize,
+    /// Added to logits, `[vocab]`.
+    bias: Option<Vec<f32>>,
     logits_rule: Option<LogitsRule>,
 }
 
@@ -43,12 +45,13 @@ impl<B: Backend> OutputHead<B> {
                     embedding: loader.embedding(stored, shape)?,
                     output: None,
                     width,
+                    bias: None,
                     logits_rule: None,
                 });
             }
         }
         let (embedding, output) = (loader.embedding(embedding, shape)?, loader.embedding(output, shape)?);
-        Ok(OutputHead { embedding, output: Some(output), width, logits_rule: None })
+        Ok(OutputHead { embedding, output: Some(output), width, bias: None, logits_rule: None })
     }
 
     pub(crate) fn embedding(&self) -> &B::Matrix {
@@ -63,6 +66,16 @@ impl<B: Backend> OutputHead<B> {
     /// The same with something to do to the logits.
     pub(crate) fn with_logits_rule(self, logits_rule: Option<LogitsRule>) -> OutputHead<B> {
         OutputHead { logits_rule, ..self }
+    }
+
+    /// The same with something to add to the logits.
+    pub(crate) fn with_bias(self, bias: Option<Vec<f32>>) -> OutputHead<B> {
+        OutputHead { bias, ..self }
+    }
+
+    /// What is added to each row of logits first, `[vocab]`, if anything.
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
     }
 
     /// What is done to the logits, if anything.

@@ -137,10 +137,15 @@ fn llama3_frequency(frequency: f32, factor: f64, low: f64, high: f64, trained_le
     ((1.0 - kept) * stretched + kept * f64::from(frequency)) as f32
 }
 
+/// How much vectors grow with the stretch, weighted.
+pub(crate) fn yarn_growth(factor: f64, weight: f64) -> f64 {
+    if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 }
+}
+
 /// YaRN, section 3.4: how much longer vectors make up for the flatter attention.
 fn yarn_magnitude(scaling: &RopeScaling) -> f32 {
     let RopeScaling::Yarn { factor, attention_factor, mscale, mscale_all_dim, .. } = *scaling else { return 1.0 };
-    let magnitude = |weight: f64| if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 };
+    let magnitude = |weight: f64| yarn_growth(factor, weight);
     // Zero counts as not given.
     let given = |weight: Option<f64>| weight.filter(|&weight| weight != 0.0);
     let computed = match (given(mscale), given(mscale_all_dim)) {

@@ -1,5 +1,7 @@
 //! [`Backend`] on candle tensors.
 
+use std::ops::Range;
+
 use candle_core::{D, DType, Device, Tensor};
 use quire_weights::TensorView;
 
@@ -64,6 +66,11 @@ impl Backend for ReferenceBackend {
 
     fn select_rows(&self, x: &Tensor, indices: &[i32]) -> Result<Tensor, ModelError> {
         self.embed(x, indices, 0)
+    }
+
+    fn columns(&self, parts: &[(&Tensor, Range<usize>)]) -> Result<Tensor, ModelError> {
+        let narrowed = parts.iter().map(|(x, columns)| x.narrow(1, columns.start, columns.len()));
+        Ok(Tensor::cat(&narrowed.collect::<Result<Vec<_>, _>>()?, 1)?.contiguous()?)
     }
 
     fn copy(&self, x: &Tensor) -> Result<Tensor, ModelError> {
@@ -186,7 +193,6 @@ fn activated(x: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
     })
 }
 
-/// The view's numbers in f32; exact.
 /// RMS norm over the last dimension.
 fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor, ModelError> {
     let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;

@@ -36,12 +36,20 @@ pub(super) fn write_config(writer: &mut GgufWriter, architecture: &str, config: 
     values.count("feed_forward_length", config.intermediate_size);
     values.count("attention.head_count", config.num_attention_heads);
     values.count("attention.head_count_kv", config.num_key_value_heads);
-    let norm =
-        if matches!(architecture, "gpt2" | "starcoder2") { "layer_norm_epsilon" } else { "layer_norm_rms_epsilon" };
+    let norm = match architecture {
+        "gpt2" | "starcoder2" | "command-r" | "cohere2" | "stablelm" | "phi2" => "layer_norm_epsilon",
+        _ => "layer_norm_rms_epsilon",
+    };
     values.set(&format!("attention.{norm}"), MetadataValue::Float(f64::from(config.norm_epsilon)));
     write_windows(&mut values, config);
     write_own(&mut values, config);
     let Some(rope) = &config.rope else { return Some(()) };
+    if architecture == "deepseek2" {
+        write_latent(&mut values, config);
+        values.count("rope.dimension_count", config.rotary_dim);
+        values.number("rope.freq_base", rope.theta);
+        return write_scaling(&mut values, config);
+    }
     // Phi-3's and Granite's files leave the size of heads to be derived.
     if !matches!(architecture, "phi3" | "granite") {
         values.count("attention.key_length", config.head_dim);
@@ -61,10 +69,45 @@ fn write_windows(values: &mut Values<'_>, config: &ModelConfig) {
     } else if values.architecture == "phi3" {
         values.count("attention.sliding_window", 0);
     }
-    if matches!(values.architecture, "gemma3" | "olmo2") && config.sliding_windows.iter().any(Option::is_some) {
+    if matches!(values.architecture, "gemma3" | "olmo2" | "exaone4")
+        && config.sliding_windows.iter().any(Option::is_some)
+    {
         let flags = config.sliding_windows.iter().map(Option::is_some).collect();
         values.set("attention.sliding_window_pattern", MetadataValue::Bools(flags));
     }
+}
+
+/// Latent attention and DeepSeek's experts. Older files lack the names that end in `_mla`.
+fn write_latent(values: &mut Values<'_>, config: &ModelConfig) {
+    let count = |field: &str| config.document.count(field).unwrap();
+    let is_newer = config.architecture != "DeepseekV2ForCausalLM";
+    let key = count("qk_nope_head_dim").unwrap() + config.rotary_dim;
+    let suffix = if is_newer { "_mla" } else { "" };
+    values.count(&format!("attention.key_length{suffix}"), key);
+    values.count(&format!("attention.value_length{suffix}"), count("v_head_dim").unwrap());
+    if is_newer {
+        values.count("attention.key_length", config.head_dim);
+        values.count("attention.value_length", config.head_dim - config.rotary_dim);
+    }
+    values.count("expert_gating_func", if is_newer { 2 } else { 1 });
+    let renamed = [
+        ("kv_lora_rank", "attention.kv_lora_rank"),
+        ("q_lora_rank", "attention.q_lora_rank"),
+        ("n_routed_experts", "expert_count"),
+        ("num_experts_per_tok", "expert_used_count"),
+        ("n_shared_experts", "expert_shared_count"),
+        ("first_k_dense_replace", "leading_dense_block_count"),
+        ("n_group", "expert_group_count"),
+        ("topk_group", "expert_group_used_count"),
+    ];
+    for (field, key) in renamed {
+        if let Some(count) = count(field) {
+            values.count(key, count);
+        }
+    }
+    values.number("expert_weights_scale", config.document.number("routed_scaling_factor").unwrap().unwrap());
+    let normalised = config.document.flag("norm_topk_prob", false).unwrap();
+    values.set("expert_weights_norm", MetadataValue::Bool(normalised));
 }
 
 /// What one architecture has alone.
@@ -78,6 +121,7 @@ fn write_own(values: &mut Values<'_>, config: &ModelConfig) {
         ("embedding_multiplier", "embedding_scale"),
         ("residual_multiplier", "residual_scale"),
         ("logits_scaling", "logit_scale"),
+        ("logit_scale", "logit_scale"),
     ];
     for (field, key) in renamed {
         if let Some(number) = number(field) {
@@ -112,8 +156,15 @@ fn write_scaling(values: &mut Values<'_>, config: &ModelConfig) -> Option<()> {
     match &config.rope.as_ref()?.scaling {
         RopeScaling::None => {}
         RopeScaling::Linear { factor } => scale(values, "linear", *factor),
-        RopeScaling::Yarn { factor, original_max_position_embeddings, .. } => {
+        RopeScaling::Yarn { factor, original_max_position_embeddings, mscale, mscale_all_dim, .. } => {
+            // Files have one number for both.
+            if mscale != mscale_all_dim {
+                return None;
+            }
             scale(values, "yarn", *factor);
+            if let Some(growth) = mscale_all_dim {
+                values.number("rope.scaling.yarn_log_multiplier", growth / 10.0);
+            }
             values.count(trained, *original_max_position_embeddings);
         }
         RopeScaling::Llama3 { .. } => write_rope_factors(values.writer, config),

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use quire_gguf::{ElementType, GgufWriter, TensorType};
 use quire_models::read_config;
-use quire_weights::{DType, FileSystem, ModelDirectory, StoredFormat, StoredTensor};
+use quire_weights::{DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat, StoredTensor};
 
 use names::{expert_of, ggml_name};
 
@@ -20,8 +20,11 @@ pub(crate) fn converted(path: &Path) -> Option<Vec<u8>> {
     let config = read_config(&directory.config).unwrap();
     let architecture = names::architecture(&config.architecture)?;
     let has_windows = config.sliding_windows.iter().any(Option::is_some);
-    let knows_windows = matches!(architecture, "gemma2" | "gemma3" | "olmo2" | "phi3" | "starcoder2");
-    if has_windows && !knows_windows || config.document.flag("scale_attn_by_inverse_layer_idx", false).unwrap() {
+    let knows_windows =
+        matches!(architecture, "gemma2" | "gemma3" | "olmo2" | "phi3" | "starcoder2" | "cohere2" | "exaone4");
+    let flag = |field: &str, default: bool| config.document.flag(field, default).unwrap();
+    let unspoken = flag("scale_attn_by_inverse_layer_idx", false) || !flag("rope_interleave", true);
+    if has_windows && !knows_windows || unspoken {
         return None;
     }
     let mut writer = GgufWriter::default();
@@ -47,8 +50,13 @@ pub(crate) fn converted(path: &Path) -> Option<Vec<u8>> {
             write_gain(&mut writer, &ggml, &stored);
             continue;
         }
+        // Newer files have its halves, the first with columns for rows.
+        if ggml.ends_with("attn_kv_b.weight") && config.architecture != "DeepseekV2ForCausalLM" {
+            write_latent_maps(&mut writer, &ggml, &stored, &config);
+            continue;
+        }
         let transposed = architecture == "gpt2" && stored.shape.len() == 2 && ggml.starts_with("blk.");
-        let alternates = matches!(architecture, "llama" | "granite");
+        let alternates = matches!(architecture, "llama" | "granite" | "smollm3");
         let heads = match ggml.split('.').nth(2) {
             Some("attn_q") if alternates => Some(config.num_attention_heads),
             Some("attn_k") if alternates => Some(config.num_key_value_heads),
@@ -71,6 +79,24 @@ fn write_stack(writer: &mut GgufWriter, name: &str, experts: &[StoredTensor<'_>]
     let shape = [&[experts.len()], experts[0].shape].concat();
     let bytes = experts.iter().map(StoredTensor::bytes).collect::<Vec<_>>().concat();
     writer.tensor(name, &shape, TensorType::Elements(ElementType::F32), &bytes);
+}
+
+/// The map to keys and values of latent attention.
+fn write_latent_maps(writer: &mut GgufWriter, name: &str, stored: &StoredTensor<'_>, config: &ModelConfig) {
+    let size = |field: &str| config.document.count(field).unwrap().unwrap();
+    let (heads, rank) = (config.num_attention_heads, stored.shape[1]);
+    let (key, value) = (size("qk_nope_head_dim"), size("v_head_dim"));
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    for of_head in stored.bytes().chunks((key + value) * rank * 4) {
+        let (of_key, of_value) = of_head.split_at(key * rank * 4);
+        for column in 0..rank {
+            keys.extend((0..key).flat_map(|row| &of_key[(row * rank + column) * 4..][..4]));
+        }
+        values.extend_from_slice(of_value);
+    }
+    let format = TensorType::Elements(ElementType::F32);
+    writer.tensor(&name.replace("attn_kv_b", "attn_k_b"), &[heads, rank, key], format, &keys);
+    writer.tensor(&name.replace("attn_kv_b", "attn_v_b"), &[heads, value, rank], format, &values);
 }
 
 /// A gain that the checkpoint has as its distance from 1.

@@ -1,7 +1,13 @@
 //! What llama.cpp's converter calls the tensors of checkpoints.
 
 /// Of the tensors that have one name in every architecture: in the checkpoint, in the file.
-const NAMES: [(&str, &str); 32] = [
+const NAMES: [(&str, &str); 48] = [
+    ("final_layernorm", "output_norm"),
+    ("post_self_attn_layernorm", "post_attention_norm"),
+    ("post_mlp_layernorm", "post_ffw_norm"),
+    ("self_attn.dense", "attn_output"),
+    ("mlp.fc1", "ffn_up"),
+    ("mlp.fc2", "ffn_down"),
     ("embed_tokens", "token_embd"),
     ("norm", "output_norm"),
     ("lm_head", "output"),
@@ -18,6 +24,16 @@ const NAMES: [(&str, &str); 32] = [
     ("self_attn.o_proj", "attn_output"),
     ("self_attn.q_norm", "attn_q_norm"),
     ("self_attn.k_norm", "attn_k_norm"),
+    ("self_attn.q_a_proj", "attn_q_a"),
+    ("self_attn.q_a_layernorm", "attn_q_a_norm"),
+    ("self_attn.q_b_proj", "attn_q_b"),
+    ("self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"),
+    ("self_attn.kv_a_layernorm", "attn_kv_a_norm"),
+    ("self_attn.kv_b_proj", "attn_kv_b"),
+    ("mlp.shared_experts.gate_proj", "ffn_gate_shexp"),
+    ("mlp.shared_experts.up_proj", "ffn_up_shexp"),
+    ("mlp.shared_experts.down_proj", "ffn_down_shexp"),
+    ("mlp.gate.e_score_correction_bias", "exp_probs_b"),
     ("mlp.gate_proj", "ffn_gate"),
     ("mlp.up_proj", "ffn_up"),
     ("mlp.gate_up_proj", "ffn_up"),
@@ -46,7 +62,19 @@ const EXPERTS: [(&str, &str); 6] = [
     ("up_proj", "ffn_up_exps"),
 ];
 
-const ARCHITECTURES: [(&str, &str); 17] = [
+const ARCHITECTURES: [(&str, &str); 29] = [
+    ("Cohere2ForCausalLM", "cohere2"),
+    ("CohereForCausalLM", "command-r"),
+    ("Ernie4_5ForCausalLM", "ernie4_5"),
+    ("Exaone4ForCausalLM", "exaone4"),
+    ("Glm4ForCausalLM", "glm4"),
+    ("Glm4MoeLiteForCausalLM", "deepseek2"),
+    ("OlmoeForCausalLM", "olmoe"),
+    ("PhiForCausalLM", "phi2"),
+    ("SmolLM3ForCausalLM", "smollm3"),
+    ("StableLmForCausalLM", "stablelm"),
+    ("DeepseekV2ForCausalLM", "deepseek2"),
+    ("DeepseekV3ForCausalLM", "deepseek2"),
     ("GPT2LMHeadModel", "gpt2"),
     ("Gemma2ForCausalLM", "gemma2"),
     ("Gemma3ForCausalLM", "gemma3"),
@@ -78,13 +106,16 @@ pub(super) fn architecture(class: &str) -> Option<&'static str> {
 /// The file's name of the checkpoint's `name`.
 pub(super) fn ggml_name(architecture: &str, name: &str) -> Option<String> {
     let name = name.strip_prefix("language_model.").unwrap_or(name);
-    let (stem, kind) = name.rsplit_once('.')?;
+    let (stem, kind) = match name.ends_with("e_score_correction_bias") {
+        true => (name, "bias"),
+        false => name.rsplit_once('.')?,
+    };
     let stem = ["model.", "transformer."].iter().find_map(|base| stem.strip_prefix(base)).unwrap_or(stem);
     let in_layer = ["layers.", "h."].iter().find_map(|base| stem.strip_prefix(base));
     match in_layer.and_then(|rest| rest.split_once('.')) {
         // The only name that stands for two norms.
         Some((layer, "post_attention_layernorm")) => {
-            let is_after = matches!(architecture, "olmo2" | "gemma2" | "gemma3");
+            let is_after = matches!(architecture, "olmo2" | "gemma2" | "gemma3" | "exaone4");
             Some(format!("blk.{layer}.{}.{kind}", if is_after { "post_attention_norm" } else { "ffn_norm" }))
         }
         Some((layer, part)) => Some(format!("blk.{layer}.{}.{kind}", look_up(&NAMES, part)?)),
