@@ -11,21 +11,12 @@ use quire_blocks::BlockFormat;
 use quire_kernels::{
     AlignedBuffer, CacheType, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder,
     MatrixSource, PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
+    probes::{STREAM_BYTES, byte_multiply_rate, multiply_rate, read_rate, stream_memory, widest_byte_multiply_rate},
 };
-
-#[path = "probes/byte_peak.rs"]
-mod byte_peak;
-#[path = "probes/peak.rs"]
-mod peak;
-#[path = "probes/read_rate.rs"]
-mod read_rate;
 
 /// Formats that are measured unless one is named.
 const USUAL_FORMATS: [BlockFormat; 5] =
     [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q4_K, BlockFormat::Q6_K];
-
-/// Weights large enough that no cache holds them.
-const STREAM_BYTES: usize = 256 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -33,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let isa = option("--isa").map_or(Ok(Isa::detect()), |name| Isa::parse(name))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = option("--threads").map_or(Ok(cores), |count| count.parse())?;
-    let bench = Bench { kernels: Kernels::new(isa)?, pool: ThreadPool::new(threads)?, memory: filled(STREAM_BYTES)? };
+    let bench = Bench { kernels: Kernels::new(isa)?, pool: ThreadPool::new(threads)?, memory: stream_memory()? };
     println!("{isa}, {threads} threads");
     println!("{:<44} {:>10} {:>10} {:>9}", "", "rate", "probe", "fraction");
     let only = option("--only");
@@ -68,6 +59,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             bench.prefill_blocks(format)?;
         }
     }
+    if wanted("decode") || wanted("int8") {
+        bench.decode_int8()?;
+    }
+    if wanted("prefill") || wanted("int8") {
+        bench.prefill_int8()?;
+    }
     if wanted("fork-join") {
         bench.fork_join();
     }
@@ -86,8 +83,11 @@ impl Bench {
         let num_inputs = 2048;
         let weights = self.weights(STREAM_BYTES / num_inputs / dtype.size_bytes(), num_inputs, dtype)?;
         for num_rows in [1, 4, 8] {
-            let rate =
-                self.between(weights.size_bytes() as f64, || self.read_probe(), self.product(&weights, num_rows))?;
+            let rate = self.between(
+                weights.size_bytes() as f64,
+                || read_rate(&self.pool, &self.memory),
+                self.product(&weights, num_rows),
+            )?;
             rate.report(&format!("product {dtype}, {num_rows} rows, weights from memory"), "GB/s");
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Bench {
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
             let rate = self.between(
                 operations,
-                || peak::rate(self.kernels.isa(), &self.pool, dtype),
+                || multiply_rate(self.kernels.isa(), &self.pool, dtype),
                 self.product(&weights, num_rows),
             )?;
             rate.report(&format!("product {dtype}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
@@ -116,8 +116,11 @@ impl Bench {
         let row_bytes = format.bytes_of(num_inputs).ok_or("rows are whole blocks")?;
         let weights = self.blocks(STREAM_BYTES / 2 / row_bytes, num_inputs, format)?;
         for num_rows in [1, 4, 16] {
-            let rate =
-                self.between(weights.size_bytes() as f64, || self.read_probe(), self.product(&weights, num_rows))?;
+            let rate = self.between(
+                weights.size_bytes() as f64,
+                || read_rate(&self.pool, &self.memory),
+                self.product(&weights, num_rows),
+            )?;
             rate.report(&format!("product {format}, {num_rows} rows, weights from memory"), "GB/s");
         }
         Ok(())
@@ -128,11 +131,45 @@ impl Bench {
         for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
             let weights = self.blocks(num_outputs, num_inputs, format)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
-            let peak = || byte_peak::rate(self.kernels.isa(), &self.pool);
+            let peak = || byte_multiply_rate(self.kernels.isa(), &self.pool);
             let rate = self.between(operations, peak, self.product(&weights, num_rows))?;
             rate.report(&format!("product {format}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }
         Ok(())
+    }
+
+    /// One token and a few of several sequences against bytes with a scale for each output, which stream from memory.
+    fn decode_int8(&self) -> Result<(), Box<dyn Error>> {
+        let num_inputs = 2048;
+        let weights = self.int8(STREAM_BYTES / 2 / (num_inputs + 4), num_inputs)?;
+        for num_rows in [1, 4, 16] {
+            let rate = self.between(
+                weights.size_bytes() as f64,
+                || read_rate(&self.pool, &self.memory),
+                self.product(&weights, num_rows),
+            )?;
+            rate.report(&format!("product int8, {num_rows} rows, weights from memory"), "GB/s");
+        }
+        Ok(())
+    }
+
+    /// A chunk of a prompt against bytes that stay in cache.
+    fn prefill_int8(&self) -> Result<(), Box<dyn Error>> {
+        for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
+            let weights = self.int8(num_outputs, num_inputs)?;
+            let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
+            let peak = || widest_byte_multiply_rate(self.kernels.isa(), &self.pool);
+            let rate = self.between(operations, peak, self.product(&weights, num_rows))?;
+            rate.report(&format!("product int8, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
+        }
+        Ok(())
+    }
+
+    fn int8(&self, num_outputs: usize, num_inputs: usize) -> Result<PackedMatrix, Box<dyn Error>> {
+        let bytes = &self.memory.bytes()[..num_outputs * (size_of::<f32>() + num_inputs)];
+        let (stored, order) = (WeightFormat::Int8, MatrixOrder::OutputsFirst);
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 
     fn blocks(
@@ -152,8 +189,11 @@ impl Bench {
     fn decode_attention(&self, cache_type: CacheType) -> Result<(), Box<dyn Error>> {
         for (heads, kv_heads) in [(32, 8), (16, 16)] {
             let setup = Attention::new(cache_type, heads, kv_heads, 128, &[(1, 4096); 4])?;
-            let rate =
-                self.between(setup.cache_bytes_read(), || self.read_probe(), || setup.run(&self.kernels, &self.pool))?;
+            let rate = self.between(
+                setup.cache_bytes_read(),
+                || read_rate(&self.pool, &self.memory),
+                || setup.run(&self.kernels, &self.pool),
+            )?;
             rate.report(&format!("attention {cache_type}, 4 x 1 of 4096, {heads} heads over {kv_heads}"), "GB/s");
         }
         Ok(())
@@ -198,7 +238,7 @@ impl Bench {
         for (heads, kv_heads, head_dim) in [(32, 8, 64), (9, 3, 64)] {
             let setup = Attention::new(dtype.into(), heads, kv_heads, head_dim, &[(2048, 2048)])?;
             let operations = 4.0 * (heads * head_dim) as f64 * (2048.0 * 2049.0 / 2.0);
-            let peak = || peak::rate(self.kernels.isa(), &self.pool, ElementType::F32);
+            let peak = || multiply_rate(self.kernels.isa(), &self.pool, ElementType::F32);
             let rate = self.between(operations, peak, || setup.run(&self.kernels, &self.pool))?;
             rate.report(&format!("attention {dtype}, 2048 of 2048, {heads} heads over {kv_heads}"), "Gop/s");
         }
@@ -244,19 +284,6 @@ impl Bench {
         let (stored, order) = (WeightFormat::Elements(dtype), MatrixOrder::OutputsFirst);
         let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
         Ok(PackedMatrix::pack(&self.pool, &[source])?)
-    }
-
-    /// Bytes per second of a plain read loop.
-    fn read_probe(&self) -> f64 {
-        let words = self.memory.elements::<i32>();
-        let chunk = 1 << 18;
-        let start = Instant::now();
-        self.pool.run(words.len() / chunk, 1, &|chunks| {
-            for index in chunks {
-                read_rate::read(&words[index * chunk..(index + 1) * chunk]);
-            }
-        });
-        self.memory.len_bytes() as f64 / start.elapsed().as_secs_f64()
     }
 
     /// The best of several runs of `kernel`, each between two runs of `probe`.
@@ -367,23 +394,10 @@ impl Attention {
     }
 }
 
-/// Bytes that are small, ordinary numbers in f32 and in bf16.
-fn fill(bytes: &mut [u8]) {
-    for (index, pair) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
-        *pair = [(index * 37 % 251) as u8, 0x3c];
-    }
-}
-
 /// Slots of ordinary numbers, the same ones over and over.
 fn fill_slots(bytes: &mut [u8], KvLayout { cache_type, head_dim, slot_stride, .. }: KvLayout) {
     let numbers: Vec<f32> = (0..head_dim).map(|index| (index * 37 % 251) as f32 / 125.0 - 1.0).collect();
     let mut slot = vec![0; slot_stride * cache_type.size_bytes()];
     cache_type.store(&numbers, &mut slot);
     bytes.chunks_exact_mut(slot.len()).for_each(|target| target.copy_from_slice(&slot));
-}
-
-fn filled(len_bytes: usize) -> Result<AlignedBuffer, Box<dyn Error>> {
-    let mut buffer = AlignedBuffer::zeroed(len_bytes)?;
-    fill(buffer.bytes_mut());
-    Ok(buffer)
 }

@@ -7,12 +7,9 @@
 
 use std::{error::Error, fmt::Write, hint::black_box, path::Path, sync::Arc, time::Instant};
 
-use quire_kernels::{CacheType, ElementType, Isa, Kernels, SharedBuffer, ThreadPool};
+use quire_kernels::{CacheType, ElementType, Isa, Kernels, SharedBuffer, ThreadPool, probes::multiply_rate};
 use quire_models::{CpuBackend, ForwardInput, KvCache, LoadedModel, Model, load, read_config};
 use quire_weights::{Checkpoint, ConfigDocument, ModelConfig};
-
-#[path = "probes/peak.rs"]
-mod peak;
 
 const HIDDEN: usize = 2_048;
 const INNER: usize = 8_192;
@@ -41,11 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{isa}, {threads} threads, {:.2} G parameters", loaded.num_parameters as f64 / 1e9);
     let step = |first: usize, count: usize| run(&loaded, &backend, &caches, first, count);
     step(0, PROMPT)?;
-    let mut best_peak = peak::rate(isa, &pool, ElementType::Bf16);
+    let mut best_peak = multiply_rate(isa, &pool, ElementType::Bf16);
     let mut prompt_seconds = f64::INFINITY;
     for _ in 0..3 {
         prompt_seconds = prompt_seconds.min(best_of(1, || step(0, PROMPT))?);
-        best_peak = best_peak.max(peak::rate(isa, &pool, ElementType::Bf16));
+        best_peak = best_peak.max(multiply_rate(isa, &pool, ElementType::Bf16));
     }
     let weights = loaded.num_parameters - (VOCAB * HIDDEN) as u64;
     let operations = 2.0 * weights as f64 * PROMPT as f64;

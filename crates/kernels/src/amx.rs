@@ -10,8 +10,10 @@ use crate::{
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
     tile::{Tile, finish},
 };
+use products::{Bf16Products, Instruction, Operands};
 
 pub(crate) mod many_rows;
+pub(crate) mod products;
 
 /// Rows of a tile.
 pub(crate) const TILE_ROWS: usize = 16;
@@ -20,7 +22,7 @@ pub(crate) const TILE_ROWS: usize = 16;
 pub(crate) const FEW_ROWS: usize = 2 * TILE_ROWS;
 
 /// Bytes of a row of a tile.
-const ROW_BYTES: usize = 64;
+pub(crate) const ROW_BYTES: usize = 64;
 
 /// Sums of a tile.
 pub(crate) const TILE_SUMS: usize = TILE_ROWS * LANES;
@@ -29,7 +31,7 @@ pub(crate) const TILE_SUMS: usize = TILE_ROWS * LANES;
 const BF16_INPUTS: usize = 32;
 
 /// Bytes of a whole tile.
-const TILE_BYTES: usize = TILE_ROWS * ROW_BYTES;
+pub(crate) const TILE_BYTES: usize = TILE_ROWS * ROW_BYTES;
 
 /// Whether the CPU has tiles with products of bf16, and the system lets this process use them, which it asks.
 #[cfg(target_os = "linux")]
@@ -158,10 +160,10 @@ unsafe fn multiply_few_rows(block: &Tile, num_rows: usize) {
             sums,
         };
         match (num_rows > TILE_ROWS, panels) {
-            (true, 2) => two_by_two(operands),
-            (false, 4) => one_by_four(operands),
-            (true, _) => two_by_one(operands),
-            (false, _) => one_by_one(operands),
+            (true, 2) => Bf16Products::two_by_two(operands),
+            (false, 4) => Bf16Products::one_by_four(operands),
+            (true, _) => Bf16Products::two_by_one(operands),
+            (false, _) => Bf16Products::one_by_one(operands),
         }
         store_sums(block, 0..num_rows, panel..panel + panels, sums);
         panel += panels;
@@ -204,138 +206,6 @@ pub(crate) unsafe fn store_sums(block: &Tile, rows: Range<usize>, panels: Range<
         }
     }
 }
-
-/// What products of bf16 tiles are made of.
-#[derive(Clone, Copy)]
-struct Operands {
-    x: *const u8,
-    x_stride: usize,
-    weights: *const u8,
-    panel_bytes: usize,
-    /// Whole products.
-    steps: usize,
-    /// What the last product takes of the panels, a tile each; null where there is none.
-    rest: *const u8,
-    /// A tile for each.
-    sums: *mut f32,
-}
-
-/// Adds the products of all steps, then of the rest, to the sums in memory, whose tiles lie at so many bytes.
-macro_rules! products {
-    ($name:ident, sums: [$($tile:literal at $place:literal),+], body: [$($body:expr),+]) => {
-        #[inline(always)]
-        unsafe fn $name(operands: Operands) {
-            let Operands { x, x_stride, weights, panel_bytes, steps, rest, sums } = operands;
-            asm!(
-                $(concat!("tileloadd ", $tile, ", [{sums} + {line} + ", $place, "]"),)+
-                "test {steps}, {steps}",
-                "jz 3f",
-                "2:",
-                $($body,)+
-                "add {x}, 1024",
-                "add {below}, 1024",
-                "add {weights}, 1024",
-                "dec {steps}",
-                "jnz 2b",
-                "3:",
-                "test {rest}, {rest}",
-                "jz 4f",
-                "mov {weights}, {rest}",
-                "xor {rest:e}, {rest:e}",
-                "mov {panel:e}, 1024",
-                "lea {panel_3}, [{panel} + 2 * {panel}]",
-                "mov {steps:e}, 1",
-                "jmp 2b",
-                "4:",
-                $(concat!("tilestored [{sums} + {line} + ", $place, "], ", $tile),)+
-                x = inout(reg) x => _,
-                below = inout(reg) x.wrapping_add(TILE_ROWS * x_stride) => _,
-                weights = inout(reg) weights => _,
-                panel = inout(reg) panel_bytes => _,
-                panel_3 = inout(reg) 3 * panel_bytes => _,
-                second = out(reg) _,
-                line = in(reg) ROW_BYTES,
-                steps = inout(reg) steps => _,
-                rest = inout(reg) rest => _,
-                sums = in(reg) sums,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
-    };
-}
-
-/// Asks for the lines of a tile of weights that is wanted four steps on: no prefetcher follows tiles closely enough.
-macro_rules! ahead {
-    ($panel:literal) => {
-        concat!(
-            ".irp within, 0, 64, 128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960\n",
-            concat!("prefetcht0 [{", $panel, "} + 4096 + \\within]\n"),
-            ".endr\n"
-        )
-    };
-}
-
-products!(
-    two_by_two,
-    sums: ["tmm0" at 0, "tmm1" at 1024, "tmm2" at 2048, "tmm3" at 3072],
-    body: [
-        "lea {second}, [{weights} + {panel}]",
-        "tileloadd tmm6, [{weights} + {line}]",
-        "tileloadd tmm4, [{x} + {line}]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        "tileloadd tmm7, [{second} + {line}]",
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        "tileloadd tmm5, [{below} + {line}]",
-        "tdpbf16ps tmm2, tmm5, tmm6",
-        "tdpbf16ps tmm3, tmm5, tmm7"
-    ]
-);
-products!(
-    two_by_one,
-    sums: ["tmm0" at 0, "tmm2" at 1024],
-    body: [
-        "mov {second}, {weights}",
-        "tileloadd tmm6, [{second} + {line}]",
-        "tileloadd tmm4, [{x} + {line}]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        "tileloadd tmm5, [{below} + {line}]",
-        "tdpbf16ps tmm2, tmm5, tmm6"
-    ]
-);
-products!(
-    one_by_four,
-    sums: ["tmm0" at 0, "tmm1" at 1024, "tmm2" at 2048, "tmm3" at 3072],
-    body: [
-        "lea {second}, [{weights} + {panel}]",
-        "tileloadd tmm4, [{x} + {line}]",
-        ahead!("weights"),
-        "tileloadd tmm5, [{weights} + {line}]",
-        "tdpbf16ps tmm0, tmm4, tmm5",
-        ahead!("second"),
-        "tileloadd tmm6, [{second} + {line}]",
-        "tdpbf16ps tmm1, tmm4, tmm6",
-        "lea {second}, [{second} + {panel}]",
-        ahead!("second"),
-        "tileloadd tmm7, [{second} + {line}]",
-        "tdpbf16ps tmm2, tmm4, tmm7",
-        "lea {second}, [{weights} + {panel_3}]",
-        ahead!("second"),
-        "tileloadd tmm5, [{second} + {line}]",
-        "tdpbf16ps tmm3, tmm4, tmm5"
-    ]
-);
-products!(
-    one_by_one,
-    sums: ["tmm0" at 0],
-    body: [
-        "mov {second}, {weights}",
-        "tileloadd tmm4, [{x} + {line}]",
-        "tileloadd tmm5, [{second} + {line}]",
-        "tdpbf16ps tmm0, tmm4, tmm5"
-    ]
-);
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,7 @@ mod embedding;
 mod error;
 mod float8;
 mod head_layout;
+mod int8;
 mod isa;
 mod kernels;
 mod kv_cache;
@@ -45,6 +46,8 @@ mod packed_matrix;
 mod paged_attention;
 mod per_isa;
 mod prefetch;
+#[cfg(not(target_family = "wasm"))]
+pub mod probes;
 mod quantised;
 mod reduce;
 mod rope;

@@ -5,6 +5,10 @@ use crate::{
     ElementType, Epilogue, Kernels, KernelsError, PackedMatrix, ThreadPool,
     arena::Scratch,
     disjoint::Disjoint,
+    int8::{
+        LINE_INPUTS,
+        rows::{Line, RowScale, quantise_row as quantise_int8_row},
+    },
     lanes::LANES,
     narrow::narrow,
     packed_matrix::PanelForm,
@@ -68,9 +72,10 @@ impl Kernels {
     /// Multiplies rows of activations by a packed matrix, with f32 sums.
     ///
     /// With [`Isa::Avx512Bf16`](crate::Isa::Avx512Bf16) or [`Isa::Amx`](crate::Isa::Amx) and bf16 weights, activations are rounded to bf16; with weights in
-    /// blocks, to a byte each, in blocks of 32; otherwise they are taken as they are. Row i of the result is the same, bit
-    /// for bit, whatever the other rows, their number and the threads; with weights in blocks, whatever the instruction set
-    /// too, on native CPUs.
+    /// blocks, to a byte each, in blocks of 32; with weights of a byte and a scale for each output, to a byte each, with a
+    /// scale for the row; otherwise they are taken as they are. Row i of the result is the same, bit for bit, whatever the
+    /// other rows, their number and the threads; with weights in blocks or bytes, whatever the instruction set too, on native
+    /// CPUs.
     ///
     /// # Errors
     /// [`KernelsError::OutOfMemory`] when there is no room for the rounded activations.
@@ -89,7 +94,7 @@ impl Kernels {
         let rows = Rows { x, num_rows, num_inputs };
         let mut rounded: Vec<((TileInput, usize), RoundedRows<'_>)> = Vec::new();
         for segment in weights.segments().iter().filter(|segment| segment.num_outputs > 0) {
-            let tiles = self.tiles(segment.form);
+            let tiles = self.tiles(segment.form, num_rows);
             // Segments that take the same activations, in groups of the same height, share them.
             let wanted = (tiles.input(), tiles.max_rows());
             if !rounded.iter().any(|(made, _)| *made == wanted) {
@@ -102,6 +107,7 @@ impl Kernels {
                 panel_bytes: segment.panel_bytes,
                 x: rounded.start,
                 x_stride_bytes: rounded.stride_bytes,
+                x_scales: rounded.scales,
                 num_inputs,
                 bias: bias.map_or(std::ptr::null(), |bias| bias[segment.first_output..].as_ptr()),
                 out: std::ptr::null_mut(),
@@ -120,12 +126,13 @@ impl Kernels {
         Ok(())
     }
 
-    /// The micro-kernels for panels of a form.
-    fn tiles(&self, form: PanelForm) -> TileTable {
+    /// The micro-kernels for so many rows and panels of a form.
+    fn tiles(&self, form: PanelForm, num_rows: usize) -> TileTable {
         match form {
             PanelForm::Elements(ElementType::F32) => self.f32_tiles,
             PanelForm::Elements(ElementType::F16 | ElementType::Bf16) => self.bf16_tiles,
             PanelForm::Blocks(form) => self.byte_products.tiles(form),
+            PanelForm::Int8 => self.byte_products.int8_tiles(num_rows),
         }
     }
 
@@ -138,21 +145,24 @@ impl Kernels {
     ) -> Result<RoundedRows<'a>, KernelsError> {
         let Rows { x, num_rows, num_inputs } = rows;
         match tiles.input() {
-            TileInput::F32 => {
-                Ok(RoundedRows { start: x.as_ptr().cast(), stride_bytes: num_inputs * 4, _scratch: None })
-            }
+            TileInput::F32 => Ok(RoundedRows {
+                start: x.as_ptr().cast(),
+                stride_bytes: num_inputs * 4,
+                scales: std::ptr::null(),
+                _scratch: None,
+            }),
             TileInput::Bf16 => {
                 let stride = row_stride(num_inputs * 2) / 2;
                 let mut scratch = self.arena.take(num_rows * stride * 2)?;
                 self.narrow_rows(pool, x, num_inputs, stride, (1, stride), scratch.elements_mut());
-                Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
+                Ok(RoundedRows::of(scratch, stride * 2))
             }
             TileInput::Bf16Tiles => {
                 let stride = tile_stride(num_inputs);
-                let mut scratch = self.arena.take(num_rows.next_multiple_of(BF16_TILE_ROWS) * stride * 2)?;
-                let tile = (BF16_TILE_ROWS, BF16_TILE_INPUTS);
+                let mut scratch = self.arena.take(num_rows.next_multiple_of(TILE_ROWS) * stride * 2)?;
+                let tile = (TILE_ROWS, BF16_TILE_INPUTS);
                 self.narrow_rows(pool, x, num_inputs, stride, tile, scratch.elements_mut());
-                Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes: stride * 2, _scratch: Some(scratch) })
+                Ok(RoundedRows::of(scratch, stride * 2))
             }
             TileInput::Blocks => {
                 let num_blocks = num_inputs / BLOCK_INPUTS;
@@ -174,9 +184,47 @@ impl Kernels {
                         unsafe { quantise(&x[row * num_inputs..(row + 1) * num_inputs], target.add(first), stride) };
                     }
                 });
-                Ok(RoundedRows { start: scratch.bytes().as_ptr(), stride_bytes, _scratch: Some(scratch) })
+                Ok(RoundedRows::of(scratch, stride_bytes))
+            }
+            TileInput::Int8 => {
+                let stride = row_stride(num_inputs.next_multiple_of(LINE_INPUTS));
+                self.round_to_int8(pool, rows, stride, (1, 1))
+            }
+            TileInput::Int8Tiles => {
+                let stride = num_inputs.next_multiple_of(LINE_INPUTS);
+                self.round_to_int8(pool, rows, stride, (TILE_ROWS, TILE_ROWS))
             }
         }
+    }
+
+    /// Rounds rows to bytes, `stride` of them each, in tiles of so many rows, whose lines are so many apart; scales lie behind
+    /// all rows.
+    fn round_to_int8<'a>(
+        &'a self,
+        pool: &ThreadPool,
+        Rows { x, num_rows, num_inputs }: Rows<'a>,
+        stride: usize,
+        (tile_rows, line_stride): (usize, usize),
+    ) -> Result<RoundedRows<'a>, KernelsError> {
+        let len_bytes = num_rows.next_multiple_of(tile_rows) * stride;
+        let mut scratch = self.arena.take(len_bytes + num_rows * size_of::<RowScale>())?;
+        let start = scratch.bytes_mut().as_mut_ptr();
+        let target = Int8Rows { lines: start.cast(), scales: start.wrapping_add(len_bytes).cast() };
+        let quantise = quantise_int8_row(self.isa());
+        for_rows(pool, num_rows, num_inputs, &|rows| {
+            let Int8Rows { lines, scales } = &target;
+            for row in rows {
+                let first = row / tile_rows * tile_rows * stride / LINE_INPUTS + row % tile_rows;
+                // SAFETY: each line and each scale has a place of its own within the memory taken, which begins at a cache
+                // line and has whole ones in front of the scales; the instruction set is this CPU's.
+                unsafe {
+                    let values = &x[row * num_inputs..(row + 1) * num_inputs];
+                    scales.add(row).write(quantise(values, lines.add(first), line_stride));
+                }
+            }
+        });
+        let scales = target.scales;
+        Ok(RoundedRows { scales, ..RoundedRows::of(scratch, stride) })
     }
 
     /// Rounds rows of activations to bf16, in tiles of so many rows and inputs each, row behind row; inputs are padded with
@@ -214,7 +262,7 @@ impl Kernels {
 }
 
 /// Rows of a tile of activations.
-const BF16_TILE_ROWS: usize = 16;
+const TILE_ROWS: usize = 16;
 
 /// Inputs of a tile of activations.
 const BF16_TILE_INPUTS: usize = 32;
@@ -231,8 +279,18 @@ struct Rows<'a> {
 struct RoundedRows<'a> {
     start: *const u8,
     stride_bytes: usize,
+    /// The scale of each row, where they are not in the rows; otherwise null.
+    scales: *const RowScale,
     /// Where they lie, if not where the caller's do.
     _scratch: Option<Scratch<'a>>,
+}
+
+impl<'a> RoundedRows<'a> {
+    /// Rows from the beginning of scratch memory.
+    fn of(scratch: Scratch<'a>, stride_bytes: usize) -> RoundedRows<'a> {
+        let (start, scales) = (scratch.bytes().as_ptr(), std::ptr::null());
+        RoundedRows { start, stride_bytes, scales, _scratch: Some(scratch) }
+    }
 }
 
 /// Where the blocks of all rows go.
@@ -240,6 +298,15 @@ struct Blocks(*mut ActivationBlock);
 
 // SAFETY: threads write to places of their own.
 unsafe impl Sync for Blocks {}
+
+/// Where the lines and the scales of all rows go.
+struct Int8Rows {
+    lines: *mut Line,
+    scales: *mut RowScale,
+}
+
+// SAFETY: as above.
+unsafe impl Sync for Int8Rows {}
 
 /// How a product is cut into work items: so many rows times so many panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +326,9 @@ impl Items {
             TileInput::F32 | TileInput::Bf16 => BLOCK_ROWS,
             // Rows whose inputs do not fit as a whole pass in slices of their inputs.
             TileInput::Bf16Tiles => fitting(TILES_BYTES).clamp(LEAST_TILES_ROWS, BLOCK_ROWS),
-            TileInput::Blocks => fitting(BLOCK_BYTES).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS),
+            TileInput::Blocks | TileInput::Int8 | TileInput::Int8Tiles => {
+                fitting(BLOCK_BYTES).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS)
+            }
         };
         let mut panels = if waits { WIDE_CHUNK_PANELS } else { CHUNK_PANELS };
         let num_blocks = num_rows.div_ceil(most_rows);
@@ -274,7 +343,7 @@ impl Items {
 
     /// For each thread.
     fn waiting_bytes(self) -> usize {
-        if self.waits { self.rows.next_multiple_of(BF16_TILE_ROWS) * self.panels * LANES * size_of::<f32>() } else { 0 }
+        if self.waits { self.rows.next_multiple_of(TILE_ROWS) * self.panels * LANES * size_of::<f32>() } else { 0 }
     }
 }
 
@@ -301,6 +370,7 @@ fn multiply(pool: &ThreadPool, tiles: &TileTable, shared: &Shared<'_>, num_rows:
                 let tile = Tile {
                     weights: block.weights.add(first_panel * block.panel_bytes),
                     x: block.x.add(first_row * block.x_stride_bytes),
+                    x_scales: block.x_scales.wrapping_add(first_row),
                     bias: if block.bias.is_null() { block.bias } else { block.bias.add(first_column) },
                     out: out.at(first_row * out_stride + first_column),
                     columns,

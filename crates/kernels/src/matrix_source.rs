@@ -4,7 +4,7 @@ use std::{fmt, ops::Range};
 
 use quire_blocks::{BlockFormat, QUANTISED_FORMATS, dequantise};
 
-use crate::{ElementType, KernelsError, lanes::LANES};
+use crate::{ElementType, KernelsError, int8::MOST_INPUTS, lanes::LANES};
 
 /// In which order a stored matrix has its elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum WeightFormat {
     Elements(ElementType),
     /// Blocks of consecutive inputs of one output.
     Blocks(BlockFormat),
+    /// A float32 scale for each output, and behind it a signed byte for each weight.
+    Int8,
 }
 
 /// A stored matrix, and what it is to be packed as.
@@ -29,9 +31,9 @@ pub enum WeightFormat {
 pub struct MatrixSource<'a> {
     /// The weights, little-endian.
     pub bytes: &'a [u8],
-    /// What they are made of; blocks lie along the inputs, so they come with [`MatrixOrder::OutputsFirst`] only.
+    /// What they are made of; blocks and bytes lie along the inputs, so they come with [`MatrixOrder::OutputsFirst`] only.
     pub stored: WeightFormat,
-    /// What they are packed as: f32, bf16, the very blocks that are stored, or blocks that are made here.
+    /// What they are packed as: f32, bf16, the very blocks that are stored, or blocks or bytes that are made here.
     pub packed: WeightFormat,
     /// Their order.
     pub order: MatrixOrder,
@@ -41,25 +43,31 @@ pub struct MatrixSource<'a> {
     pub num_inputs: usize,
 }
 
+/// Bytes of the scale in front of a row of bytes.
+const INT8_SCALE_BYTES: usize = size_of::<f32>();
+
 /// Inputs widened at a time: a multiple of every group and of every block.
 pub(crate) const CHUNK_INPUTS: usize = 256;
 
 impl WeightFormat {
-    /// Whether matrices of so many inputs can be packed as this: elements always, blocks of some formats where they fit.
+    /// Whether matrices of so many inputs can be packed as this: elements always, blocks of some formats where they fit, bytes
+    /// unless there are more inputs than sums of 32 bits hold.
     pub fn can_pack(self, num_inputs: usize) -> bool {
         match self {
             WeightFormat::Elements(dtype) => dtype != ElementType::F16,
             WeightFormat::Blocks(format) => {
                 QUANTISED_FORMATS.contains(&format) && num_inputs.is_multiple_of(format.block_len())
             }
+            WeightFormat::Int8 => num_inputs <= MOST_INPUTS,
         }
     }
 
     /// Bytes of one row; `None` where it is not whole blocks, or too long to count.
-    fn row_bytes(self, num_inputs: usize) -> Option<usize> {
+    pub(crate) fn row_bytes(self, num_inputs: usize) -> Option<usize> {
         match self {
             WeightFormat::Elements(dtype) => num_inputs.checked_mul(dtype.size_bytes()),
             WeightFormat::Blocks(format) => format.bytes_of(num_inputs),
+            WeightFormat::Int8 => num_inputs.checked_add(INT8_SCALE_BYTES),
         }
     }
 }
@@ -69,6 +77,7 @@ impl fmt::Display for WeightFormat {
         match self {
             WeightFormat::Elements(dtype) => dtype.fmt(formatter),
             WeightFormat::Blocks(format) => format.fmt(formatter),
+            WeightFormat::Int8 => formatter.write_str("int8"),
         }
     }
 }
@@ -110,6 +119,16 @@ impl MatrixSource<'_> {
         Ok(())
     }
 
+    /// The scale and the bytes of one output.
+    ///
+    /// Panics unless bytes are what is stored.
+    pub(crate) fn int8_row(&self, output: usize) -> (f32, &[u8]) {
+        assert_eq!(self.stored, WeightFormat::Int8, "a row of bytes of other numbers; this is a bug");
+        let row = &self.bytes[output * (INT8_SCALE_BYTES + self.num_inputs)..][..INT8_SCALE_BYTES + self.num_inputs];
+        let (scale, levels) = row.split_at(INT8_SCALE_BYTES);
+        (f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]), levels)
+    }
+
     /// The stored bytes of `inputs` of one output: whole blocks, or elements in [`MatrixOrder::OutputsFirst`].
     pub(crate) fn stored_bytes(&self, output: usize, inputs: &Range<usize>) -> &[u8] {
         let bytes_of = |count| self.stored.row_bytes(count).expect("sources are whole blocks; otherwise this is a bug");
@@ -129,6 +148,14 @@ impl MatrixSource<'_> {
             (_, WeightFormat::Blocks(format)) => {
                 for (output, row) in outputs.zip(block) {
                     dequantise(format, self.stored_bytes(output, &inputs), &mut row[..inputs.len()]);
+                }
+            }
+            (_, WeightFormat::Int8) => {
+                for (output, row) in outputs.zip(block) {
+                    let (scale, levels) = self.int8_row(output);
+                    for (value, level) in row.iter_mut().zip(&levels[inputs.clone()]) {
+                        *value = scale * f32::from(*level as i8);
+                    }
                 }
             }
             (MatrixOrder::InputsFirst, WeightFormat::Elements(dtype)) => {

@@ -1,12 +1,12 @@
 //! Weights laid out for the kernels: panels of sixteen outputs, so that one vector load feeds sixteen results and every
 //! number of rows, from one to hundreds, reads the same bytes in the same order.
 //!
-//! What a panel looks like inside is told by `element_panels.rs` and `quantised/regions.rs`. Outputs are padded to 16.
+//! What a panel looks like inside is told by `element_panels.rs`, `quantised/regions.rs` and `int8/panels.rs`. Outputs are padded to 16.
 
 use crate::{
     AlignedBuffer, ElementType, KernelsError, MatrixSource, ThreadPool, WeightFormat,
     disjoint::Disjoint,
-    element_panels,
+    element_panels, int8,
     lanes::LANES,
     quantised::{self, form::BlockForm},
 };
@@ -38,6 +38,7 @@ pub(crate) struct Segment {
 pub(crate) enum PanelForm {
     Elements(ElementType),
     Blocks(BlockForm),
+    Int8,
 }
 
 impl PackedMatrix {
@@ -105,6 +106,7 @@ impl PackedMatrix {
         match segment.form {
             PanelForm::Elements(dtype) => element_panels::gather(panel, dtype, output % LANES, out),
             PanelForm::Blocks(form) => quantised::panels::gather(panel, form, output % LANES, out),
+            PanelForm::Int8 => int8::panels::gather(panel, output % LANES, out),
         }
     }
 }
@@ -114,6 +116,7 @@ impl PanelForm {
         match format {
             WeightFormat::Elements(dtype) => PanelForm::Elements(dtype),
             WeightFormat::Blocks(format) => PanelForm::Blocks(BlockForm::of(format)),
+            WeightFormat::Int8 => PanelForm::Int8,
         }
     }
 
@@ -122,6 +125,7 @@ impl PanelForm {
         match self {
             PanelForm::Elements(dtype) => element_panels::panel_bytes(dtype, num_inputs),
             PanelForm::Blocks(form) => quantised::panels::panel_bytes(form, num_inputs),
+            PanelForm::Int8 => int8::panels::panel_bytes(num_inputs),
         }
     }
 }
@@ -146,6 +150,7 @@ impl Segment {
                 match form {
                     PanelForm::Elements(dtype) => element_panels::pack_panel(sources, panel, dtype, target),
                     PanelForm::Blocks(form) => quantised::panels::pack_panel(sources, panel, form, target),
+                    PanelForm::Int8 => int8::panels::pack_panel(sources, panel, target),
                 }
             }
         });

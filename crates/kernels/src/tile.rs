@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::{
     Isa,
+    int8::rows::RowScale,
     lanes::{LANES, Lanes},
     prefetch::{AHEAD_BYTES, ask_for_line, ask_for_share},
 };
@@ -23,6 +24,8 @@ pub(crate) struct Tile {
     pub(crate) x: *const u8,
     /// Bytes from one row to the next.
     pub(crate) x_stride_bytes: usize,
+    /// The scale of each row, where [`TileTable::input`] has them beside the rows; otherwise null.
+    pub(crate) x_scales: *const RowScale,
     /// Length of every sum; bf16 rows hold one zero more when it is odd.
     pub(crate) num_inputs: usize,
     /// Added to every row; null for none.
@@ -61,6 +64,11 @@ pub(crate) enum TileInput {
     Bf16Tiles,
     /// Bytes with scales: [`ActivationBlock`](crate::quantised::rows::ActivationBlock)s.
     Blocks,
+    /// Bytes, and a scale for each row beside them: [lines](crate::int8::rows::Line) behind each other.
+    Int8,
+    /// The same in tiles: sixteen rows have their first lines one behind the other, then their second ones.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set has tiles"))]
+    Int8Tiles,
 }
 
 /// Bytes of panels that stay in the nearest cache, of which nothing needs to be asked for.
@@ -215,6 +223,7 @@ impl TileTable {
             for (index, row) in (first..end).step_by(tile_rows).enumerate() {
                 ask_for_share(tile.weights.wrapping_add(group_bytes), next_bytes, index, num_tiles);
                 tile.x = block.x.add(row * block.x_stride_bytes);
+                tile.x_scales = block.x_scales.wrapping_add(row);
                 tile.out = block.out.add(row * block.out_stride + column);
                 kernel(&tile);
             }

@@ -324,7 +324,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         let (mut stored_bytes, mut parameters) = (0, 0);
         for view in views {
             stored_bytes += view.bytes.len() as u64;
-            parameters += view.format.num_values(view.bytes.len()) as u64;
+            parameters += view.num_values() as u64;
         }
         self.num_parameters.fetch_add(parameters, Ordering::Relaxed);
         self.loaded_bytes.fetch_add(loaded_bytes as u64, Ordering::Relaxed);

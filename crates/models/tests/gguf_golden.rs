@@ -91,6 +91,7 @@ fn dequantised(file: &Path, checkpoint: &Path, folder: &Path) {
         let begin = data.len();
         match stored.format {
             StoredFormat::Elements(_) => data.extend_from_slice(stored.bytes()),
+            StoredFormat::Int8 => panic!("{name}: a GGUF file has no rows of bytes"),
             StoredFormat::Blocks(format) => {
                 let mut values = vec![0.0_f32; stored.shape.iter().product()];
                 quire_blocks::dequantise(format, stored.bytes(), &mut values);

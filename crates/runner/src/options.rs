@@ -8,7 +8,7 @@ use quire_weights::{DType, StoredFormat};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DTypeChoice {
     /// The checkpoint's own: bfloat16 stays bfloat16, float32 stays float32; float16 becomes float32, which holds every
-    /// float16 exactly, as no CPU here multiplies float16. Beside weights in blocks everything is
+    /// float16 exactly, as no CPU here multiplies float16. Beside weights of fewer bits everything is
     /// bfloat16.
     #[default]
     Auto,
@@ -23,7 +23,9 @@ impl DTypeChoice {
     pub fn resolve(self, stored: StoredFormat) -> ElementType {
         match (self, stored) {
             (DTypeChoice::Bfloat16, _)
-            | (DTypeChoice::Auto, StoredFormat::Elements(DType::Bf16) | StoredFormat::Blocks(_)) => ElementType::Bf16,
+            | (DTypeChoice::Auto, StoredFormat::Elements(DType::Bf16) | StoredFormat::Blocks(_) | StoredFormat::Int8) => {
+                ElementType::Bf16
+            }
             (DTypeChoice::Float32 | DTypeChoice::Auto, _) => ElementType::F32,
         }
     }

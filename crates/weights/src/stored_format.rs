@@ -14,6 +14,8 @@ pub enum StoredFormat {
     Elements(DType),
     /// Blocks along the last dimension.
     Blocks(BlockFormat),
+    /// Rows of signed bytes, a float32 scale in front of each.
+    Int8,
 }
 
 impl StoredFormat {
@@ -28,19 +30,12 @@ impl StoredFormat {
         }
     }
 
-    /// `float32`, `bfloat16`, `Q4_K`.
+    /// `float32`, `bfloat16`, `Q4_K`, `int8`.
     pub fn name(self) -> &'static str {
         match self {
             StoredFormat::Elements(dtype) => dtype.name(),
             StoredFormat::Blocks(format) => format.name(),
-        }
-    }
-
-    /// Values that `bytes` bytes hold.
-    pub fn num_values(self, bytes: usize) -> usize {
-        match self {
-            StoredFormat::Elements(dtype) => bytes / dtype.size_bytes(),
-            StoredFormat::Blocks(format) => bytes / format.block_bytes() * format.block_len(),
+            StoredFormat::Int8 => "int8",
         }
     }
 }

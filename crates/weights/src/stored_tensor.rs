@@ -8,7 +8,7 @@ use crate::StoredFormat;
 /// dimension.
 #[derive(Clone, Copy, Debug)]
 pub struct TensorView<'a> {
-    /// Elements or blocks.
+    /// What they are stored as.
     pub format: StoredFormat,
     /// Sizes, outermost first.
     pub shape: &'a [usize],
@@ -16,10 +16,17 @@ pub struct TensorView<'a> {
     pub bytes: &'a [u8],
 }
 
+impl TensorView<'_> {
+    /// How many values there are.
+    pub fn num_values(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
 /// A tensor whose bytes are kept at least as long as this.
 #[derive(Clone, Debug)]
 pub struct StoredTensor<'a> {
-    /// Elements or blocks.
+    /// What it is stored as.
     pub format: StoredFormat,
     /// Sizes, outermost first.
     pub shape: &'a [usize],

@@ -14,11 +14,18 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn numbers(tensor: &StoredTensor<'_>) -> Vec<f32> {
-    let mut values = vec![0.0; tensor.format.num_values(tensor.bytes().len())];
+    let mut values = vec![0.0; tensor.view().num_values()];
     match tensor.format {
         StoredFormat::Blocks(format) => dequantise(format, tensor.bytes(), &mut values),
         StoredFormat::Elements(_) => {
             values = tensor.bytes().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        }
+        StoredFormat::Int8 => {
+            let inputs = tensor.shape[1];
+            for (values, row) in values.chunks_exact_mut(inputs).zip(tensor.bytes().chunks_exact(4 + inputs)) {
+                let scale = f32::from_le_bytes([row[0], row[1], row[2], row[3]]);
+                values.iter_mut().zip(&row[4..]).for_each(|(value, &byte)| *value = scale * f32::from(byte as i8));
+            }
         }
     }
     values
@@ -67,12 +74,54 @@ fn blocks_are_as_near_as_is_stated() {
     }
 }
 
+/// Rows of bytes whose activations were meant to be rounded row by row stay as they are, the scales too.
+#[test]
+fn rows_of_bytes_are_kept() {
+    let tensors = ModelDirectory::open(&FileSystem, &fixture("w8a8")).unwrap().tensors;
+    for weight in tensors.names().filter(|name| name.ends_with("_proj.weight")) {
+        let kept = tensors.take(weight, WeightForm::Quantised).unwrap();
+        assert_eq!(kept.format, StoredFormat::Int8, "{weight}");
+        assert_eq!(numbers(&kept), numbers(&tensors.take(weight, WeightForm::Numbers).unwrap()), "{weight}");
+    }
+    // Other schemes and other ways of rounding activations take blocks.
+    let w4a16 = ModelDirectory::open(&FileSystem, &fixture("w4a16")).unwrap().tensors;
+    let weight = w4a16.names().find(|name| name.ends_with("_proj.weight")).unwrap();
+    assert_eq!(w4a16.take(weight, WeightForm::Quantised).unwrap().format, StoredFormat::Blocks(BlockFormat::Q4_0));
+    for (inputs, expected) in [
+        (r#"{"num_bits":8,"type":"int","dynamic":true,"strategy":"token"}"#, StoredFormat::Int8),
+        (r#"{"num_bits":8,"type":"int","dynamic":false,"strategy":"token"}"#, StoredFormat::Blocks(BlockFormat::Q8_0)),
+        (r#"{"num_bits":8,"dynamic":true,"strategy":"tensor"}"#, StoredFormat::Blocks(BlockFormat::Q8_0)),
+        (r#"{"num_bits":4,"dynamic":true,"strategy":"token"}"#, StoredFormat::Blocks(BlockFormat::Q8_0)),
+        (r#"{"dynamic":true,"strategy":"token","symmetric":false}"#, StoredFormat::Blocks(BlockFormat::Q8_0)),
+        ("null", StoredFormat::Blocks(BlockFormat::Q8_0)),
+    ] {
+        let config = format!(
+            r#"{{"quant_method":"compressed-tensors","format":"int-quantized","config_groups":{{"group_0":{{
+            "weights":{{"num_bits":8,"type":"int"}},"input_activations":{inputs}}}}}}}"#
+        );
+        let directory = checkpoint(&config, &[("l.weight", "I8", &[3, 32]), ("l.weight_scale", "BF16", &[3, 1])], 0);
+        let tensors = ModelDirectory::open(&FileSystem, directory.path()).unwrap().tensors;
+        assert_eq!(tensors.take("l.weight", WeightForm::Quantised).unwrap().format, expected, "{inputs}");
+    }
+}
+
 /// Opens a checkpoint of such tensors, all of zeros, and takes every one.
 fn open(quantization: &str, tensors: &[(&str, &str, &[usize])]) -> Result<(), WeightsError> {
     open_filled(quantization, tensors, 0)
 }
 
 fn open_filled(quantization: &str, tensors: &[(&str, &str, &[usize])], fill: u8) -> Result<(), WeightsError> {
+    let directory = checkpoint(quantization, tensors, fill);
+    let tensors = ModelDirectory::open(&FileSystem, directory.path())?.tensors;
+    for name in tensors.names().map(str::to_string).collect::<Vec<_>>() {
+        for form in [WeightForm::Quantised, WeightForm::Blocks] {
+            tensors.take(&name, form)?;
+        }
+    }
+    Ok(())
+}
+
+fn checkpoint(quantization: &str, tensors: &[(&str, &str, &[usize])], fill: u8) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut header = serde_json::Map::new();
     let mut end = 0;
@@ -95,11 +144,7 @@ fn open_filled(quantization: &str, tensors: &[(&str, &str, &[usize])], fill: u8)
     std::fs::write(directory.path().join("model.safetensors"), file).unwrap();
     let config = format!(r#"{{"model_type":"llama","quantization_config":{quantization}}}"#);
     std::fs::write(directory.path().join("config.json"), config).unwrap();
-    let tensors = ModelDirectory::open(&FileSystem, directory.path())?.tensors;
-    for name in tensors.names().map(str::to_string).collect::<Vec<_>>() {
-        tensors.take(&name, WeightForm::Blocks)?;
-    }
-    Ok(())
+    directory
 }
 
 #[test]

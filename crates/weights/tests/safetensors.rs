@@ -141,7 +141,8 @@ fn check_sound(bytes: Vec<u8>) {
     assert!(tensors.total_bytes() <= length);
     for name in tensors.names() {
         if let Ok(view) = tensors.get(name) {
-            assert_eq!(view.format.num_values(view.bytes().len()), view.shape.iter().product::<usize>());
+            let StoredFormat::Elements(dtype) = view.format else { panic!("{name} is {}", view.format) };
+            assert_eq!(view.bytes().len(), view.view().num_values() * dtype.size_bytes());
         }
     }
 }

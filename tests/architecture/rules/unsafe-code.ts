@@ -10,9 +10,6 @@ const UNSAFE = /\bunsafe\b(?=\s*(?:\{|fn\b|impl\b|trait\b|extern\b))/g
 
 /** Files that are never shipped and cannot do without, each with the reason. */
 const NOT_SHIPPED: Readonly<Record<string, string>> = {
-  'benches/micro/probes/byte_peak.rs': 'as the next',
-  'benches/micro/probes/peak.rs': 'its probes measure the machine with bare vector instructions',
-  'benches/micro/probes/read_rate.rs': 'as the last',
   'crates/core/tests/allocations.rs': 'an allocator that counts is an unsafe trait',
 }
 
@@ -48,6 +45,7 @@ export const pureCratesForbidUnsafe: Rule = {
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'crates/kernels/src/tile.rs': 'matmul.rs compares every instruction set with the scalar one over random shapes',
   'crates/kernels/src/paged_attention/tile_kernels.rs': 'the tests of paged_attention do',
+  'crates/kernels/src/int8/tables.rs': 'int8/tests.rs compares every way of multiplying bytes with the scalar one',
   'crates/kernels/src/quantised/tables.rs':
     'quantised/tests.rs compares every way of multiplying bytes with the scalar one',
 }
@@ -79,9 +77,12 @@ export const kernelsHaveTwins: Rule = {
   ],
 }
 
-/** The vector operations of each instruction set, and the macro that compiles a kernel for all of them: not kernels. */
+/**
+ * The vector operations of each instruction set, and the macro that compiles a kernel for all of them: not kernels. Neither are
+ * probes, whose results nobody uses.
+ */
 function isVocabulary(path: string): boolean {
-  return /\/(?:lanes\/|sums\/|per_isa\.rs)/.test(path)
+  return /\/(?:lanes\/|sums\/|probes\/|per_isa\.rs)/.test(path)
 }
 
 function rust(path: string, text: string): SourceFile {

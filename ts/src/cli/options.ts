@@ -88,7 +88,7 @@ export const engineRows: readonly OptionRow[] = [
     name: 'quantization',
     kind: 'text',
     value: 'FORMAT',
-    help: 'auto, none, or how to quantise weights: q8_0, q4_0, ... (default: auto)',
+    help: 'auto, none, or how to quantise weights: int8, q8_0, q4_0, ... (default: auto)',
     engine: 'quantization',
   },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },

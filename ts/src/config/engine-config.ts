@@ -45,8 +45,9 @@ export interface EngineOptions {
   /** Type to compute in. Default 'auto': the checkpoint's, where the device has it. */
   readonly dtype?: DTypeOption
   /**
-   * Whether weights are held in blocks of small whole numbers: 'auto' keeps those that the checkpoint stores so, 'none' widens them,
-   * `q8_0`, `q4_0` and the like quantise the others as they are loaded, on frameworks that do. Default 'auto'.
+   * Whether weights are held as small whole numbers: 'auto' keeps those that the checkpoint stores so, 'none' widens them, `q8_0`,
+   * `q4_0` and the like make blocks of the others as they are loaded, `int8` bytes with a scale for each output, on frameworks that
+   * do. Default 'auto'.
    */
   readonly quantization?: string
   /**

@@ -6,8 +6,9 @@
 use std::{arch::asm, mem::MaybeUninit, ops::Range};
 
 use super::{
-    BF16_INPUTS, Operands, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, one_by_one, pad_rest, store_sums,
-    two_by_one,
+    BF16_INPUTS, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, pad_rest,
+    products::{Bf16Products, Instruction, Operands},
+    store_sums,
 };
 use crate::{
     lanes::LANES,
@@ -194,8 +195,8 @@ unsafe fn add_products(operands: Operands, tiles: &Range<usize>, panels: usize, 
     match (tiles.len(), panels) {
         (2, 2) => pair_by_pair(operands, begins, ahead),
         (_, 2) => one_by_pair(operands, begins, ahead),
-        (2, _) => two_by_one(operands),
-        (_, _) => one_by_one(operands),
+        (2, _) => Bf16Products::two_by_one(operands),
+        (_, _) => Bf16Products::one_by_one(operands),
     }
 }
 

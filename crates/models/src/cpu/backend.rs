@@ -64,13 +64,11 @@ impl CpuBackend {
     /// What a part of a matrix is packed as.
     fn packed_format(&self, part: &MatrixPart<'_>) -> WeightFormat {
         match (part.view.format, self.quantization) {
-            (StoredFormat::Blocks(format), Quantization::Stored | Quantization::Blocks(_)) => {
-                WeightFormat::Blocks(format)
-            }
-            (StoredFormat::Blocks(_), Quantization::None) => WeightFormat::Elements(self.weights),
-            (StoredFormat::Elements(_), quantization) => {
-                let blocks = quantization.format_for(part.inputs).map(WeightFormat::Blocks);
-                blocks.unwrap_or(WeightFormat::Elements(self.weights))
+            (StoredFormat::Blocks(_) | StoredFormat::Int8, Quantization::None) => WeightFormat::Elements(self.weights),
+            (StoredFormat::Blocks(format), _) => WeightFormat::Blocks(format),
+            (StoredFormat::Int8, _) if WeightFormat::Int8.can_pack(part.inputs) => WeightFormat::Int8,
+            (StoredFormat::Int8 | StoredFormat::Elements(_), quantization) => {
+                quantization.format_for(part.inputs).unwrap_or(WeightFormat::Elements(self.weights))
             }
         }
     }
@@ -103,7 +101,7 @@ impl Backend for CpuBackend {
 
     fn weight_form(&self) -> WeightForm {
         match self.quantization {
-            Quantization::Stored | Quantization::Blocks(_) => WeightForm::Blocks,
+            Quantization::Stored | Quantization::Int8 | Quantization::Blocks(_) => WeightForm::Quantised,
             Quantization::None => WeightForm::Numbers,
         }
     }
@@ -353,5 +351,6 @@ fn weight_format(format: StoredFormat) -> WeightFormat {
     match format {
         StoredFormat::Elements(dtype) => WeightFormat::Elements(element_type(dtype)),
         StoredFormat::Blocks(format) => WeightFormat::Blocks(format),
+        StoredFormat::Int8 => WeightFormat::Int8,
     }
 }

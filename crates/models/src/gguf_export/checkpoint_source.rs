@@ -234,7 +234,7 @@ fn element_of(format: StoredFormat) -> Option<(ElementType, usize)> {
         StoredFormat::Elements(DType::F32) => Some((ElementType::F32, 4)),
         StoredFormat::Elements(DType::F16) => Some((ElementType::F16, 2)),
         StoredFormat::Elements(DType::Bf16) => Some((ElementType::Bf16, 2)),
-        StoredFormat::Blocks(_) => None,
+        StoredFormat::Blocks(_) | StoredFormat::Int8 => None,
     }
 }
 

@@ -117,7 +117,7 @@ fn write_tensor(
         StoredFormat::Elements(DType::F32) => (ElementType::F32, 4),
         StoredFormat::Elements(DType::F16) => (ElementType::F16, 2),
         StoredFormat::Elements(DType::Bf16) => (ElementType::Bf16, 2),
-        StoredFormat::Blocks(format) => panic!("{format} in a checkpoint"),
+        other => panic!("{other} in a checkpoint"),
     };
     let rows = stored.shape[0];
     let row_bytes = stored.bytes().len() / rows;

@@ -1,18 +1,21 @@
-//! Quantised weights as the kernels take them: blocks with the same levels where scales fit them, else blocks of eight bits, or
-//! numbers.
+//! Quantised weights as the kernels take them: rows of bytes where they were meant so, blocks with the same levels where scales
+//! fit them, else blocks of eight bits, or numbers.
 
 use quire_blocks::{BlockFormat, quantise};
 
 use super::QuantisedTensor;
 use super::float8::E4M3;
 use super::grid::floats;
-use super::levels::TILE;
+use super::levels::{Packing, TILE};
 use super::tensor::{Numbers, Read};
 use crate::{DType, QuantisedProblem, StoredFormat, WeightsError};
 
 /// What a weight that several tensors make is wanted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightForm {
+    /// Rows of bytes where these are what is stored, and activations are meant to be rounded to bytes token by token; else as
+    /// [`WeightForm::Blocks`].
+    Quantised,
     /// Blocks where rows are whole ones, as many bits as are stored or eight.
     Blocks,
     /// The numbers that are meant, as float32.
@@ -55,11 +58,15 @@ pub(crate) fn convert(
     }
     let stored = first.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
     let opened = Opened { tensor, stored, scales, zeros, groups };
+    let mut bytes = Vec::new();
+    if form == WeightForm::Quantised && opened.keeps_rows() {
+        opened.write_rows(&mut bytes);
+        return Ok((StoredFormat::Int8, bytes));
+    }
     let format = match form {
-        WeightForm::Blocks => opened.block_format(),
+        WeightForm::Quantised | WeightForm::Blocks => opened.block_format(),
         WeightForm::Numbers => None,
     };
-    let mut bytes = Vec::new();
     opened.write(format, &mut bytes);
     Ok((format.map_or(StoredFormat::Elements(DType::F32), StoredFormat::Blocks), bytes))
 }
@@ -116,6 +123,26 @@ impl Opened<'_> {
             && self.groups.is_empty()
             && in_blocks
             && self.zeros_are_in_the_middle()
+    }
+
+    /// Whether the stored bytes are rows with one scale each, or one for all, and activations are meant to go with them.
+    fn keeps_rows(&self) -> bool {
+        let is_bytes = matches!(&self.tensor.numbers, Numbers::Levels { packing: Packing::SignedBytes, .. });
+        is_bytes
+            && self.tensor.rounds_tokens
+            && self.groups.is_empty()
+            && self.tensor.grid.num_groups == 1
+            && self.zeros_are_in_the_middle()
+    }
+
+    /// Rows of bytes, the scale of each in front.
+    fn write_rows(&self, out: &mut Vec<u8>) {
+        let [outputs, inputs] = self.tensor.shape;
+        out.reserve_exact(outputs * (size_of::<f32>() + inputs));
+        for (output, levels) in self.stored.chunks_exact(inputs).enumerate() {
+            out.extend(self.scale_and_zero(output, 0).0.to_le_bytes());
+            out.extend(levels);
+        }
     }
 
     fn write(&self, format: Option<BlockFormat>, out: &mut Vec<u8>) {

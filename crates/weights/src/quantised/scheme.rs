@@ -32,6 +32,8 @@ pub(crate) enum QuantisationScheme {
     CompressedTensors {
         /// Bits of levels in words, as the groups of layers have them.
         packed_bits: Vec<u32>,
+        /// Whether all groups mean activations to be rounded to bytes while the model runs, with a scale for each token.
+        rounds_tokens: bool,
     },
     /// 8-bit floats.
     Float8 {
@@ -138,7 +140,7 @@ fn compressed_tensors(fields: &ConfigDocument) -> Result<QuantisationScheme, Wei
             return Err(unsupported(fields, "sparsity_config.format", format, "dense weights"));
         }
     }
-    let mut packed_bits = Vec::new();
+    let (mut packed_bits, mut rounds_tokens) = (Vec::new(), Vec::new());
     let groups = fields.object("config_groups")?;
     for name in groups.iter().flat_map(ConfigDocument::names) {
         let group = groups.as_ref().map(|groups| groups.object(name)).transpose()?.flatten();
@@ -150,8 +152,20 @@ fn compressed_tensors(fields: &ConfigDocument) -> Result<QuantisationScheme, Wei
         if !packed_bits.contains(&bits) {
             packed_bits.push(bits);
         }
+        rounds_tokens.push(is_byte_for_each_token(&group).map_err(|error| within(&place, error))?);
     }
-    Ok(QuantisationScheme::CompressedTensors { packed_bits })
+    let rounds_tokens = !rounds_tokens.is_empty() && rounds_tokens.into_iter().all(|rounds| rounds);
+    Ok(QuantisationScheme::CompressedTensors { packed_bits, rounds_tokens })
+}
+
+/// Whether activations are whole numbers of 8 bits around 0, whose scale is that of their token.
+fn is_byte_for_each_token(group: &ConfigDocument) -> Result<bool, WeightsError> {
+    let Some(inputs) = group.object("input_activations")? else { return Ok(false) };
+    // What is not stated is what compressed-tensors takes for it.
+    let is_byte = inputs.count("num_bits")?.unwrap_or(8) == 8 && inputs.text("type")?.unwrap_or("int") == "int";
+    let is_dynamic = inputs.get("dynamic").and_then(Value::as_bool) == Some(true);
+    let is_of_token = inputs.text("strategy")? == Some("token");
+    Ok(is_byte && is_dynamic && is_of_token && inputs.flag("symmetric", true)?)
 }
 
 fn check_format(fields: &ConfigDocument) -> Result<(), WeightsError> {

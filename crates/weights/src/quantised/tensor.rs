@@ -19,6 +19,8 @@ pub(crate) struct QuantisedTensor {
     pub(crate) numbers: Numbers,
     pub(crate) scales: Part,
     pub(crate) grid: Grid,
+    /// Whether activations are meant to be rounded to bytes, with a scale for each token.
+    pub(crate) rounds_tokens: bool,
 }
 
 /// What scales are multiplied with.
@@ -63,6 +65,7 @@ impl QuantisedTensor {
             numbers: Numbers::Levels { part, packing, zeros: Box::new(Zeros::Middle), groups: None },
             scales,
             grid,
+            rounds_tokens: false,
         }
     }
 
@@ -110,10 +113,12 @@ pub(crate) fn assemble(
                 gptq(layer, *bits, *group_size, *zero_offset, *act_order)?
             }
             QuantisationScheme::Awq { group_size } => awq(layer, *group_size)?,
-            QuantisationScheme::CompressedTensors { packed_bits } if *end == ".weight_packed" => {
+            QuantisationScheme::CompressedTensors { packed_bits, .. } if *end == ".weight_packed" => {
                 compressed_words(layer, packed_bits, read)?
             }
-            QuantisationScheme::CompressedTensors { .. } => bytes(layer, None)?,
+            QuantisationScheme::CompressedTensors { rounds_tokens, .. } => {
+                QuantisedTensor { rounds_tokens: *rounds_tokens, ..bytes(layer, None)? }
+            }
             QuantisationScheme::Float8 { block } => bytes(layer, *block)?,
         };
         found.insert(format!("{prefix}.weight"), tensor);
@@ -243,7 +248,7 @@ fn bytes(mut layer: Layer<'_>, block: Option<[usize; 2]>) -> Result<QuantisedTen
         },
     };
     if part.is_stored_as("F8_E4M3") {
-        return Ok(QuantisedTensor { shape, numbers: Numbers::Floats(part), scales, grid });
+        return Ok(QuantisedTensor { shape, numbers: Numbers::Floats(part), scales, grid, rounds_tokens: false });
     }
     if !part.is_stored_as("I8") {
         return Err(part.wrong_format("I8 or F8_E4M3"));

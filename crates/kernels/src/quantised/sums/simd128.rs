@@ -9,6 +9,9 @@ use quire_blocks::IQ4_LEVELS;
 use super::Sums;
 use crate::lanes::simd128::Simd128Lanes;
 
+/// Activations of which sixteen-bit sums of pairs hold an eighth each.
+const MOST_IN_16_BITS: usize = 1024;
+
 /// Sixteen sums in four 128-bit registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Simd128Sums<const RELAXED: bool>([v128; 4]);
@@ -58,12 +61,15 @@ impl<const RELAXED: bool> Sums for Simd128Sums<RELAXED> {
         if !RELAXED {
             return Self::splat(0);
         }
-        let mut negative = i16x8_splat(0);
-        for at in (0..num_activations).step_by(16) {
-            let activations = i8x16_min(v128_load(activations.add(at).cast()), i8x16_splat(0));
-            negative = i16x8_add(negative, i16x8_extadd_pairwise_i8x16(activations));
+        let mut four = i32x4_splat(0);
+        for first in (0..num_activations).step_by(MOST_IN_16_BITS) {
+            let mut negative = i16x8_splat(0);
+            for at in (first..num_activations.min(first + MOST_IN_16_BITS)).step_by(16) {
+                let activations = i8x16_min(v128_load(activations.add(at).cast()), i8x16_splat(0));
+                negative = i16x8_add(negative, i16x8_extadd_pairwise_i8x16(activations));
+            }
+            four = i32x4_add(four, i32x4_extadd_pairwise_i16x8(negative));
         }
-        let four = i32x4_extadd_pairwise_i16x8(negative);
         let two = i32x4_add(four, i64x2_shuffle::<1, 0>(four, four));
         Simd128Sums([i32x4_neg(i32x4_add(two, i32x4_shuffle::<1, 0, 3, 2>(two, two))); 4])
     }

@@ -1,15 +1,14 @@
 //! What the CPU can compute: multiply-adds on registers, as many in flight as it can take.
-#![expect(unsafe_code, reason = "the probe is made of intrinsics")]
 
 use std::time::Instant;
 
-use quire_kernels::{ElementType, Isa, ThreadPool};
+use crate::{ElementType, Isa, ThreadPool};
 
 /// Independent sums: more than latency times issue width of any CPU in sight.
 const SUMS: usize = 12;
 
 /// Operations per second of the widest multiply-add of an instruction set for a type, on all threads of the pool.
-pub(crate) fn rate(isa: Isa, pool: &ThreadPool, dtype: ElementType) -> f64 {
+pub fn multiply_rate(isa: Isa, pool: &ThreadPool, dtype: ElementType) -> f64 {
     let rounds = 40_000;
     let chunks = 32 * pool.threads();
     let start = Instant::now();

@@ -1,25 +1,42 @@
 //! What the CPU can compute with bytes: multiply-adds on registers, as many in flight as it can take.
-#![expect(unsafe_code, reason = "the probe is made of intrinsics")]
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Instant,
 };
 
-use quire_kernels::{Isa, ThreadPool};
+use crate::{Isa, ThreadPool};
 
 /// Independent sums: more than latency times issue width of any CPU in sight.
 const SUMS: usize = 12;
 
-/// Operations per second of the widest multiply-add of bytes that an instruction set has, on all threads of the pool.
-pub(crate) fn rate(isa: Isa, pool: &ThreadPool) -> f64 {
+/// Operations per second of the widest multiply-add of vectors of bytes that an instruction set has, on all threads of the pool.
+pub fn byte_multiply_rate(isa: Isa, pool: &ThreadPool) -> f64 {
+    rate_of(pool, |rounds| multiply_add_bytes(isa, rounds))
+}
+
+/// The same of tiles, where there are any.
+pub fn widest_byte_multiply_rate(isa: Isa, pool: &ThreadPool) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Amx && isa.is_available() && crate::amx::has_byte_products() {
+        return rate_of(pool, |rounds| {
+            // SAFETY: the CPU multiplies bytes with tiles, and the system gave leave to use them.
+            unsafe { x86::bytes_amx(rounds) };
+            2 * 4 * 16 * 16 * 64 * rounds
+        });
+    }
+    byte_multiply_rate(isa, pool)
+}
+
+/// Operations per second of what gives the operations of so many rounds.
+fn rate_of(pool: &ThreadPool, multiply_add: impl Fn(usize) -> usize + Sync) -> f64 {
     let rounds = 40_000;
     let chunks = 32 * pool.threads();
     let start = Instant::now();
     let operations = AtomicUsize::new(0);
     pool.run(chunks, 1, &|range| {
         for _ in range {
-            operations.fetch_add(multiply_add_bytes(isa, rounds), Ordering::Relaxed);
+            operations.fetch_add(multiply_add(rounds), Ordering::Relaxed);
         }
     });
     operations.into_inner() as f64 / start.elapsed().as_secs_f64()
@@ -65,6 +82,35 @@ mod x86 {
     use std::{arch::x86_64::*, hint::black_box};
 
     use super::SUMS;
+
+    /// Four tiles of sums, as the kernels have. What tiles hold is zeros.
+    pub(super) unsafe fn bytes_amx(rounds: usize) {
+        #[repr(align(64))]
+        struct Configuration([u8; 64]);
+        let mut configuration = Configuration([0; 64]);
+        configuration.0[0] = 1;
+        for tile in 0..8 {
+            (configuration.0[16 + 2 * tile], configuration.0[48 + tile]) = (64, 16);
+        }
+        // SAFETY: reads the configuration; nobody else uses tiles in this thread meanwhile.
+        unsafe {
+            std::arch::asm!(
+                "ldtilecfg [{configuration}]",
+                "2:",
+                "tdpbsud tmm0, tmm4, tmm6",
+                "tdpbsud tmm1, tmm4, tmm7",
+                "tdpbsud tmm2, tmm5, tmm6",
+                "tdpbsud tmm3, tmm5, tmm7",
+                "dec {rounds}",
+                "jnz 2b",
+                "tilerelease",
+                configuration = in(reg) &raw const configuration,
+                rounds = inout(reg) rounds => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                options(nostack, readonly),
+            );
+        }
+    }
 
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub(super) fn bytes_avx512(rounds: usize) {
