@@ -13,6 +13,7 @@ mod failure_of_error;
 mod files;
 mod gguf_quantization;
 mod importance_collection;
+mod kernel_measurement;
 mod runner;
 mod runner_info;
 mod step;

@@ -95,13 +95,13 @@ impl<B: Backend> WeightLoader<'_, B> {
         Ok(LatentMaps { keys, values })
     }
 
-    /// A matrix `[inputs, outputs]`; blocks, which lie along the outputs, as the numbers that they stand for.
+    /// A matrix `[inputs, outputs]`; blocks and bytes, whose scales lie along the outputs, as the numbers that they stand for.
     fn transposed(&self, name: &str, view: TensorView<'_>) -> Result<Linear<B>, ModelError> {
         let (inputs, outputs) = (view.shape[0], view.shape[1]);
         let numbers: Vec<u8>;
         let widened = match view.format {
             StoredFormat::Elements(_) => view,
-            StoredFormat::Blocks(_) => {
+            StoredFormat::Blocks(_) | StoredFormat::Int8 => {
                 numbers = widened(&view).into_iter().flat_map(f32::to_le_bytes).collect();
                 TensorView { format: StoredFormat::Elements(DType::F32), bytes: &numbers, ..view }
             }

@@ -12,6 +12,8 @@ mod embedder;
 mod error;
 mod host_dtype;
 mod host_tensor;
+#[cfg(not(target_family = "wasm"))]
+mod kernel_measurement;
 mod kv_cache_spec;
 mod memory_profile;
 mod model_info;
@@ -27,12 +29,16 @@ pub use embed_batch::{EmbedBatch, EmbedOutput, EmbedPart};
 pub use error::RunnerError;
 pub use host_dtype::HostDType;
 pub use host_tensor::HostTensor;
+#[cfg(not(target_family = "wasm"))]
+pub use kernel_measurement::{KernelMeasurement, measure_kernels};
 pub use kv_cache_spec::KvCacheSpec;
 pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, KvCacheDTypeChoice, RunnerOptions};
 pub use packed_bytes::packed_bytes;
 pub use quire_kernels::Isa;
+#[cfg(not(target_family = "wasm"))]
+pub use quire_kernels::probes::ProductShares;
 #[cfg(target_family = "wasm")]
 pub use quire_kernels::{lend_thread, thread_failed};
 #[cfg(not(target_family = "wasm"))]

@@ -1,9 +1,12 @@
-// What else the native module does beside running models, for tools: it writes GGUF files and importance matrices.
+// What else the native module does beside running models, for tools: it writes GGUF files and importance matrices, and
+// measures the machine.
 
 import {
   type EmbeddedTools,
   type GgufQuantization,
   type ImportanceCollection,
+  type KernelMeasurement,
+  type KernelMeasurementOptions,
   RequestAbortedError,
 } from 'quire-llm/plugin'
 import { loadNative } from './native.js'
@@ -14,6 +17,7 @@ export const tools: EmbeddedTools = {
   ggufFileTypes: async () => (await loadNative()).ggufFileTypes(),
   quantizeToGguf,
   collectImportance,
+  measureKernels,
 }
 
 async function quantizeToGguf(quantization: GgufQuantization): Promise<number> {
@@ -34,6 +38,12 @@ async function collectImportance(collection: ImportanceCollection): Promise<numb
   return await stoppable(signal, running, 'Collecting was stopped.', async () =>
     unwrap(await running.run(source, output, bytesOf(tokenIds), options, (fraction: number) => onProgress?.(fraction))),
   )
+}
+
+async function measureKernels({ threads, kernels, formats }: KernelMeasurementOptions): Promise<KernelMeasurement> {
+  const native = await loadNative()
+  const options = { threads, formats: [...formats], ...(kernels !== undefined && { kernels }) }
+  return unwrap(await native.measure(options))
 }
 
 async function stoppable(

@@ -1,5 +1,5 @@
-// What the embedded default does beside running models, for the command line: it writes GGUF files, and collects how much
-// columns of matrices count.
+// What the embedded default does beside running models, for the command line: it writes GGUF files, collects how much columns
+// of matrices count, and measures the machine.
 
 import { PluginError } from '../errors.js'
 
@@ -45,6 +45,32 @@ export interface ImportanceCollection {
   onProgress?(fraction: number): void
 }
 
+/** What is measured of this machine. */
+export interface KernelMeasurementOptions {
+  /** Threads that compute. */
+  readonly threads: number
+  /** The kernels, as `QUIRE_CPU` names them; absent = the best. */
+  readonly kernels?: string
+  /** Formats of weights, such as `bfloat16`, `int8` and `Q4_K`; what is not known is passed over. */
+  readonly formats: readonly string[]
+}
+
+/** What this machine can do at its best, and what the kernels make of it. Rates are for a second. */
+export interface KernelMeasurement {
+  /** The kernels that were measured. */
+  readonly kernels: string
+  /** Bytes that are read from memory. */
+  readonly readBytes: number
+  /** Operations of float32; a multiply-add is two. */
+  readonly float32Operations: number
+  /** Operations of bfloat16, by the widest instruction. */
+  readonly bfloat16Operations: number
+  /** Operations of bytes, by the widest instruction. */
+  readonly int8Operations: number
+  /** Shares of these limits, 1 being all: one token of the rate of reading, 512 tokens of the rate of operations. */
+  readonly formats: readonly { readonly format: string; readonly decode: number; readonly prefill: number }[]
+}
+
 /** What the module exports by the name `tools`. */
 export interface EmbeddedTools {
   /** What files can be written as, most bits first. @throws NativeBindingError. */
@@ -63,6 +89,11 @@ export interface EmbeddedTools {
    * `tokenIds`, `chunkTokens` or `output`; EngineError ERR_DISK_FULL; RequestAbortedError.
    */
   collectImportance(collection: ImportanceCollection): Promise<number>
+  /**
+   * Measures for about a second, and a second for each format, off the JavaScript thread; takes half a gigabyte meanwhile.
+   * @throws InvalidArgumentError of `kernels`; EngineError ERR_OUT_OF_MEMORY.
+   */
+  measureKernels(options: KernelMeasurementOptions): Promise<KernelMeasurement>
 }
 
 /** The tools. @throws PluginError where the package is not installed. */
