@@ -1,8 +1,11 @@
 // The packages published to a registry and installed from there into empty apps, by every package manager, and by none: `npx quire-llm`.
 // The registry has packages for all platforms, so that it is the package managers that choose.
 
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -153,6 +156,25 @@ function holdsTheLimit(t: ExecutionContext, app: InstalledApp): void {
   )
 }
 
+/** What goes through proxies is bundled by the part: a pull asks the proxy, and takes its answer for the hub's. */
+async function pullsThroughAProxy(t: ExecutionContext, app: InstalledApp): Promise<void> {
+  const asked: (string | undefined)[] = []
+  const proxy = createServer().on('connect', (request, socket) => {
+    asked.push(request.url)
+    socket.write('HTTP/1.1 200 OK\r\n\r\n')
+    socket.once('data', () => socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n'))
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const env = { http_proxy: address, no_proxy: '', HF_ENDPOINT: 'http://hub.invalid', HF_HOME: join(app.folder, 'hub') }
+  const command = [process.execPath, 'node_modules/quire-llm/bin/quire.js', 'pull', 'org/name'] as const
+  const { code, stderr } = await app.run(command, env)
+  proxy.close()
+  t.is(code, 1)
+  t.regex(stderr, /ERR_HUB_NOT_FOUND/)
+  t.deepEqual([...new Set(asked)], ['hub.invalid:80'])
+}
+
 /** The platforms whose packages lie in node_modules, where there is one. */
 async function installedPlatforms(app: InstalledApp): Promise<string[]> {
   const flat = join(app.folder, 'node_modules', '@quire-llm')
@@ -195,7 +217,10 @@ if (typeof programs !== 'string') {
       t.regex(said ?? '', /\{"text":".*\w/)
       const platforms = await installedPlatforms(app)
       if (!name.includes('Play')) t.deepEqual(knowsLibc ? platforms : platforms.filter(each => each === here), [here])
-      if (name === 'npm') holdsTheLimit(t, app)
+      if (name === 'npm') {
+        holdsTheLimit(t, app)
+        await pullsThroughAProxy(t, app)
+      }
       for (const each of platforms) t.is(each.replace(/-\w+$/, ''), here.replace(/-\w+$/, ''))
     })
   }

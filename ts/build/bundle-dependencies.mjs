@@ -103,7 +103,7 @@ async function bundle(entries, platform, outdir) {
   const { metafile } = await build({
     absWorkingDir: inRoot(),
     entryPoints: [...contents.keys()].map(name => ({ in: `names:${name}`, out: name })),
-    plugins: [namesPlugin(contents), oneLanguage],
+    plugins: [namesPlugin(contents), oneLanguage, proxiesAlone],
     outdir,
     bundle: true,
     format: 'esm',
@@ -146,6 +146,21 @@ const oneLanguage = {
   setup(bundler) {
     bundler.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js'",
+    }))
+  },
+}
+
+/** undici's own entry takes all of it along. And of its parser in WebAssembly there are two, of which Node.js takes that with SIMD. */
+const proxiesAlone = {
+  name: 'proxies-alone',
+  setup(bundler) {
+    bundler.onLoad({ filter: /[\\/]undici[\\/]index\.js$/ }, () => ({
+      contents: `require('./lib/dispatcher/dispatcher').prototype.connect = require('./lib/api/api-connect')
+        exports.fetch = require('./lib/web/fetch').fetch
+        exports.ProxyAgent = require('./lib/dispatcher/proxy-agent')`,
+    }))
+    bundler.onLoad({ filter: /[\\/]llhttp[\\/]llhttp-wasm\.js$/ }, () => ({
+      contents: "module.exports = require('./llhttp_simd-wasm.js')",
     }))
   },
 }

@@ -22,6 +22,8 @@ pub(crate) const LANES: usize = 16;
 /// Every function needs the instruction set of the implementing type, and pointers that are good for the lanes that it
 /// names, of any alignment. Bodies are inlined into a function that has the instruction set as a target feature.
 pub(crate) trait Lanes: Copy {
+    /// Whether lanes lie in few enough registers that several chains of additions side by side are worth their code.
+    const IN_REGISTERS: bool = true;
     /// All lanes equal.
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen consecutive f32.

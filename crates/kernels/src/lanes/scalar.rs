@@ -37,6 +37,7 @@ fn widen(bits: u16) -> f32 {
 }
 
 impl Lanes for ScalarLanes {
+    const IN_REGISTERS: bool = false;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         ScalarLanes([value; LANES])

@@ -208,15 +208,17 @@ unsafe fn weigh_rows<L: Lanes, C: Cached, const M: usize>(weigh: &WeighedTile<'_
     let vectors = weigh.head_dim / LANES;
     let mut index = 0;
     // Chains of additions wait for each other, so as many as possible run side by side.
-    for _ in 0..vectors / 4 {
-        weigh_vectors::<L, C, M, 4>(weigh, first_row, index);
-        index += 4 * LANES;
+    if L::IN_REGISTERS {
+        for _ in 0..vectors / 4 {
+            weigh_vectors::<L, C, M, 4>(weigh, first_row, index);
+            index += 4 * LANES;
+        }
+        if vectors & 2 != 0 {
+            weigh_vectors::<L, C, M, 2>(weigh, first_row, index);
+            index += 2 * LANES;
+        }
     }
-    if vectors & 2 != 0 {
-        weigh_vectors::<L, C, M, 2>(weigh, first_row, index);
-        index += 2 * LANES;
-    }
-    if vectors & 1 != 0 {
+    while index + LANES <= weigh.head_dim {
         weigh_vectors::<L, C, M, 1>(weigh, first_row, index);
         index += LANES;
     }
@@ -270,14 +272,19 @@ unsafe fn weigh_vectors<L: Lanes, C: Cached, const M: usize, const V: usize>(
 unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
     stream::<C>(&weigh.entries[..weigh.num_keys], weigh.head_dim);
     let mut row = 0;
-    while row + 3 <= weigh.num_rows {
-        weigh_rows::<L, C, 3>(weigh, row);
-        row += 3;
+    if L::IN_REGISTERS {
+        while row + 3 <= weigh.num_rows {
+            weigh_rows::<L, C, 3>(weigh, row);
+            row += 3;
+        }
+        if row + 2 <= weigh.num_rows {
+            weigh_rows::<L, C, 2>(weigh, row);
+            row += 2;
+        }
     }
-    match weigh.num_rows - row {
-        2 => weigh_rows::<L, C, 2>(weigh, row),
-        1 => weigh_rows::<L, C, 1>(weigh, row),
-        _ => {}
+    while row < weigh.num_rows {
+        weigh_rows::<L, C, 1>(weigh, row);
+        row += 1;
     }
 }
 

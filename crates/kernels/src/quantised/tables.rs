@@ -201,7 +201,7 @@ impl ByteProducts {
             ByteProducts::RelaxedSimd => blocks!(relaxed_simd, V, C; 1 => 1, 2 => 1),
             #[cfg(target_arch = "wasm32")]
             ByteProducts::Simd128 => blocks!(simd128, V, C; 1 => 1, 2 => 1),
-            _ => blocks!(scalar, V, C; 1 => 1, 2 => 1),
+            _ => blocks!(scalar, V, C; 1 => 1),
         }
     }
 }
