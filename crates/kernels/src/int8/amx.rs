@@ -26,8 +26,8 @@ const MOST_ROWS: usize = 192;
 /// Any number of rows of levels, in [tiles](crate::tile::TileInput::Int8Tiles), times all columns of `block`.
 ///
 /// # Safety
-/// As [`TileFn`](crate::tile::TileFn)s, on a CPU with [`has_byte_products`](crate::amx::has_byte_products).
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+/// As [`TileFn`](crate::tile::TileFn)s, on a CPU with [`has_byte_products`](crate::amx::has_byte_products); the caller has AVX-512.
+#[inline(always)]
 pub(crate) unsafe fn multiply(block: &Tile, num_rows: usize) {
     const LOW: (u8, u16) = (TILE_ROWS as u8, ROW_BYTES as u16);
     let pairs = 2 * TILE_ROWS;

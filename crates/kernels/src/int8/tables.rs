@@ -48,6 +48,16 @@ instance!(simd128, crate::quantised::sums::simd128::Simd128Sums<false>, "simd128
 instance!(relaxed_simd, crate::quantised::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
 instance!(scalar, ScalarSums);
 
+/// Any number of rows of levels, in [tiles](TileInput::Int8Tiles), times all columns of `block`.
+///
+/// # Safety
+/// As [`TileFn`]s, on a CPU with [`has_byte_products`](crate::amx::has_byte_products).
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+unsafe fn byte_tiles(block: &Tile, num_rows: usize) {
+    super::amx::multiply(block, num_rows);
+}
+
 /// Rows up to which vectors are ahead of tiles, whose rows would be mostly empty.
 #[cfg(target_arch = "x86_64")]
 const FEW_ROWS: usize = 6;
@@ -60,7 +70,7 @@ impl ByteProducts {
             ByteProducts::Tiles if num_rows > FEW_ROWS => TileTable {
                 wide: &[],
                 narrow: &[],
-                tall: Some(super::amx::multiply),
+                tall: Some(byte_tiles),
                 group_rows: 2 * crate::amx::TILE_ROWS,
                 input: TileInput::Int8Tiles,
             },
