@@ -132,11 +132,22 @@ test('latency and throughput, in this process', async t => {
   )
   t.regex(
     latency.stdout,
-    /^Warming up\.\.\.\nAvg latency: \d\S* seconds\nStd latency: \S+ seconds\n(\d+% percentile latency: \S+ seconds\n){6}$/,
+    /^Warming up\.\.\.\nAvg latency: \d\S* seconds\nStd latency: \S+ seconds\n(\d+% percentile latency: \S+ seconds\n){6}One stream, prompt of 479: \S+ tokens\/s, \d+% of .+\nOne stream, decode: \S+ tokens\/s, \d+% of .+\n$/,
   )
   const saved = JSON.parse(await readFile(join(place, 'l.json'), 'utf8'))
   t.is(saved.latencies.length, 3)
   t.deepEqual(Object.keys(saved.percentiles), ['10', '25', '50', '75', '90', '99'])
+  const share = saved.machine_share
+  t.true([share.prompt_share, share.decode_share].every(of => of > 0 && Number.isFinite(of)))
+  // By hand, of the bundled model: 4 layers, and the embedding as output matrix, all in bfloat16.
+  const layers = 4 * (256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 704)
+  t.deepEqual(share.operations_per_token, { float32: 0, bfloat16: 2 * layers, int8: 0 })
+  t.deepEqual(share.operations_per_logits_row, { float32: 0, bfloat16: 2 * 2048 * 256, int8: 0 })
+  t.is(share.weight_bytes_per_token, 2 * (layers + 2048 * 256))
+  t.is(
+    share.decode_share,
+    (share.weight_bytes_per_token * share.decode_tokens_per_second) / share.read_bytes_per_second,
+  )
   for (const mode of [[], ['--async-engine', '--disable-detokenize', '--num-warmups', '1']]) {
     const { stdout } = await bench(
       t,
@@ -146,7 +157,7 @@ test('latency and throughput, in this process', async t => {
     )
     t.regex(
       stdout,
-      /Throughput: \S+ requests\/s, \S+ total tokens\/s, \S+ output tokens\/s\nTotal num prompt tokens: {2}40\nTotal num output tokens: {2}20\n$/,
+      /Throughput: \S+ requests\/s, \S+ total tokens\/s, \S+ output tokens\/s\nTotal num prompt tokens: {2}40\nTotal num output tokens: {2}20\nOne stream, .+\nOne stream, .+\n$/,
     )
     t.like(JSON.parse(await readFile(join(place, 't.json'), 'utf8')), { num_requests: 5, total_num_tokens: 60 })
   }

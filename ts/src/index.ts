@@ -56,6 +56,6 @@ export { type DTypeLike, type FrameworkAccessor, framework } from './plugin/curr
 export type { Device } from './plugin/device.js'
 export type { DType, DTypeName } from './plugin/dtype.js'
 export type { Framework, Tensor } from './plugin/framework.js'
-export type { ModelInfo, PoolingInfo, PoolingKind } from './plugin/model-runner.js'
+export type { ModelInfo, Operations, PoolingInfo, PoolingKind, ProductWork } from './plugin/model-runner.js'
 export { registerPlugin } from './plugin/registry.js'
 export { type FrameworkInUse, type UseFrameworkOptions, useFramework } from './plugin/use-framework.js'

@@ -1,7 +1,7 @@
 //! Facts of a loaded model, its cache and its memory, as plain objects.
 
 use napi_derive::napi;
-use quire_runner::{GenerationConfig, KvCacheSpec, MemoryProfile, ModelInfo, PoolingInfo};
+use quire_runner::{GenerationConfig, KvCacheSpec, MemoryProfile, ModelInfo, PoolingInfo, ProductWork};
 
 /// Sampling defaults of generation_config.json.
 #[napi(object)]
@@ -27,6 +27,24 @@ pub struct NativePoolingInfo {
     pub dimensions: Vec<f64>,
 }
 
+/// See `Operations` in the plugin contract.
+#[napi(object)]
+pub struct NativeOperations {
+    pub float32: f64,
+    pub bfloat16: f64,
+    pub int8: f64,
+}
+
+/// See `ProductWork` in the plugin contract.
+#[napi(object)]
+pub struct NativeProductWork {
+    pub weight_bytes: f64,
+    pub token_operations: NativeOperations,
+    pub logits_operations: NativeOperations,
+    pub kernels: String,
+    pub threads: f64,
+}
+
 /// See `ModelInfo` in the plugin contract.
 #[napi(object)]
 pub struct NativeModelInfo {
@@ -47,6 +65,7 @@ pub struct NativeModelInfo {
     pub generation_defaults: NativeGenerationDefaults,
     pub generates: bool,
     pub pooling: NativePoolingInfo,
+    pub product_work: Option<NativeProductWork>,
 }
 
 /// The KV cache of every layer: `[2, blocks, numKvHeads, blockSize, entryElements]`.
@@ -116,6 +135,23 @@ impl From<&ModelInfo> for NativeModelInfo {
             generation_defaults: (&info.generation).into(),
             generates: info.generates,
             pooling: (&info.pooling).into(),
+            product_work: info.work.map(|work| NativeProductWork {
+                weight_bytes: (work.token.weight_bytes + work.logits.weight_bytes) as f64,
+                token_operations: work.token.into(),
+                logits_operations: work.logits.into(),
+                kernels: info.isa.name().to_owned(),
+                threads: info.threads as f64,
+            }),
+        }
+    }
+}
+
+impl From<ProductWork> for NativeOperations {
+    fn from(work: ProductWork) -> Self {
+        Self {
+            float32: work.f32_operations as f64,
+            bfloat16: work.bf16_operations as f64,
+            int8: work.int8_operations as f64,
         }
     }
 }

@@ -48,6 +48,7 @@ mod per_isa;
 mod prefetch;
 #[cfg(not(target_family = "wasm"))]
 pub mod probes;
+mod product_work;
 mod quantised;
 mod reduce;
 mod rope;
@@ -77,6 +78,7 @@ pub use matrix_source::{MatrixOrder, MatrixSource, WeightFormat};
 pub use norm::{LayerNorm, RmsNorm};
 pub use packed_matrix::{PANEL_OUTPUTS, PackedMatrix};
 pub use paged_attention::PagedAttention;
+pub use product_work::ProductWork;
 pub use rope::Rope;
 pub use shared_buffer::SharedBuffer;
 pub use thread_pool::ThreadPool;

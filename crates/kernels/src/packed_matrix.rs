@@ -4,7 +4,7 @@
 //! What a panel looks like inside is told by `element_panels.rs`, `quantised/regions.rs` and `int8/panels.rs`. Outputs are padded to 16.
 
 use crate::{
-    AlignedBuffer, ElementType, KernelsError, MatrixSource, ThreadPool, WeightFormat,
+    AlignedBuffer, ElementType, KernelsError, MatrixSource, ProductWork, ThreadPool, WeightFormat,
     disjoint::Disjoint,
     element_panels, int8,
     lanes::LANES,
@@ -86,6 +86,21 @@ impl PackedMatrix {
     /// Memory taken, padding included.
     pub fn size_bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.data.len_bytes()).sum()
+    }
+
+    /// What one row times this matrix reads and computes.
+    pub fn work_per_row(&self) -> ProductWork {
+        self.segments.iter().fold(ProductWork::default(), |sum, segment| {
+            let operations = 2 * segment.num_outputs as u64 * self.num_inputs as u64;
+            let read = ProductWork { weight_bytes: segment.data.len_bytes() as u64, ..ProductWork::default() };
+            sum.and(match segment.form {
+                PanelForm::Elements(ElementType::Bf16) => ProductWork { bf16_operations: operations, ..read },
+                PanelForm::Elements(ElementType::F32 | ElementType::F16) => {
+                    ProductWork { f32_operations: operations, ..read }
+                }
+                PanelForm::Blocks(_) | PanelForm::Int8 => ProductWork { int8_operations: operations, ..read },
+            })
+        })
     }
 
     pub(crate) fn segments(&self) -> &[Segment] {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use quire_kernels::ProductWork;
 use quire_weights::{TensorView, WeightForm};
 
 use crate::{Activation, ForwardInput, HeadNorms, Linear, LogitsRule, ModelError, Norm, RopeAngles};
@@ -77,6 +78,10 @@ pub trait Backend: Send + Sync + Sized {
     fn vector(&self, parts: &[TensorView<'_>]) -> Result<Self::Vector, ModelError>;
     /// Bytes that a loaded matrix takes on the device.
     fn matrix_bytes(&self, matrix: &Self::Matrix) -> usize;
+    /// What one row times a loaded matrix reads and computes; `None` of a backend whose products are not this crate's kernels.
+    fn work_per_row(&self, _matrix: &Self::Matrix) -> Option<ProductWork> {
+        None
+    }
     /// Prepares rotary angles.
     fn rope(&self, angles: RopeAngles) -> Result<Self::Rope, ModelError>;
 

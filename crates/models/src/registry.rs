@@ -1,5 +1,6 @@
 //! Which architectures there are: one line each.
 
+use quire_kernels::ProductWork;
 use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig};
 
 use crate::arch::{
@@ -36,6 +37,17 @@ pub struct LoadedModel<B: Backend> {
     pub weights_bytes: u64,
     /// Numbers in its weights, shared ones counted once.
     pub num_parameters: u64,
+    /// What its products cost, if it generates and the backend can tell.
+    pub work: Option<StepWork>,
+}
+
+/// What the products of a step cost; of attention, nothing is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepWork {
+    /// A token, in all but the output matrix. Of experts, those that a token picks.
+    pub token: ProductWork,
+    /// A row of logits.
+    pub logits: ProductWork,
 }
 
 type BuildCausal<B> = fn(&WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError>;
@@ -192,8 +204,15 @@ pub fn load<B: Backend + 'static>(
         Build::Encoder(build) | Build::Classifier(build) => Model::Encoder(build(&loader)?),
     };
     let (weights_bytes, num_parameters) = loader.totals();
+    let work = match &model {
+        Model::Causal(model) => {
+            let logits = backend.work_per_row(model.head().matrix());
+            logits.map(|logits| StepWork { token: loader.work(), logits })
+        }
+        Model::Encoder(_) => None,
+    };
     progress(1.0);
-    Ok(LoadedModel { model, weights_bytes, num_parameters })
+    Ok(LoadedModel { model, weights_bytes, num_parameters, work })
 }
 
 /// Some embedding models are decoders that were trained to look both ways.

@@ -108,6 +108,7 @@ impl<B: Backend> WeightLoader<'_, B> {
         };
         let part = MatrixPart { name, view: widened, order: StoredOrder::InputMajor, outputs, inputs };
         let weight = self.backend.matrix(&[part])?;
+        self.count_work(&weight);
         self.count(std::iter::once(view), self.backend.matrix_bytes(&weight));
         Ok(Linear { weight, bias: None })
     }

@@ -1,7 +1,9 @@
 //! From names in a checkpoint to weights on a backend, shapes checked against the configuration first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use quire_kernels::ProductWork;
 use quire_weights::{Checkpoint, DType, ModelConfig, RopeConfig, RopeScaling, StoredFormat, StoredTensor, TensorView};
 
 use crate::layers::HeadLayout;
@@ -17,6 +19,8 @@ pub struct WeightLoader<'a, B: Backend> {
     stored_bytes: AtomicU64,
     loaded_bytes: AtomicU64,
     num_parameters: AtomicU64,
+    /// Of a token, but for the output matrix.
+    work: Mutex<ProductWork>,
 }
 
 impl<'a, B: Backend> WeightLoader<'a, B> {
@@ -35,6 +39,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
             stored_bytes: AtomicU64::new(0),
             loaded_bytes: AtomicU64::new(0),
             num_parameters: AtomicU64::new(0),
+            work: Mutex::default(),
         }
     }
 
@@ -182,7 +187,7 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         let stored = self.tensor(name, &[rows, width])?;
         let (view, order) = (stored.view(), StoredOrder::OutputMajor);
         let part = MatrixPart { name, view, order, outputs: rows, inputs: width };
-        self.load_matrix(&[part])
+        self.stored_matrix(&[part])
     }
 
     /// The vector `name`.
@@ -307,7 +312,38 @@ impl<'a, B: Backend> WeightLoader<'a, B> {
         })
     }
 
+    /// A matrix that every token is multiplied with.
     pub(crate) fn load_matrix(&self, parts: &[MatrixPart<'_>]) -> Result<B::Matrix, ModelError> {
+        let matrix = self.stored_matrix(parts)?;
+        self.count_work(&matrix);
+        Ok(matrix)
+    }
+
+    pub(crate) fn count_work(&self, matrix: &B::Matrix) {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        *work = work.and(self.backend.work_per_row(matrix).unwrap_or_default());
+    }
+
+    /// What `load` gives, of whose equal parts a token is multiplied with `used` of `all`.
+    pub(crate) fn used_of<T>(
+        &self,
+        used: usize,
+        all: usize,
+        load: impl FnOnce() -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        let before = self.work();
+        let loaded = load()?;
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        *work = work.since(before, used as u64, all as u64);
+        Ok(loaded)
+    }
+
+    /// What a token reads and computes in the matrices so far.
+    pub(crate) fn work(&self) -> ProductWork {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stored_matrix(&self, parts: &[MatrixPart<'_>]) -> Result<B::Matrix, ModelError> {
         let matrix = self.backend.matrix(parts)?;
         self.count(parts.iter().map(|part| part.view), self.backend.matrix_bytes(&matrix));
         Ok(matrix)

@@ -90,6 +90,7 @@ impl CandleRunner {
             checkpoint_format,
             weights_bytes: loaded.weights_bytes,
             num_parameters: loaded.num_parameters,
+            work: loaded.work,
             backend: options.backend,
             isa,
             threads: options.threads,

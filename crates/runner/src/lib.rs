@@ -36,9 +36,9 @@ pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, KvCacheDTypeChoice, RunnerOptions};
 pub use packed_bytes::packed_bytes;
-pub use quire_kernels::Isa;
 #[cfg(not(target_family = "wasm"))]
 pub use quire_kernels::probes::ProductShares;
+pub use quire_kernels::{Isa, ProductWork};
 #[cfg(target_family = "wasm")]
 pub use quire_kernels::{lend_thread, thread_failed};
 #[cfg(not(target_family = "wasm"))]
@@ -46,7 +46,7 @@ pub use quire_models::{
     CollectError, CollectJob, FileType, ImportanceError, ImportanceMatrix, QuantiseError, QuantiseJob,
     collect_importance, quantise_to_gguf, write_importance, write_whole_file,
 };
-pub use quire_models::{Quantization, architectures};
+pub use quire_models::{Quantization, StepWork, architectures};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,
 };

@@ -1,7 +1,7 @@
 //! What an engine must know of a loaded model.
 
 use quire_kernels::Isa;
-use quire_models::{ModelUse, max_sequence_tokens};
+use quire_models::{ModelUse, StepWork, max_sequence_tokens};
 use quire_weights::{GenerationConfig, ModelConfig, PoolingConfig, PoolingKind, StoredFormat};
 
 use crate::{BackendKind, HostDType};
@@ -58,6 +58,8 @@ pub struct ModelInfo {
     pub weights_bytes: u64,
     /// Numbers in the weights.
     pub num_parameters: u64,
+    /// What the products of a step cost, where kernels compute them and the model generates.
+    pub work: Option<StepWork>,
     /// Tokens that end an answer: those of generation_config.json, else of config.json. The first is the primary one.
     pub eos_token_ids: Vec<i32>,
     /// First token of a sequence.
@@ -86,6 +88,7 @@ pub(crate) struct LoadedFacts {
     pub(crate) checkpoint_format: StoredFormat,
     pub(crate) weights_bytes: u64,
     pub(crate) num_parameters: u64,
+    pub(crate) work: Option<StepWork>,
     pub(crate) backend: BackendKind,
     pub(crate) isa: Isa,
     pub(crate) threads: usize,
@@ -131,6 +134,7 @@ impl ModelInfo {
             checkpoint_format: facts.checkpoint_format,
             weights_bytes: facts.weights_bytes,
             num_parameters: facts.num_parameters,
+            work: facts.work.filter(|_| facts.model_use == ModelUse::Generate),
             eos_token_ids: generation.eos_token_ids.clone().unwrap_or_else(|| config.eos_token_ids.clone()),
             bos_token_id: generation.bos_token_id.or(config.bos_token_id),
             pad_token_id: generation.pad_token_id.or(config.pad_token_id),

@@ -6,7 +6,8 @@ use quire_kernels::{ElementType, Kernels, ThreadPool};
 #[cfg(not(target_family = "wasm"))]
 use quire_models::ReferenceBackend;
 use quire_models::{
-    Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, Quantization, load,
+    Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, Quantization, StepWork,
+    load,
 };
 use quire_weights::{Checkpoint, ModelConfig};
 
@@ -28,6 +29,7 @@ pub(crate) struct Loaded {
     pub(crate) model: RunningModel,
     pub(crate) weights_bytes: u64,
     pub(crate) num_parameters: u64,
+    pub(crate) work: Option<StepWork>,
 }
 
 /// Runs an expression with the backend and the model, whichever they are.
@@ -58,13 +60,23 @@ impl RunningModel {
                     CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype).with_quantization(quantization);
                 let loaded = load(&backend, config, tensors, progress)?;
                 let model = RunningModel::Cpu { backend, model: loaded.model };
-                Ok(Loaded { model, weights_bytes: loaded.weights_bytes, num_parameters: loaded.num_parameters })
+                Ok(Loaded {
+                    model,
+                    weights_bytes: loaded.weights_bytes,
+                    num_parameters: loaded.num_parameters,
+                    work: loaded.work,
+                })
             }
             #[cfg(not(target_family = "wasm"))]
             BackendKind::Reference => {
                 let loaded = load(&ReferenceBackend, config, tensors, progress)?;
                 let model = RunningModel::Reference { model: loaded.model };
-                Ok(Loaded { model, weights_bytes: loaded.weights_bytes, num_parameters: loaded.num_parameters })
+                Ok(Loaded {
+                    model,
+                    weights_bytes: loaded.weights_bytes,
+                    num_parameters: loaded.num_parameters,
+                    work: loaded.work,
+                })
             }
         }
     }

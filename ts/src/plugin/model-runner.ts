@@ -72,6 +72,30 @@ export interface PoolingInfo {
   readonly dimensions: readonly number[]
 }
 
+/** Operations by the type that multiplies; a multiply-add is two. */
+export interface Operations {
+  /** Of single precision. */
+  readonly float32: number
+  /** Of bfloat16. */
+  readonly bfloat16: number
+  /** Of bytes: weights in blocks, and int8. */
+  readonly int8: number
+}
+
+/** What the products of a step read and compute, to be compared with what the machine can do. Attention is not counted. */
+export interface ProductWork {
+  /** Bytes of weights that a token is multiplied with, the output matrix included; of experts, those that it picks. */
+  readonly weightBytes: number
+  /** Of a token, in all but the output matrix. */
+  readonly tokenOperations: Operations
+  /** Of a row of logits. */
+  readonly logitsOperations: Operations
+  /** The kernels, as `QUIRE_CPU` names them. */
+  readonly kernels: string
+  /** Threads that compute. */
+  readonly threads: number
+}
+
 /** What the engine must know of a loaded model. */
 export interface ModelInfo {
   /** As `architectures` of config.json has it: `LlamaForCausalLM`. */
@@ -108,6 +132,8 @@ export interface ModelInfo {
   readonly generates?: boolean
   /** Absent: the runner has no `embed`. */
   readonly pooling?: PoolingInfo
+  /** Of a runner whose products are those of the embedded default's kernels; absent for others. */
+  readonly productWork?: ProductWork
 }
 
 /** The KV cache of one layer, as the runner wants it. */

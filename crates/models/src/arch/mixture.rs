@@ -128,7 +128,9 @@ impl Mixture {
         Ok(Experts {
             router: loader.linear(&format!("{name}.gate"), num_experts, hidden, false)?,
             routing: self.routing(loader, &format!("{name}.gate"), num_experts, experts_per_token)?,
-            experts: self.experts(loader, &format!("{name}.experts"), width, num_experts)?,
+            experts: loader.used_of(experts_per_token, num_experts, || {
+                self.experts(loader, &format!("{name}.experts"), width, num_experts)
+            })?,
             shared: self.shared(loader, &name, width)?,
             activation: loader.activation()?,
         })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use quire_kernels::{
     Activation as KernelActivation, Columns, ElementType, Epilogue, HeadLayout, Kernels, LayerNorm, Matmul,
-    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, RmsNorm, Rope, ThreadPool, WeightFormat, WriteKv,
-    join_columns,
+    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, ProductWork, RmsNorm, Rope, ThreadPool, WeightFormat,
+    WriteKv, join_columns,
 };
 use quire_weights::{StoredFormat, TensorView, WeightForm};
 
@@ -140,6 +140,10 @@ impl Backend for CpuBackend {
 
     fn matrix_bytes(&self, matrix: &CpuMatrix) -> usize {
         matrix.packed.size_bytes()
+    }
+
+    fn work_per_row(&self, matrix: &CpuMatrix) -> Option<ProductWork> {
+        Some(matrix.packed.work_per_row())
     }
 
     fn rope(&self, angles: RopeAngles) -> Result<RopeTable, ModelError> {

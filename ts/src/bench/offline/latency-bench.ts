@@ -6,6 +6,7 @@ import { InvalidArgumentError } from '../../errors.js'
 import { LLM } from '../../node-llm.js'
 import { RandomSource } from '../random-source.js'
 import { type Summary, summarize } from '../serving/statistics.js'
+import { type MachineShare, measureMachineShare } from './machine-share.js'
 
 export interface LatencyOptions {
   readonly engine: CreateOptions
@@ -25,6 +26,8 @@ export interface LatencyResult {
   readonly latencies: readonly number[]
   /** Seconds. */
   readonly summary: Summary
+  /** Of one stream; absent where it can't be told. */
+  readonly machineShare?: MachineShare
 }
 
 export const LATENCY_PERCENTS = [10, 25, 50, 75, 90, 99] as const
@@ -40,7 +43,8 @@ export async function latencyBench(
 ): Promise<LatencyResult> {
   const { inputLen, outputLen, batchSize, n, numItersWarmup, numIters, disableDetokenize } = options
   await using llm = await LLM.create({ enablePrefixCaching: false, ...options.engine, ...(signal && { signal }) })
-  checkLengths(inputLen, outputLen, modelLength(options.engine, llm))
+  const length = modelLength(options.engine, llm)
+  checkLengths(inputLen, outputLen, length)
   const random = new RandomSource(options.seed)
   const most = Math.min(MOST_ID, llm.modelInfo.vocabSize) - 1
   const prompts = Array.from({ length: batchSize }, () => {
@@ -63,7 +67,18 @@ export async function latencyBench(
   for (let round = 0; round < numItersWarmup; round += 1) await iteration()
   const latencies: number[] = []
   for (let round = 0; round < numIters; round += 1) latencies.push(await iteration())
-  return { latencies, summary: summarize(latencies, LATENCY_PERCENTS) }
+  const machineShare = await shareOf(llm, options.engine, length, signal)
+  return { latencies, summary: summarize(latencies, LATENCY_PERCENTS), ...(machineShare && { machineShare }) }
+}
+
+/** Undefined with drafts too: then a step is not a token. */
+export async function shareOf(
+  llm: LLM,
+  { speculativeConfig }: CreateOptions,
+  maxTokens: number,
+  signal: AbortSignal | undefined,
+): Promise<MachineShare | undefined> {
+  return speculativeConfig === undefined ? await measureMachineShare(llm, maxTokens, signal) : undefined
 }
 
 /** Tokens that a sequence may have. */

@@ -7,7 +7,8 @@ import { LLM } from '../../node-llm.js'
 import { type DatasetOptions, sampleDataset } from '../datasets/dataset.js'
 import type { SampleRequest } from '../datasets/sample-request.js'
 import type { PromptTokenizer } from '../prompt-tokenizer.js'
-import { checkLengths, modelLength } from './latency-bench.js'
+import { checkLengths, modelLength, shareOf } from './latency-bench.js'
+import type { MachineShare } from './machine-share.js'
 
 export interface ThroughputOptions {
   readonly engine: CreateOptions
@@ -25,6 +26,8 @@ export interface ThroughputResult {
   readonly numRequests: number
   readonly promptTokens: number
   readonly outputTokens: number
+  /** Of one stream; absent where it can't be told. */
+  readonly machineShare?: MachineShare
 }
 
 /** @throws what LLM.create and generate throw, InvalidArgumentError if the data set does not fit the model. */
@@ -53,7 +56,9 @@ export async function throughputBench(
   }
   const startMs = performance.now()
   const totals = await run(llm, samples, paramsOf, true, signal)
-  return { elapsedS: (performance.now() - startMs) / 1000, numRequests: samples.length, ...totals }
+  const elapsedS = (performance.now() - startMs) / 1000
+  const machineShare = await shareOf(llm, engine, length, signal)
+  return { elapsedS, numRequests: samples.length, ...totals, ...(machineShare && { machineShare }) }
 }
 
 type Totals = Pick<ThroughputResult, 'promptTokens' | 'outputTokens'>
