@@ -168,7 +168,7 @@ impl Bench {
     fn int8(&self, num_outputs: usize, num_inputs: usize) -> Result<PackedMatrix, Box<dyn Error>> {
         let bytes = &self.memory.bytes()[..num_outputs * (size_of::<f32>() + num_inputs)];
         let (stored, order) = (WeightFormat::Int8, MatrixOrder::OutputsFirst);
-        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs, importance: None };
         Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 
@@ -181,7 +181,7 @@ impl Bench {
         let len_bytes = format.bytes_of(num_outputs * num_inputs).ok_or("rows are whole blocks")?;
         let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
         let bytes = &self.memory.bytes()[..len_bytes];
-        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs, importance: None };
         Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 
@@ -282,7 +282,7 @@ impl Bench {
     ) -> Result<PackedMatrix, Box<dyn Error>> {
         let bytes = &self.memory.bytes()[..num_outputs * num_inputs * dtype.size_bytes()];
         let (stored, order) = (WeightFormat::Elements(dtype), MatrixOrder::OutputsFirst);
-        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs };
+        let source = MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs, importance: None };
         Ok(PackedMatrix::pack(&self.pool, &[source])?)
     }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
-import { type CreateOptions, LLM } from 'quire-llm'
+import { type CreateOptions, InvalidArgumentError, LLM } from 'quire-llm'
 import { loadEmbeddedTools } from '../../ts/src/plugin/embedded-tools.js'
 import { runQuire } from '../cli/quire-command.js'
 import { reasonWithoutWeights, model as smollm2 } from '../parity/smollm2-model.js'
@@ -131,6 +131,37 @@ test('an importance matrix is collected over texts, and weighs errors', async t 
   await tools.quantizeToGguf({ ...shared, output: weighted, imatrix })
   t.false((await readFile(plain)).equals(await readFile(weighted)))
   t.is((await greedy({ model: weighted, loadTokenizer: false }, { promptTokenIds: [1, 2, 3] }, 8)).tokenIds.length, 8)
+  // Quantising on load makes the same weights, so the same numbers to the bit.
+  const logprobs = async (options: CreateOptions) => {
+    await using llm = await LLM.create({ ...options, dtype: 'float32', loadTokenizer: false })
+    const params = { temperature: 0, maxTokens: 8, ignoreEos: true, detokenize: false, logprobs: 5 }
+    const { outputs } = await llm.generate({ promptTokenIds: [1, 2, 3] }, params)
+    return outputs[0]?.logprobs
+  }
+  const onLoad = { model: source, quantization: 'q4_0' }
+  const expected = await logprobs({ model: weighted })
+  t.is(expected?.length, 8)
+  t.deepEqual(await logprobs({ ...onLoad, imatrix }), expected)
+  t.deepEqual(await logprobs(onLoad), await logprobs({ model: plain }))
+  t.notDeepEqual(await logprobs(onLoad), expected)
+  const none = join(directory, 'none.gguf')
+  for (const [options, message] of [
+    [{ ...onLoad, imatrix: none }, /none\.gguf/],
+    [{ ...onLoad, imatrix: plain }, /general\.type/],
+    [{ ...onLoad, imatrix: join(directory, 'importance.gguf') }, /of another model/],
+    [{ model: source, imatrix }, /q4_0, q4_k or q6_k/],
+    [{ ...onLoad, quantization: 'int8', imatrix }, /q4_0, q4_k or q6_k/],
+    [{ ...onLoad, quantization: 'q8_0', imatrix }, /q4_0, q4_k or q6_k/],
+    [{ ...onLoad, imatrix: '' }, /not a path/],
+  ] as const) {
+    const failure = await t.throwsAsync(logprobs(options), { instanceOf: InvalidArgumentError })
+    t.is(failure?.parameter, 'imatrix')
+    t.regex(failure?.message ?? '', message)
+  }
+  const generated = ['generate', '--quantization', 'q8_0', '--imatrix', imatrix, '--prompt', 'a']
+  const cli = await runQuire(generated, { cwd: directory })
+  t.is(cli.code, 2, cli.stderr)
+  t.regex(cli.stderr, /q4_0, q4_k or q6_k/)
   // Of another model, or none.
   const output = join(directory, 'other.gguf')
   for (const [wrong, message] of [

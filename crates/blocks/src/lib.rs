@@ -17,6 +17,6 @@ mod unpack;
 pub use block_format::BlockFormat;
 pub use dequantise::dequantise;
 pub use level_tables::IQ4_LEVELS;
-pub use quantise::{QUANTISED_FORMATS, quantise, quantise_weighted};
+pub use quantise::{QUANTISED_FORMATS, WEIGHTED_FORMATS, quantise, quantise_weighted};
 pub use six_bit_scales::{q3_k_scales, q4_k_scales};
 pub use unpack::{UnpackedBlock, unpack};

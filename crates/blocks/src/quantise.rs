@@ -18,6 +18,9 @@ pub const QUANTISED_FORMATS: [BlockFormat; 7] = [
     BlockFormat::Q6_K,
 ];
 
+/// Those of them whose scales are searched for, so that [`quantise_weighted`] differs from [`quantise`].
+pub const WEIGHTED_FORMATS: [BlockFormat; 3] = [BlockFormat::Q4_0, BlockFormat::Q4_K, BlockFormat::Q6_K];
+
 /// Writes `values` as blocks. Formats of 32 values come out as ggml writes them, to the bit. Values that are not finite
 /// make a block that is of no use, and no more than that.
 ///
@@ -44,8 +47,8 @@ pub fn quantise(format: BlockFormat, values: &[f32], blocks: &mut [u8]) {
 }
 
 /// As [`quantise`], but an error of a value counts as much as `importance` says, which is not negative and about 1: how large
-/// the square of what the value is multiplied with is on average. Only formats whose scales are searched for can take it into
-/// account: Q4_0, Q4_K, Q6_K.
+/// the square of what the value is multiplied with is on average. Formats other than [`WEIGHTED_FORMATS`] can't take it into
+/// account.
 ///
 /// # Panics
 /// As [`quantise`], and where `importance` has another length than `values`.

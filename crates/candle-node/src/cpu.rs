@@ -16,6 +16,8 @@ pub(crate) struct CpuFacts {
     pub architectures: Vec<String>,
     /// Formats that weights can be quantised to when they are loaded.
     pub quantizations: Vec<String>,
+    /// Whether errors of those that are made of blocks can be weighed by an importance matrix.
+    pub imatrix: bool,
     /// What the KV cache can store keys and values as.
     pub kv_cache_dtypes: Vec<String>,
 }
@@ -29,6 +31,7 @@ pub(crate) fn cpu_facts() -> CpuFacts {
         kernels: Isa::available().map(|isa| isa.name().to_owned()).collect(),
         architectures: architectures().into_iter().map(str::to_owned).collect(),
         quantizations: Quantization::format_names(),
+        imatrix: cfg!(not(target_family = "wasm")),
         kv_cache_dtypes: KvCacheDTypeChoice::type_names(),
     }
 }

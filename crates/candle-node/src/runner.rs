@@ -27,6 +27,8 @@ pub struct NativeRunnerOptions {
     pub dtype: String,
     /// 'auto', 'none' or one of `cpuFacts().quantizations`; absent = 'auto'.
     pub quantization: Option<String>,
+    /// A file with an importance matrix, by which errors count where weights are quantised; absent = all alike.
+    pub imatrix: Option<String>,
     /// 'auto' or one of `cpuFacts().kvCacheDtypes`; absent = 'auto'.
     pub kv_cache_dtype: Option<String>,
     /// Threads that compute.
@@ -161,7 +163,14 @@ impl Task for Load {
             let progress = |fraction: f64| {
                 self.on_progress.call(fraction, ThreadsafeFunctionCallMode::NonBlocking);
             };
-            let runner = CandleRunner::load(model_files(), &self.path, &options, &progress)?;
+            let runner = CandleRunner::load(model_files(), &self.path, &options, &progress);
+            let runner = runner.map_err(|error| match error.is_of_imatrix() {
+                true => {
+                    let details = json!({ "parameter": "imatrix", "value": self.options.imatrix });
+                    Failure::new(error.code(), &error, details)
+                }
+                false => Failure::from(error),
+            })?;
             Ok::<_, Failure>(Runner { inner: Arc::new(Mutex::new(Some(runner))) })
         }))
     }
@@ -206,5 +215,18 @@ fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOp
         Some("reference") => (BackendKind::Reference, None),
         Some(name) => (BackendKind::Cpu, Some(Isa::parse(name).map_err(|_| refuse("kernels", name))?)),
     };
-    Ok(RunnerOptions { dtype, quantization, kv_cache_dtype, threads: options.threads as usize, isa, backend })
+    #[cfg(target_family = "wasm")]
+    if let Some(imatrix) = &options.imatrix {
+        return Err(refuse("imatrix", imatrix));
+    }
+    Ok(RunnerOptions {
+        dtype,
+        quantization,
+        #[cfg(not(target_family = "wasm"))]
+        imatrix: options.imatrix.as_ref().map(PathBuf::from),
+        kv_cache_dtype,
+        threads: options.threads as usize,
+        isa,
+        backend,
+    })
 }

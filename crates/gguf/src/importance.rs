@@ -60,6 +60,12 @@ pub enum ImportanceError {
         /// Parts of the model's.
         expected: usize,
     },
+    /// Files have no names for the model's matrices.
+    #[error("GGUF files have no names for the matrices of {architecture}, so no importance matrix is of it")]
+    NoNames {
+        /// The class.
+        architecture: String,
+    },
     /// No matrix of the model is in it.
     #[error("the importance matrix has none of the model's matrices, but `{example}`")]
     OtherModel {
@@ -149,6 +155,32 @@ impl ImportanceMatrix {
             Some(example) if !has_any => Err(ImportanceError::OtherModel { example: example.clone() }),
             _ => Ok(()),
         }
+    }
+
+    /// As `columns` of a matrix with `num_columns` of them.
+    ///
+    /// # Errors
+    /// [`ImportanceError::Columns`], [`ImportanceError::Parts`].
+    pub fn checked_columns(
+        &self,
+        name: &str,
+        part: usize,
+        num_columns: usize,
+    ) -> Result<Option<&[f32]>, ImportanceError> {
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let tensor = || name.to_string();
+        if entry.columns != num_columns {
+            return Err(ImportanceError::Columns { tensor: tensor(), found: entry.columns, expected: num_columns });
+        }
+        match entry.parts.get(part) {
+            Some(columns) => Ok(columns.as_deref()),
+            None => Err(ImportanceError::Parts { tensor: tensor(), found: entry.parts.len(), expected: part + 1 }),
+        }
+    }
+
+    /// Whether it has anything of the tensor `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
     }
 
     /// How much the columns of a matrix of the tensor `name` count, about 1 each; `None` where nothing is known.

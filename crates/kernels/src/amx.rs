@@ -240,6 +240,7 @@ mod tests {
                 order: MatrixOrder::OutputsFirst,
                 num_outputs: n,
                 num_inputs: k,
+                importance: None,
             };
             let weights = PackedMatrix::pack(&pool, &[source]).expect("fits");
             let x = exact(225 * k, 4);

@@ -41,6 +41,11 @@ pub struct MatrixSource<'a> {
     pub num_outputs: usize,
     /// Input features.
     pub num_inputs: usize,
+    /// How much an error in each input's weights counts where blocks are made, as [`quantise_weighted`] takes it; `None` = all
+    /// alike. [inputs]
+    ///
+    /// [`quantise_weighted`]: quire_blocks::quantise_weighted
+    pub importance: Option<&'a [f32]>,
 }
 
 /// Bytes of the scale in front of a row of bytes.
@@ -96,6 +101,10 @@ impl MatrixSource<'_> {
         assert!(
             self.order == MatrixOrder::OutputsFirst || matches!(self.stored, WeightFormat::Elements(_)),
             "blocks across outputs; this is a bug"
+        );
+        assert!(
+            self.importance.is_none_or(|importance| importance.len() == self.num_inputs),
+            "importance of other inputs; this is a bug"
         );
         if self.num_inputs != num_inputs {
             return Err(KernelsError::SourceFeatures { expected: num_inputs, actual: self.num_inputs });

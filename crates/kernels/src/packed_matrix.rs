@@ -261,6 +261,7 @@ mod tests {
                 order,
                 num_outputs: *num_outputs,
                 num_inputs,
+                importance: None,
             })
             .collect();
         let what = format!("{outputs:?} x {num_inputs}, {source_type} {order:?}");
@@ -308,6 +309,7 @@ mod tests {
                 order: MatrixOrder::OutputsFirst,
                 num_outputs: outputs,
                 num_inputs,
+                importance: None,
             })
             .collect();
         for (source, (format, _, rows)) in sources.iter().zip(&all) {
@@ -342,6 +344,7 @@ mod tests {
                     order,
                     num_outputs,
                     num_inputs,
+                    importance: None,
                 };
                 let packed = PackedMatrix::pack(&pool, &[source]).expect("fits");
                 check_rows(&packed, &expected, &format!("{format} {order:?}"));
@@ -359,6 +362,7 @@ mod tests {
             order: MatrixOrder::OutputsFirst,
             num_outputs,
             num_inputs,
+            importance: None,
         };
         let bytes = [0_u8; 24];
         let short = PackedMatrix::pack(&pool, &[source(&bytes, 2, 4)]);

@@ -1,5 +1,6 @@
 //! Why a checkpoint can't become a model, or a step can't be computed, as fields.
 
+use quire_gguf::ImportanceError;
 use quire_kernels::KernelsError;
 use quire_weights::WeightsError;
 
@@ -13,6 +14,9 @@ pub enum ModelError {
     /// The kernels refused: memory, instruction set.
     #[error(transparent)]
     Kernels(#[from] KernelsError),
+    /// The importance matrix is none, or of another model.
+    #[error(transparent)]
+    Importance(#[from] ImportanceError),
     /// The reference backend's framework failed.
     #[cfg(not(target_family = "wasm"))]
     #[error("candle: {0}")]

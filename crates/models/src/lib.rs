@@ -33,7 +33,7 @@ pub use forward_input::ForwardInput;
 #[cfg(not(target_family = "wasm"))]
 pub use gguf_export::{CheckpointSource, ExportError, quantise_to_gguf};
 #[cfg(not(target_family = "wasm"))]
-pub use importance::{CollectError, CollectJob, collect_importance};
+pub use importance::{CollectError, CollectJob, ErrorWeights, collect_importance};
 pub use kv_cache::KvCache;
 pub use layers::{Activation, HeadNorms, Linear, LogitsRule, Norm, NormSpan, OutputHead, RopeAngles};
 pub use quantization::Quantization;

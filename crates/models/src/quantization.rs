@@ -1,6 +1,6 @@
 //! Whether weights are held as small whole numbers: the choice that a user has. Knows no layout.
 
-use quire_blocks::{BlockFormat, QUANTISED_FORMATS};
+use quire_blocks::{BlockFormat, QUANTISED_FORMATS, WEIGHTED_FORMATS};
 use quire_kernels::WeightFormat;
 
 /// What becomes of matrices. Vectors, such as norms and biases, are never quantised.
@@ -35,6 +35,11 @@ impl Quantization {
     pub fn format_names() -> Vec<String> {
         let blocks = QUANTISED_FORMATS.iter().map(|format| format.name().to_ascii_lowercase());
         std::iter::once(INT8.to_owned()).chain(blocks).collect()
+    }
+
+    /// Whether an importance matrix makes a difference: scales of such blocks are searched for.
+    pub fn weighs_errors(self) -> bool {
+        matches!(self, Quantization::Blocks(format) if WEIGHTED_FORMATS.contains(&format))
     }
 
     /// What numbers in rows of `num_inputs` become: the format, or the one of at least its size that has smaller blocks, or, of

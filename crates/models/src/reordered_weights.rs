@@ -78,11 +78,13 @@ impl<B: Backend> WeightLoader<'_, B> {
         let stored = self.tensor(&name, &[num_rows, sizes.rank])?;
         let row_bytes = stored.bytes().len() / num_rows;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
+        // The half of the keys is turned round: its columns are no columns of the tensor.
+        let name_of_keys = format!("{name} of keys");
         for head in 0..sizes.num_heads {
             let of_head = &stored.bytes()[head * rows_of_head * row_bytes..][..rows_of_head * row_bytes];
             let (of_key, of_value) = of_head.split_at(sizes.unrotated * row_bytes);
             let view = TensorView { format: stored.format, shape: &[sizes.unrotated, sizes.rank], bytes: of_key };
-            keys.push(self.transposed(&name, view)?);
+            keys.push(self.transposed(&name_of_keys, view)?);
             let part = MatrixPart {
                 name: &name,
                 view: TensorView { format: stored.format, shape: &[sizes.value_dim, sizes.rank], bytes: of_value },

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use quire_core::{BatchRow, InputBatchBuffer, InputBatchView, SamplingColumns, SequenceId, layout};
 use quire_kernels::{CacheType, ElementType, Isa, Kernels, ThreadPool};
+#[cfg(not(target_family = "wasm"))]
+use quire_models::{ErrorWeights, ImportanceMatrix};
 use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
 use quire_weights::{
@@ -16,7 +18,7 @@ use crate::embed_batch::{EmbedBatch, EmbedBounds, EmbedOutput, EmbedPart};
 use crate::embedder::{EmbedModel, Embedder};
 use crate::memory_profile::activation_bytes;
 use crate::model_info::LoadedFacts;
-use crate::running_model::RunningModel;
+use crate::running_model::{RunningModel, Weights};
 use crate::{
     BatchLimits, HostTensor, KvCacheSpec, MemoryProfile, ModelInfo, RunnerError, RunnerOptions, ScoreActivation,
 };
@@ -83,7 +85,12 @@ impl CandleRunner {
             crate::BackendKind::Reference => ElementType::F32,
         };
         let checkpoint = (&config, &directory.tensors);
-        let weights = (dtype, options.quantization);
+        let weights = Weights {
+            dtype,
+            quantization: options.quantization,
+            #[cfg(not(target_family = "wasm"))]
+            error_weights: error_weights(options, &config)?,
+        };
         let loaded = RunningModel::load(options.backend, (&kernels, &pool), weights, checkpoint, progress)?;
         let facts = LoadedFacts {
             dtype: dtype.into(),
@@ -310,6 +317,18 @@ impl CandleRunner {
         }
         Ok(())
     }
+}
+
+/// The importance matrix that the options name, for this model.
+#[cfg(not(target_family = "wasm"))]
+fn error_weights(options: &RunnerOptions, config: &ModelConfig) -> Result<Option<Arc<ErrorWeights>>, RunnerError> {
+    let Some(path) = &options.imatrix else { return Ok(None) };
+    if options.backend != crate::BackendKind::Cpu || !options.quantization.weighs_errors() {
+        return Err(RunnerError::UnusedImportance);
+    }
+    let matrix = ImportanceMatrix::open(path).map_err(quire_models::ModelError::from)?;
+    let weights = ErrorWeights::new(matrix, &config.architecture).map_err(quire_models::ModelError::from)?;
+    Ok(Some(Arc::new(weights)))
 }
 
 fn first_size(caches: &[KvCache]) -> (usize, usize) {

@@ -18,6 +18,12 @@ pub enum RunnerError {
     #[cfg(not(target_family = "wasm"))]
     #[error(transparent)]
     Export(Box<ExportError>),
+    /// An importance matrix beside weights that it changes nothing of.
+    #[error(
+        "an importance matrix weighs errors of weights that become q4_0, q4_k or q6_k as they are loaded, on the kernels of the \
+         CPU: give one of them as the quantization"
+    )]
+    UnusedImportance,
     /// Sampling on the device.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
@@ -163,6 +169,11 @@ impl From<ExportError> for RunnerError {
 }
 
 impl RunnerError {
+    /// Whether it is about the option of the importance matrix.
+    pub fn is_of_imatrix(&self) -> bool {
+        matches!(self, RunnerError::UnusedImportance | RunnerError::Model(ModelError::Importance(_)))
+    }
+
     /// The stable code that callers match on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -172,7 +183,8 @@ impl RunnerError {
             RunnerError::Sampling(error) => error.code(),
             RunnerError::Kernels(error) => kernels_code(error),
             RunnerError::TensorTooLarge { .. } => "ERR_OUT_OF_MEMORY",
-            RunnerError::NarrowOutOfRange { .. }
+            RunnerError::UnusedImportance
+            | RunnerError::NarrowOutOfRange { .. }
             | RunnerError::NotViewable { .. }
             | RunnerError::WrongLength { .. }
             | RunnerError::BadBlockCopy { .. }
@@ -200,6 +212,7 @@ fn model_code(error: &ModelError) -> &'static str {
         #[cfg(not(target_family = "wasm"))]
         ModelError::Candle(_) => "ERR_RUNNER",
         ModelError::Kernels(error) => kernels_code(error),
+        ModelError::Importance(_) => "ERR_INVALID_ARGUMENT",
         ModelError::Weights(WeightsError::OutOfMemory { .. }) => "ERR_OUT_OF_MEMORY",
         ModelError::Weights(WeightsError::NotADirectory { .. } | WeightsError::MissingFile { .. }) => {
             "ERR_MODEL_NOT_FOUND"

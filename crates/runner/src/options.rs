@@ -1,5 +1,7 @@
 //! What a caller may choose about a runner. Reads no environment.
 
+use std::path::PathBuf;
+
 use quire_kernels::{CacheType, ElementType, Isa};
 use quire_models::Quantization;
 use quire_weights::{DType, StoredFormat};
@@ -91,12 +93,15 @@ pub enum BackendKind {
 }
 
 /// How to load a model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RunnerOptions {
     /// The type that weights are held in.
     pub dtype: DTypeChoice,
     /// Whether they are held in blocks. The reference backend widens everything.
     pub quantization: Quantization,
+    /// A file with an importance matrix, by which errors count where blocks are made.
+    #[cfg(not(target_family = "wasm"))]
+    pub imatrix: Option<PathBuf>,
     /// What the KV cache stores keys and values as.
     pub kv_cache_dtype: KvCacheDTypeChoice,
     /// Threads that compute, the caller of `execute` included; at least 1.
@@ -112,6 +117,8 @@ impl Default for RunnerOptions {
         RunnerOptions {
             dtype: DTypeChoice::Auto,
             quantization: Quantization::Stored,
+            #[cfg(not(target_family = "wasm"))]
+            imatrix: None,
             kv_cache_dtype: KvCacheDTypeChoice::Auto,
             threads: 1,
             isa: None,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use quire_kernels::{ElementType, Kernels, ThreadPool};
-#[cfg(not(target_family = "wasm"))]
-use quire_models::ReferenceBackend;
 use quire_models::{
     Backend, CausalModel, CpuBackend, EncoderModel, ForwardInput, KvCache, Model, ModelError, Quantization, StepWork,
     load,
 };
+#[cfg(not(target_family = "wasm"))]
+use quire_models::{ErrorWeights, ReferenceBackend};
 use quire_weights::{Checkpoint, ModelConfig};
 
 use crate::BackendKind;
@@ -22,6 +22,15 @@ pub(crate) enum RunningModel {
     Reference {
         model: Model<ReferenceBackend>,
     },
+}
+
+/// What weights are held as.
+pub(crate) struct Weights {
+    pub(crate) dtype: ElementType,
+    pub(crate) quantization: Quantization,
+    /// How much errors count where blocks are made.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) error_weights: Option<Arc<ErrorWeights>>,
 }
 
 /// A model and what loading it showed.
@@ -50,15 +59,21 @@ impl RunningModel {
     pub(crate) fn load(
         kind: BackendKind,
         (kernels, pool): (&Arc<Kernels>, &Arc<ThreadPool>),
-        (dtype, quantization): (ElementType, Quantization),
+        weights: Weights,
         (config, tensors): (&ModelConfig, &Checkpoint),
         progress: &dyn Fn(f64),
     ) -> Result<Loaded, ModelError> {
         match kind {
             BackendKind::Cpu => {
-                let backend =
-                    CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), dtype).with_quantization(quantization);
+                let backend = CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), weights.dtype)
+                    .with_quantization(weights.quantization);
+                #[cfg(not(target_family = "wasm"))]
+                let backend = backend.with_error_weights(weights.error_weights.clone());
                 let loaded = load(&backend, config, tensors, progress)?;
+                #[cfg(not(target_family = "wasm"))]
+                if let Some(error_weights) = &weights.error_weights {
+                    error_weights.check_known()?;
+                }
                 let model = RunningModel::Cpu { backend, model: loaded.model };
                 Ok(Loaded {
                     model,

@@ -60,12 +60,13 @@ async function open(host: CandleHost, { env }: OpenOptions): Promise<OpenedFrame
   }
 }
 
-function capabilitiesOf({ architectures, quantizations, kvCacheDtypes }: CpuFacts): RunnerCapabilities {
+function capabilitiesOf({ architectures, quantizations, imatrix, kvCacheDtypes }: CpuFacts): RunnerCapabilities {
   return {
     devices: ['cpu'],
     dtypes: ['float32', 'bfloat16'],
     architectures,
     quantizations,
+    imatrix,
     kvCacheDtypes,
     weightFormats: ['gguf'],
     blockSizes: 'any',

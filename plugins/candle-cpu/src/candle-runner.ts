@@ -69,8 +69,15 @@ export class CandleRunner implements ModelRunner {
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
     const { computeThreads, threads = await computeThreads(path), kernels } = this.#options
-    const { dtype, quantization = 'auto', kvCacheDtype = 'auto' } = this.#target
-    const options = { dtype, quantization, kvCacheDtype, threads, ...(kernels !== undefined && { kernels }) }
+    const { dtype, quantization = 'auto', imatrix, kvCacheDtype = 'auto' } = this.#target
+    const options = {
+      dtype,
+      quantization,
+      kvCacheDtype,
+      threads,
+      ...(imatrix !== undefined && { imatrix }),
+      ...(kernels !== undefined && { kernels }),
+    }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
     const info = unwrap(this.#runner.modelInfo())
     return {

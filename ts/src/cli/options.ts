@@ -91,6 +91,13 @@ export const engineRows: readonly OptionRow[] = [
     help: 'auto, none, or how to quantise weights: int8, q8_0, q4_0, ... (default: auto)',
     engine: 'quantization',
   },
+  {
+    name: 'imatrix',
+    kind: 'text',
+    value: 'FILE',
+    help: 'importance matrix by which --quantization q4_0, q4_k or q6_k weighs errors (quire imatrix)',
+    engine: 'imatrix',
+  },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
   {
     name: 'tensor-parallel-size',

@@ -51,6 +51,11 @@ export interface EngineOptions {
    */
   readonly quantization?: string
   /**
+   * A file with an importance matrix (`quire imatrix`), by which errors count where `quantization` is `q4_0`, `q4_k` or `q6_k`, on
+   * frameworks that do. Default: all errors count alike.
+   */
+  readonly imatrix?: string
+  /**
    * What the KV cache stores keys and values as: 'auto' is the type that the model computes in, `fp8` (`fp8_e4m3`), `fp8_e5m2` and `int8`
    * take half of bfloat16's memory, on frameworks that have them. Default 'auto'.
    */
@@ -108,6 +113,7 @@ export interface ModelConfig {
   readonly chatTemplate: string | undefined
   readonly dtype: DTypeOption
   readonly quantization: string
+  readonly imatrix: string | undefined
   readonly maxModelLen: number | undefined
   readonly generationConfig: 'auto' | 'none'
   readonly seed: number | undefined
@@ -169,6 +175,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   device: true,
   dtype: true,
   quantization: true,
+  imatrix: true,
   kvCacheDtype: true,
   threads: true,
   tensorParallelSize: true,
@@ -233,6 +240,7 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       chatTemplate: check.optional(check.string, 'chatTemplate', options.chatTemplate),
       dtype: check.choice('dtype', options.dtype ?? 'auto', dtypes),
       quantization: check.string('quantization', options.quantization ?? 'auto'),
+      imatrix: options.imatrix === undefined ? undefined : toPath('imatrix', options.imatrix, places),
       maxModelLen: optionalInteger('maxModelLen', options.maxModelLen, 2),
       generationConfig: check.choice('generationConfig', options.generationConfig ?? 'auto', ['auto', 'none']),
       seed: options.seed === undefined ? undefined : check.safeInteger('seed', options.seed),

@@ -156,6 +156,7 @@ export class LoopHost implements LoopPort {
         modelPath: model.path,
         dtype: model.dtype,
         quantization: model.quantization,
+        ...(model.imatrix !== undefined && { imatrix: model.imatrix }),
         threads: device.threads,
         eager: device.enforceEager,
         ownThread: platform.ownThread,

@@ -16,6 +16,8 @@ export interface ExecutorOptions {
   readonly dtype: Target['dtype']
   /** 'auto', 'none' or the name of a format; absent = 'auto'. */
   readonly quantization?: string
+  /** Path of an importance matrix. */
+  readonly imatrix?: string
   readonly threads: number | undefined
   /** Run without compiling. */
   readonly eager: boolean
@@ -169,13 +171,14 @@ async function bringUp(
   options: ExecutorOptions,
   onProgress: (fraction: number) => void,
 ): Promise<BroughtUp> {
-  const { cache, scheduler, dtype, quantization = 'auto', threads, eager, ownThread, worldSize } = options
+  const { cache, scheduler, dtype, quantization = 'auto', imatrix, threads, eager, ownThread, worldSize } = options
   const target = {
     dtype,
     blockSize: cache.blockSize,
     eager,
     ownThread,
     ...(quantization !== 'auto' && { quantization }),
+    ...(imatrix !== undefined && { imatrix }),
     ...(cache.dtype !== 'auto' && { kvCacheDtype: cache.dtype }),
     ...(threads !== undefined && { threads }),
   }
@@ -184,6 +187,7 @@ async function bringUp(
   try {
     checkBlockSize(workers.first, cache.blockSize)
     checkQuantization(workers.first, quantization)
+    checkImatrix(workers.first, imatrix)
     checkKvCacheDtype(workers.first, cache.dtype)
     const loaded = await workers.all((worker, rank) =>
       worker.loadModel(options.modelPath, rank === 0 ? share => onProgress(share * WEIGHTS_SHARE) : () => {}),
@@ -198,7 +202,7 @@ async function bringUp(
       blockSize: cache.blockSize,
     }
     if (options.draft !== undefined) {
-      const { quantization: _, ...shared } = target
+      const { quantization: _, imatrix: __, ...shared } = target
       const { quantization: kept } = options.draft
       checkQuantization(workers.first, kept)
       const own = { ...shared, ...(kept !== 'auto' && { quantization: kept }) }
@@ -305,6 +309,15 @@ function checkQuantization({ capabilities: { quantizations } }: Worker, quantiza
       quantization,
     )
   }
+}
+
+function checkImatrix({ capabilities }: Worker, imatrix: string | undefined): void {
+  if (imatrix === undefined || capabilities.imatrix === true) return
+  throw new InvalidArgumentError(
+    'imatrix',
+    'There is no quantising by an importance matrix on this framework.',
+    imatrix,
+  )
 }
 
 function checkKvCacheDtype({ capabilities: { kvCacheDtypes = [] } }: Worker, dtype: string): void {

@@ -15,6 +15,8 @@ export interface RunnerCapabilities {
   readonly architectures: readonly string[]
   /** Names of formats that weights can be quantised to when they are loaded; empty if none. */
   readonly quantizations: readonly string[]
+  /** True if errors of that can be weighed by an importance matrix. Absent = false. */
+  readonly imatrix?: boolean
   /** Names of what its KV cache can store keys and values as, beside what it stores them as by itself. Absent = none. */
   readonly kvCacheDtypes?: readonly string[]
   /** Formats of files that it reads beside safetensors: `gguf`. Absent = none. */
@@ -208,6 +210,8 @@ export interface Target {
   readonly dtype: 'auto' | DTypeName
   /** One of the runner's `quantizations`, or 'none': quantised weights are widened too; absent = weights stay as they are stored. */
   readonly quantization?: string
+  /** Path of an importance matrix, by which errors of quantising on load count; absent = all count alike. */
+  readonly imatrix?: string
   /** One of the runner's `kvCacheDtypes`; absent = as the runner thinks best. */
   readonly kvCacheDtype?: string
   /** This rank, from 0. */

@@ -29,7 +29,7 @@ fn stored_rows(num_outputs: usize, num_inputs: usize, seed: u64) -> Vec<u8> {
 
 fn source(bytes: &[u8], num_outputs: usize, num_inputs: usize) -> MatrixSource<'_> {
     let (stored, order) = (WeightFormat::Int8, MatrixOrder::OutputsFirst);
-    MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs }
+    MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs, importance: None }
 }
 
 fn pack(sources: &[MatrixSource<'_>]) -> PackedMatrix {
@@ -155,6 +155,7 @@ fn numbers_take_the_nearest_of_255_steps_of_their_row_in_either_order() {
                 order,
                 num_outputs: n,
                 num_inputs: k,
+                importance: None,
             };
             for (output, row) in rows_of(&pack(&[source])).iter().enumerate() {
                 let values = &values[output * k..][..k];

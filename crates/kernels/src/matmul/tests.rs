@@ -21,6 +21,7 @@ fn pack(values: &[f32], num_outputs: usize, num_inputs: usize, dtype: ElementTyp
         order: MatrixOrder::OutputsFirst,
         num_outputs,
         num_inputs,
+        importance: None,
     };
     PackedMatrix::pack(&pool, &[source]).expect("fits")
 }

@@ -49,7 +49,10 @@ pub fn product_shares(
             WeightFormat::Elements(ElementType::F16) => WeightFormat::Elements(ElementType::F32),
             format => format,
         };
-        PackedMatrix::pack(pool, &[MatrixSource { bytes, stored, packed, order, num_outputs, num_inputs: INPUTS }])
+        PackedMatrix::pack(
+            pool,
+            &[MatrixSource { bytes, stored, packed, order, num_outputs, num_inputs: INPUTS, importance: None }],
+        )
     };
     // The share of a limit, which is measured again beside each run: others on the machine take from both.
     let share = |weights: &PackedMatrix, num_rows: usize, work: f64, limit: f64, probe: &dyn Fn() -> f64| {

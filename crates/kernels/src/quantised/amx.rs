@@ -393,7 +393,15 @@ mod tests {
         ] {
             let bytes = stored_blocks(format, n * k, 5);
             let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
-            let source = MatrixSource { bytes: &bytes, stored, packed: stored, order, num_outputs: n, num_inputs: k };
+            let source = MatrixSource {
+                bytes: &bytes,
+                stored,
+                packed: stored,
+                order,
+                num_outputs: n,
+                num_inputs: k,
+                importance: None,
+            };
             let weights = PackedMatrix::pack(&pool, &[source]).expect("fits");
             let x = numbers(225 * k, 4);
             let product = |kernels: &Kernels, num_rows: usize| {

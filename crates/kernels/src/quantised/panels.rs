@@ -1,7 +1,7 @@
 //! Panels of blocks: how stored ones are laid out for the kernels, and how a row is read back.
 
 use half::f16;
-use quire_blocks::{BlockFormat, UnpackedBlock, quantise, unpack};
+use quire_blocks::{BlockFormat, UnpackedBlock, quantise, quantise_weighted, unpack};
 
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS,
@@ -47,7 +47,11 @@ pub(crate) fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, form: Block
                     part.source.stored_bytes(part.outputs.start + index, &inputs)
                 } else {
                     let blocks = &mut made[..inputs.len() / format.block_len() * format.block_bytes()];
-                    quantise(format, &widened[index][..inputs.len()], blocks);
+                    let values = &widened[index][..inputs.len()];
+                    match part.source.importance {
+                        Some(importance) => quantise_weighted(format, values, &importance[inputs.clone()], blocks),
+                        None => quantise(format, values, blocks),
+                    }
                     blocks
                 };
                 for (index, block) in blocks.chunks_exact(format.block_bytes()).enumerate() {

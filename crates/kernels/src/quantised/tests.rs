@@ -18,7 +18,7 @@ fn setups() -> Vec<(String, Kernels)> {
 
 fn source(bytes: &[u8], format: BlockFormat, num_outputs: usize, num_inputs: usize) -> MatrixSource<'_> {
     let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
-    MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs }
+    MatrixSource { bytes, stored, packed: stored, order, num_outputs, num_inputs, importance: None }
 }
 
 fn pack(sources: &[MatrixSource<'_>]) -> PackedMatrix {
@@ -162,6 +162,7 @@ fn a_stack_is_its_parts_side_by_side() {
         order: MatrixOrder::OutputsFirst,
         num_outputs: 9,
         num_inputs: k,
+        importance: None,
     };
     let sources = [
         source(&q4, BlockFormat::Q4_K, 20, k),

@@ -14,7 +14,7 @@ use super::CpuMatrix;
 use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
 #[cfg(not(target_family = "wasm"))]
-use crate::importance::InputRecorder;
+use crate::importance::{ErrorWeights, InputRecorder};
 use crate::kv_cache::element_type;
 use crate::stored_values::widened;
 use crate::{
@@ -34,6 +34,8 @@ pub struct CpuBackend {
     shelf: Shelf,
     #[cfg(not(target_family = "wasm"))]
     recorder: Option<Arc<InputRecorder>>,
+    #[cfg(not(target_family = "wasm"))]
+    error_weights: Option<Arc<ErrorWeights>>,
 }
 
 impl CpuBackend {
@@ -47,6 +49,8 @@ impl CpuBackend {
             shelf: Shelf::default(),
             #[cfg(not(target_family = "wasm"))]
             recorder: None,
+            #[cfg(not(target_family = "wasm"))]
+            error_weights: None,
         }
     }
 
@@ -59,6 +63,24 @@ impl CpuBackend {
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn with_recorder(self, recorder: Arc<InputRecorder>) -> CpuBackend {
         CpuBackend { recorder: Some(recorder), ..self }
+    }
+
+    /// The same backend, which weighs errors by `error_weights` where it makes blocks.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_error_weights(self, error_weights: Option<Arc<ErrorWeights>>) -> CpuBackend {
+        CpuBackend { error_weights, ..self }
+    }
+
+    /// How much errors in each input's weights of a part count.
+    #[cfg(not(target_family = "wasm"))]
+    fn importance(&self, part: &MatrixPart<'_>) -> Result<Option<&[f32]>, ModelError> {
+        let Some(weights) = &self.error_weights else { return Ok(None) };
+        Ok(weights.columns(part.name, part.inputs)?)
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn importance(&self, _: &MatrixPart<'_>) -> Result<Option<&[f32]>, ModelError> {
+        Ok(None)
     }
 
     /// What a part of a matrix is packed as.
@@ -109,18 +131,21 @@ impl Backend for CpuBackend {
     fn matrix(&self, parts: &[MatrixPart<'_>]) -> Result<CpuMatrix, ModelError> {
         let sources: Vec<MatrixSource<'_>> = parts
             .iter()
-            .map(|part| MatrixSource {
-                bytes: part.view.bytes,
-                stored: weight_format(part.view.format),
-                packed: self.packed_format(part),
-                order: match part.order {
-                    StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
-                    StoredOrder::InputMajor => MatrixOrder::InputsFirst,
-                },
-                num_outputs: part.outputs,
-                num_inputs: part.inputs,
+            .map(|part| {
+                Ok(MatrixSource {
+                    bytes: part.view.bytes,
+                    stored: weight_format(part.view.format),
+                    packed: self.packed_format(part),
+                    order: match part.order {
+                        StoredOrder::OutputMajor => MatrixOrder::OutputsFirst,
+                        StoredOrder::InputMajor => MatrixOrder::InputsFirst,
+                    },
+                    num_outputs: part.outputs,
+                    num_inputs: part.inputs,
+                    importance: self.importance(part)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, ModelError>>()?;
         let packed = PackedMatrix::pack(&self.pool, &sources)?;
         #[cfg(not(target_family = "wasm"))]
         let recorded = self
