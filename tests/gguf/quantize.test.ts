@@ -68,6 +68,8 @@ const twoTokens = {
 const converted = [
   ...['gpt2', 'granite', 'llama_bias', 'llama_rope_llama3', 'llama_sharded', 'mixtral', 'gemma3_vision'],
   ...['olmo3', 'phi3_longrope_long', 'qwen2_moe', 'qwen3_moe', 'starcoder2'],
+  ...['cohere', 'cohere2', 'deepseek_v2', 'deepseek_v3', 'ernie4_5', 'exaone4', 'glm4', 'olmoe', 'phi', 'smollm3'],
+  ...['stablelm', 'stablelm_parallel'],
 ]
 test('checkpoints as files give the tokens that transformers gives', async t => {
   const tools = await loadEmbeddedTools()
@@ -85,6 +87,31 @@ test('checkpoints as files give the tokens that transformers gives', async t => 
       const { outputs } = await llm.generate({ promptTokenIds }, params)
       t.deepEqual(Array.from(outputs[0]?.tokenIds ?? []), expected, name)
     }
+  }
+})
+
+/** Fixtures that are read and have no form, or have none when their configuration says this too; and what the message names. */
+const withoutForm: readonly (readonly [string, object, RegExp])[] = [
+  ['deepseek_v2_lite', {}, /mscale: Some\(0\.707\), mscale_all_dim: Some\(0\.9\)/],
+  ['deepseek_v3_halves', {}, /rotated in halves/],
+  ['deepseek_v3', { moe_layer_freq: 2 }, /layers without experts behind/],
+  ['deepseek_v3', { n_group: undefined }, /`n_group` where `config\.json` does not/],
+  ['smollm3', { no_rope_layers: [1, 0, 1, 0] }, /every fourth/],
+  ['phi', { hidden_act: 'relu' }, /`activation`/],
+]
+test('what files of an architecture cannot say is refused by name', async t => {
+  const tools = await loadEmbeddedTools()
+  for (const [index, [name, changes, message]] of withoutForm.entries()) {
+    const source = join(t.context.directory, `${name}-${index}`)
+    await cp(join(fixtures, name), source, { recursive: true })
+    await writeFile(join(source, 'tokenizer.json'), JSON.stringify(twoTokens))
+    const config = JSON.parse(await readFile(join(source, 'config.json'), 'utf8'))
+    await writeFile(join(source, 'config.json'), JSON.stringify({ ...config, ...changes }))
+    const output = join(t.context.directory, 'no.gguf')
+    const quantization = { source, output, fileType: 'f32', pure: false, threads: 2 }
+    const failure = await t.throwsAsync(tools.quantizeToGguf(quantization), { code: 'ERR_MODEL_UNSUPPORTED' }, name)
+    t.regex(failure?.message ?? '', message)
+    t.false(existsSync(output))
   }
 })
 

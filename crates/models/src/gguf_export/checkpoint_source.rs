@@ -11,8 +11,8 @@ use quire_gguf::{
 use quire_weights::{ConfigDocument, DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat};
 
 use super::ExportError;
-use super::metadata::{Converted, READ_ONLY, context_length, convert};
-use crate::read_config;
+use super::metadata::{Converted, context_length, convert};
+use crate::{ModelError, read_config};
 
 /// Buffers and other parts that no decoder of texts computes with.
 const LEFT_OUT: [&str; 6] = [
@@ -59,6 +59,16 @@ enum Change {
     },
     /// Gains that are stored as their distance from 1.
     PlusOne,
+    /// Of each head's rows the first `first`, as columns: from an unrotated query to the latent vector.
+    KeyMaps {
+        num_heads: usize,
+        first: usize,
+    },
+    /// Of each head's rows those behind the first `first`: from the latent vector to values.
+    ValueMaps {
+        num_heads: usize,
+        first: usize,
+    },
 }
 
 impl CheckpointSource {
@@ -73,7 +83,6 @@ impl CheckpointSource {
         }
         let config = read_config(&directory.config)?;
         let architecture = Architecture::of_class(&config.architecture)
-            .filter(|architecture| !READ_ONLY.contains(architecture))
             .ok_or_else(|| no_form(&format!("models of the class {}", config.architecture)))?;
         let Converted { mut writer, factors } = convert(architecture, &config)?;
         if let Some(name) = path.file_name() {
@@ -125,6 +134,17 @@ impl QuantiseSource for CheckpointSource {
             let changed = match change {
                 Change::Transposed => transposed(stored.bytes(), stored.shape, size),
                 Change::Rows { num_heads } => halves_alternating(stored.bytes(), stored.shape[0], num_heads),
+                Change::KeyMaps { num_heads, first } => {
+                    let row_bytes = stored.bytes().len() / stored.shape[0];
+                    let of_heads = stored.bytes().chunks_exact(stored.bytes().len() / num_heads);
+                    let shape = [first, stored.shape[1]];
+                    of_heads.flat_map(|rows| transposed(&rows[..first * row_bytes], &shape, size)).collect()
+                }
+                Change::ValueMaps { num_heads, first } => {
+                    let row_bytes = stored.bytes().len() / stored.shape[0];
+                    let of_heads = stored.bytes().chunks_exact(stored.bytes().len() / num_heads);
+                    of_heads.flat_map(|rows| &rows[first * row_bytes..]).copied().collect()
+                }
                 Change::None | Change::PlusOne => stored.bytes().to_vec(),
             };
             match info.format == F32 && element != ElementType::F32 || change == Change::PlusOne {
@@ -188,6 +208,15 @@ fn planned(
             ggml = "token_embd.weight".to_string();
         }
         let stored = directory.tensors.get(name)?;
+        if let Some(layer) = ggml.strip_suffix("attn_kv_b.weight") {
+            for (half, shape, change) in halves_of_latent_map(config, name, stored.shape)? {
+                let ggml = format!("{layer}{half}.weight");
+                let format = stored_type(&ggml, &shape, stored.format);
+                let made = Made::Stored { names: vec![name.to_string()], change };
+                tensors.push(Planned { info: info(&ggml, shape, format), made });
+            }
+            continue;
+        }
         let mut shape = stored.shape.to_vec();
         let change = change_of(architecture, &ggml, &shape, metadata)?;
         if change == Change::Transposed {
@@ -236,6 +265,29 @@ fn element_of(format: StoredFormat) -> Option<(ElementType, usize)> {
         StoredFormat::Elements(DType::Bf16) => Some((ElementType::Bf16, 2)),
         StoredFormat::Blocks(_) | StoredFormat::Int8 => None,
     }
+}
+
+/// The map from the latent vector to the keys and values of all heads, as the two tensors that files have of it.
+fn halves_of_latent_map(
+    config: &ModelConfig,
+    name: &str,
+    shape: &[usize],
+) -> Result<[(&'static str, Vec<usize>, Change); 2], ExportError> {
+    let size = |field: &'static str| {
+        let missing = || no_form(&format!("`{field}` where `config.json` does not"));
+        config.document.count(field)?.ok_or_else(missing)
+    };
+    let (num_heads, first, behind) = (config.num_attention_heads, size("qk_nope_head_dim")?, size("v_head_dim")?);
+    let rank = config.head_dim - config.rotary_dim;
+    let expected = vec![num_heads.saturating_mul(first.saturating_add(behind)), rank];
+    if shape != expected {
+        let (tensor, found) = (name.to_string(), shape.to_vec());
+        return Err(ModelError::WrongShape { tensor, expected, found }.into());
+    }
+    Ok([
+        ("attn_k_b", vec![num_heads, rank, first], Change::KeyMaps { num_heads, first }),
+        ("attn_v_b", vec![num_heads, behind, rank], Change::ValueMaps { num_heads, first }),
+    ])
 }
 
 fn change_of(

@@ -14,30 +14,25 @@ pub(super) struct Converted {
 }
 
 /// The values of one architecture.
-struct Values<'a> {
-    converted: Converted,
+pub(super) struct Values<'a> {
+    pub(super) converted: Converted,
     architecture: Architecture,
-    config: &'a ModelConfig,
+    pub(super) config: &'a ModelConfig,
 }
 
-/// The architectures whose files are read and not written.
-pub(super) const READ_ONLY: [Architecture; 11] = [
-    Architecture::Cohere,
+/// The architectures whose files say which layers see how much.
+const WINDOWED: [Architecture; 7] = [
     Architecture::Cohere2,
-    Architecture::DeepseekV2,
-    Architecture::DeepseekV3,
-    Architecture::Ernie4_5,
     Architecture::Exaone4,
-    Architecture::Glm4,
-    Architecture::Olmoe,
-    Architecture::Phi,
-    Architecture::SmolLm3,
-    Architecture::StableLm,
+    Architecture::Gemma2,
+    Architecture::Gemma3,
+    Architecture::Olmo3,
+    Architecture::Phi3,
+    Architecture::Starcoder2,
 ];
 
-/// The architectures whose files say which layers see how much.
-const WINDOWED: [Architecture; 5] =
-    [Architecture::Gemma2, Architecture::Gemma3, Architecture::Olmo3, Architecture::Phi3, Architecture::Starcoder2];
+/// Every so many layers of SmolLM3 no positions are rotated, which its files leave to the reader to know.
+const LAYERS_TO_UNROTATED: usize = 4;
 
 /// How many tokens a file can say that the model sees: where it cannot say that there is a window, no more than the window.
 pub(super) fn context_length(architecture: Architecture, config: &ModelConfig) -> usize {
@@ -57,21 +52,24 @@ pub(super) fn convert(architecture: Architecture, config: &ModelConfig) -> Resul
     values.set_sizes();
     values.set_windows();
     values.set_own()?;
-    values.set_rotary()?;
+    match architecture {
+        Architecture::DeepseekV2 | Architecture::DeepseekV3 => values.set_latent(architecture)?,
+        _ => values.set_rotary()?,
+    }
     Ok(values.converted)
 }
 
 impl Values<'_> {
-    fn set(&mut self, key: &str, value: MetadataValue) {
+    pub(super) fn set(&mut self, key: &str, value: MetadataValue) {
         self.converted.writer.value(&format!("{}.{key}", self.architecture.name()), &value);
     }
 
-    fn count(&mut self, key: &str, count: usize) {
+    pub(super) fn count(&mut self, key: &str, count: usize) {
         self.set(key, MetadataValue::Integer(count as i128));
     }
 
     /// As the format has numbers: float32.
-    fn number(&mut self, key: &str, number: f64) {
+    pub(super) fn number(&mut self, key: &str, number: f64) {
         self.set(key, MetadataValue::Float(f64::from(number as f32)));
     }
 
@@ -85,7 +83,12 @@ impl Values<'_> {
         self.count("attention.head_count", config.num_attention_heads);
         self.count("attention.head_count_kv", config.num_key_value_heads);
         let norm = match self.architecture {
-            Architecture::Gpt2 | Architecture::Starcoder2 => "layer_norm_epsilon",
+            Architecture::Cohere
+            | Architecture::Cohere2
+            | Architecture::Gpt2
+            | Architecture::Phi
+            | Architecture::StableLm
+            | Architecture::Starcoder2 => "layer_norm_epsilon",
             _ => "layer_norm_rms_epsilon",
         };
         self.number(&format!("attention.{norm}"), f64::from(config.norm_epsilon));
@@ -102,7 +105,7 @@ impl Values<'_> {
             None if self.architecture == Architecture::Phi3 => self.count("attention.sliding_window", 0),
             None => return,
         }
-        if matches!(self.architecture, Architecture::Gemma3 | Architecture::Olmo3) {
+        if matches!(self.architecture, Architecture::Exaone4 | Architecture::Gemma3 | Architecture::Olmo3) {
             let flags = windows.iter().map(Option::is_some).collect();
             self.set("attention.sliding_window_pattern", MetadataValue::Bools(flags));
         }
@@ -134,8 +137,21 @@ impl Values<'_> {
         if let Some(scalar) = document.number("query_pre_attn_scalar")? {
             self.number("attention.scale", scalar.powf(-0.5));
         }
-        let has_experts =
-            matches!(self.architecture, Architecture::Mixtral | Architecture::Qwen2Moe | Architecture::Qwen3Moe);
+        match self.architecture {
+            Architecture::Cohere | Architecture::Cohere2 => {
+                self.number("logit_scale", document.number("logit_scale")?.unwrap_or(0.0625));
+            }
+            Architecture::StableLm => {
+                let is_parallel = document.flag("use_parallel_residual", false)?;
+                self.set("use_parallel_residual", MetadataValue::Bool(is_parallel));
+            }
+            Architecture::SmolLm3 => self.expect_usual_layers()?,
+            _ => {}
+        }
+        let has_experts = matches!(
+            self.architecture,
+            Architecture::Mixtral | Architecture::Olmoe | Architecture::Qwen2Moe | Architecture::Qwen3Moe
+        );
         if has_experts {
             let experts = document.count("num_local_experts")?.or(document.count("num_experts")?);
             let used = document.count("num_experts_per_tok")?;
@@ -161,6 +177,23 @@ impl Values<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the layers which know no positions are those that a reader takes for granted.
+    fn expect_usual_layers(&self) -> Result<(), ExportError> {
+        let (document, layers) = (&self.config.document, self.config.num_hidden_layers);
+        let is_usual = match document.numbers("no_rope_layers")? {
+            // 1 where they are rotated.
+            Some(rotated) => {
+                let usual = |layer: usize| if (layer + 1).is_multiple_of(LAYERS_TO_UNROTATED) { 0.0 } else { 1.0 };
+                rotated == (0..layers).map(usual).collect::<Vec<f64>>()
+            }
+            None => document.count("no_rope_layer_interval")?.is_none_or(|interval| interval == LAYERS_TO_UNROTATED),
+        };
+        if is_usual {
+            return Ok(());
+        }
+        Err(ExportError::NoForm { what: "which layers of SmolLM3 know no positions, but for every fourth".into() })
     }
 
     fn set_rotary(&mut self) -> Result<(), ExportError> {
@@ -220,7 +253,7 @@ impl Values<'_> {
         Ok(())
     }
 
-    fn set_scaling(&mut self, kind: &str, factor: f64) {
+    pub(super) fn set_scaling(&mut self, kind: &str, factor: f64) {
         self.set("rope.scaling.type", MetadataValue::Text(kind.to_string()));
         self.number("rope.scaling.factor", factor);
     }

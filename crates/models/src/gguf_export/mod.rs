@@ -2,6 +2,7 @@
 
 mod checkpoint_source;
 mod error;
+mod latent_metadata;
 mod metadata;
 mod quantise_to_gguf;
 mod texts;
