@@ -20,7 +20,7 @@ const retries = { attempts: 4, mostAttempts: 50, firstWaitMs: 20, longestWaitMs:
 async function digestOf(file: Piecewise, onBytes: (count: number) => void = () => {}): Promise<string> {
   const pieces: Uint8Array[] = []
   for await (const piece of file.pieces()) {
-    pieces.push(piece)
+    pieces.push(piece.slice()) // it is good until the next is asked for
     onBytes(piece.length)
   }
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))

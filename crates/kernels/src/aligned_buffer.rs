@@ -10,6 +10,8 @@ use std::{
 use half::{bf16, f16};
 
 use crate::KernelsError;
+#[cfg(target_arch = "wasm32")]
+use crate::untouched_pages;
 
 /// Alignment of every buffer: one cache line, one AVX-512 vector.
 const ALIGNMENT_BYTES: usize = 64;
@@ -31,7 +33,7 @@ macro_rules! element {
 }
 element!(u8, u16, i32, f32, f16, bf16);
 
-/// An owned, zeroed, 64-byte aligned run of bytes; from 2 MiB on it is 2 MiB aligned and asks for huge pages.
+/// An owned, zeroed, 64-byte aligned run of bytes; from 2 MiB on it is 2 MiB aligned where there are huge pages, and asks for them.
 pub struct AlignedBuffer {
     start: NonNull<u8>,
     len_bytes: usize,
@@ -44,6 +46,8 @@ enum Origin {
     Heap(Layout),
     #[cfg(target_os = "linux")]
     Mapping,
+    #[cfg(target_arch = "wasm32")]
+    Pages,
 }
 
 // SAFETY: the buffer owns its memory alone, and shared references only read it.
@@ -52,7 +56,8 @@ unsafe impl Send for AlignedBuffer {}
 unsafe impl Sync for AlignedBuffer {}
 
 impl AlignedBuffer {
-    /// Zeroed memory of `len_bytes` bytes. Large buffers are not touched, so pages appear when first written.
+    /// Zeroed memory of `len_bytes` bytes. Large buffers are not touched where the system has zeroed pages for them, so that pages
+    /// appear when first written; in WebAssembly they are.
     ///
     /// # Errors
     /// [`KernelsError::OutOfMemory`] when the system refuses; never aborts.
@@ -67,11 +72,25 @@ impl AlignedBuffer {
             let start = map_huge(len_bytes).ok_or_else(out_of_memory)?;
             return Ok(AlignedBuffer { start, len_bytes, origin: Origin::Mapping });
         }
-        let alignment = if len_bytes >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { ALIGNMENT_BYTES };
+        let has_huge_pages = cfg!(not(target_family = "wasm")) && len_bytes >= HUGE_PAGE_BYTES;
+        let alignment = if has_huge_pages { HUGE_PAGE_BYTES } else { ALIGNMENT_BYTES };
         let layout = Layout::from_size_align(len_bytes, alignment).map_err(|_| out_of_memory())?;
         // SAFETY: the layout's size is not zero.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(out_of_memory)?;
         Ok(AlignedBuffer { start, len_bytes, origin: Origin::Heap(layout) })
+    }
+
+    /// The same for what may never be filled: large buffers are not touched in WebAssembly either. There they cannot be where others
+    /// have been, so that memory which is written anyway had better be [`zeroed`](AlignedBuffer::zeroed).
+    ///
+    /// # Errors
+    /// As [`AlignedBuffer::zeroed`].
+    pub fn untouched(len_bytes: usize) -> Result<AlignedBuffer, KernelsError> {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(start) = untouched_pages::take(len_bytes) {
+            return Ok(AlignedBuffer { start, len_bytes, origin: Origin::Pages });
+        }
+        AlignedBuffer::zeroed(len_bytes)
     }
 
     /// Zeroed memory for `count` elements of type `T`.
@@ -129,6 +148,8 @@ impl Drop for AlignedBuffer {
                 // SAFETY: the mapping starts here, has this length (rounded up to pages as mmap did), and is unmapped once.
                 unsafe { libc::munmap(self.start.as_ptr().cast(), self.len_bytes) };
             }
+            #[cfg(target_arch = "wasm32")]
+            Origin::Pages => untouched_pages::give_back(self.start, self.len_bytes),
         }
     }
 }

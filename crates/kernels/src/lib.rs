@@ -32,6 +32,8 @@ mod embedding;
 mod error;
 mod float8;
 mod head_layout;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod idle_pages;
 mod int8;
 mod isa;
 mod kernels;
@@ -61,6 +63,8 @@ mod testing;
 mod thread_pool;
 mod threads;
 mod tile;
+#[cfg(target_arch = "wasm32")]
+mod untouched_pages;
 
 pub use activation::Activation;
 pub use aligned_buffer::{AlignedBuffer, Element};

@@ -13,12 +13,12 @@ pub struct SharedBuffer {
 }
 
 impl SharedBuffer {
-    /// Zeroed memory of `len_bytes` bytes.
+    /// Zeroed memory of `len_bytes` bytes, none of which is touched before it is used, if it is large.
     ///
     /// # Errors
     /// As [`AlignedBuffer::zeroed`].
     pub fn zeroed(len_bytes: usize) -> Result<SharedBuffer, KernelsError> {
-        Ok(SharedBuffer { buffer: Arc::new(RwLock::new(AlignedBuffer::zeroed(len_bytes)?)), len_bytes })
+        Ok(SharedBuffer { buffer: Arc::new(RwLock::new(AlignedBuffer::untouched(len_bytes)?)), len_bytes })
     }
 
     /// Length in bytes.

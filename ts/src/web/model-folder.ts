@@ -3,7 +3,7 @@
 export interface ModelFile {
   readonly name: string
   readonly byteLength: number
-  /** All of it, from the first byte, in pieces. */
+  /** All of it, from the first byte, in pieces, each of which is good until the next is asked for. */
   pieces(): AsyncIterable<Uint8Array>
 }
 

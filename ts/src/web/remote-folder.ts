@@ -3,7 +3,7 @@
 
 import { HubError } from '../errors.js'
 import { DownloadProgress, type PullProgress } from '../hub/download-progress.js'
-import { bodyOf } from '../hub/response-body.js'
+import { lentBodyOf } from '../hub/response-body.js'
 import { DEFAULT_RETRIES, type RetryPolicy, TransientFailure, throwIfAborted, withRetries } from '../hub/retry.js'
 import { cutOff } from './download-failure.js'
 import { downloadFile } from './download-file.js'
@@ -175,7 +175,7 @@ class RemoteFolder implements ModelFolder {
         const response = await ask(host, url, { headers: asked, isSmall: false, signal })
         if (response === undefined || (from > 0 && response.status !== 206))
           throw cutOff(url, 'cannot be continued', false).error
-        for await (const piece of bodyOf(response, IDLE_TIMEOUT_MS)) {
+        for await (const piece of lentBodyOf(response, IDLE_TIMEOUT_MS)) {
           if (piece.length > byteLength - at) throw cutOff(url, 'brings more bytes than announced', false).error
           at += piece.length
           this.#progress.received(name, piece.length)
