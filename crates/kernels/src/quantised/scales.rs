@@ -14,6 +14,10 @@ pub(crate) trait Scales {
     const PARTS: usize;
     /// Whether there are mins.
     const HAS_MIN: bool;
+    /// Bytes from what one super-block has to that of the next.
+    const SUPER_BYTES: usize = Self::CODE.super_bytes();
+    /// The same of blocks.
+    const BLOCK_BYTES: usize = Self::CODE.block_bytes();
     /// The scales of a part.
     unsafe fn scale<L: Lanes>(of_256: *const u8, of_32: *const u8, part: usize) -> L;
     /// The mins of a part; zero where there are none.

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+use super::simd128_tall;
 #[cfg(target_arch = "x86_64")]
 use super::tall::{self, TallFn, TallKernels, TallTile};
 use super::{
@@ -11,7 +13,7 @@ use super::{
     sums::scalar::ScalarSums,
     tile::block_tile,
 };
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 use crate::tile::TallTileFn;
 use crate::{
     Isa,
@@ -92,6 +94,21 @@ instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
 instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 instance!(relaxed_simd, super::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+#[target_feature(enable = "simd128,relaxed-simd")]
+unsafe fn tall_relaxed_simd<V: Levels, C: Scales, const M: usize>(tile: &mut simd128_tall::TallTile<'_>) {
+    simd128_tall::tall_tile::<true, V, C, M>(tile);
+}
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+unsafe fn multiply_relaxed_simd<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
+    let kernels: [simd128_tall::TallFn; simd128_tall::ROWS] = [
+        tall_relaxed_simd::<V, C, 1>,
+        tall_relaxed_simd::<V, C, 2>,
+        tall_relaxed_simd::<V, C, 3>,
+        tall_relaxed_simd::<V, C, 4>,
+    ];
+    simd128_tall::multiply::<V, C>(tile, num_rows, kernels);
+}
 instance!(scalar, ScalarSums);
 
 /// How bytes are multiplied: an instruction set may have several ways, and CPUs of one set differ. All give the same sums.
@@ -198,7 +215,11 @@ impl ByteProducts {
             #[cfg(target_arch = "aarch64")]
             ByteProducts::Neon => blocks!(neon, V, C; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            ByteProducts::RelaxedSimd => blocks!(relaxed_simd, V, C; 1 => 1, 2 => 1),
+            ByteProducts::RelaxedSimd => {
+                let tall = Some(multiply_relaxed_simd::<V, C> as TallTileFn);
+                let by_rows = blocks!(relaxed_simd, V, C; 1 => 1, 2 => 1);
+                TileTable { tall, group_rows: simd128_tall::ROWS, ..by_rows }
+            }
             #[cfg(target_arch = "wasm32")]
             ByteProducts::Simd128 => blocks!(simd128, V, C; 1 => 1, 2 => 1),
             _ => blocks!(scalar, V, C; 1 => 1),

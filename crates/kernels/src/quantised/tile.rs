@@ -67,8 +67,8 @@ pub(crate) unsafe fn add_blocks<S: Sums, V: Levels, C: Scales, const M: usize, c
     for block in 0..span.num_blocks {
         let x = span.x.add(block * M);
         let levels = span.levels.add(block * V::CODE.block_bytes());
-        let of_256 = span.of_256.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
-        let of_32 = span.of_32.add(block * C::CODE.block_bytes());
+        let of_256 = span.of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
+        let of_32 = span.of_32.add(block * C::BLOCK_BYTES);
         if span.asks_ahead {
             for panel in 0..N {
                 for line in (0..V::CODE.block_bytes()).step_by(LINE_BYTES) {

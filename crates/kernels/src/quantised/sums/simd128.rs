@@ -87,7 +87,8 @@ impl<const RELAXED: bool> Sums for Simd128Sums<RELAXED> {
         let mut halves = [bytes; 2];
         for (register, byte) in bytes.into_iter().enumerate() {
             halves[0][register] = v128_and(byte, i8x16_splat(15));
-            halves[1][register] = u8x16_shr(byte, 4);
+            // Engines shift bytes as words, and mask them by a constant that they make anew each time.
+            halves[1][register] = v128_and(u16x8_shr(byte, 4), i8x16_splat(15));
         }
         halves
     }
