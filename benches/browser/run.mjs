@@ -130,7 +130,7 @@ for (const model of chosen) {
 }
 site.close()
 report('browser', {
-  of: `tokens/s in headless Chromium, cross-origin isolated; ${MANY_PROMPTS} prompts at once: new tokens over the whole time, prompts included; long_tasks: of the page's thread while it generates, where transformers.js computes; wllama ${versions.wllama}, transformers.js ${versions.transformers}`,
+  of: `tokens/s in headless Chromium, cross-origin isolated; one prompt and ${MANY_PROMPTS} at once: new tokens over the whole time, prompts included; long_tasks: of the page's thread while it generates, where transformers.js computes; wllama ${versions.wllama}, transformers.js ${versions.transformers}`,
   ...(values.note !== undefined && { note: values.note }),
   rounds,
   passes,
@@ -147,7 +147,9 @@ function medianOf(runs) {
     load_ms: rounded(all('load_ms')),
     prefill_tokens_per_second: rounded(all('prefill')),
     decode_tokens_per_second: rounded(all('decode')),
+    one_tokens_per_second: rounded(all('one')),
     many_tokens_per_second: rounded(all('many')),
+    many_over_one: rounded(runs.flatMap(({ one, many }) => many.map((rate, round) => rate / one[round]))),
     peak_mb: rounded(all('peak_mb')),
     long_tasks: rounded(all('long_tasks')),
     longest_task_ms: rounded(all('longest_task_ms')),

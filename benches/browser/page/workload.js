@@ -23,7 +23,7 @@ export function textOf(numWords, seed) {
 export async function measure(load, { promptWords, numTokens, rounds, manyPrompts, manyWords }) {
   const loadingAt = performance.now()
   const peer = await load()
-  const figures = { load_ms: performance.now() - loadingAt, prefill: [], decode: [], many: [] }
+  const figures = { load_ms: performance.now() - loadingAt, prefill: [], decode: [], one: [], many: [] }
   await peer.generate(textOf(8, 1), 8, () => {}) // warm-up: engines compile what runs often
   await peer.many([textOf(8, 2), textOf(8, 3)], 4)
   const tasks = watchLongTasks()
@@ -38,12 +38,20 @@ export async function measure(load, { promptWords, numTokens, rounds, manyPrompt
     figures.prompt_tokens = promptTokens
     figures.prefill.push(promptTokens / ((first - startedAt) / 1000))
     figures.decode.push((times.length - 1) / ((last - first) / 1000))
-    const texts = Array.from({ length: manyPrompts }, (_, index) => textOf(manyWords, 1000 + round * 100 + index))
-    const manyAt = performance.now()
-    const tokens = await peer.many(texts, numTokens)
-    figures.many.push(tokens / ((performance.now() - manyAt) / 1000))
+    const [single, ...texts] = Array.from({ length: 1 + manyPrompts }, (_, index) =>
+      textOf(manyWords, 1000 + round * 100 + index),
+    )
+    figures.one.push(await rateOf(peer, [single], numTokens))
+    figures.many.push(await rateOf(peer, texts, numTokens))
   }
   return { ...figures, long_tasks: tasks.length, longest_task_ms: Math.max(0, ...tasks) }
+}
+
+/** New tokens of all texts in a second of the whole time, prompts included. */
+async function rateOf(peer, texts, numTokens) {
+  const startedAt = performance.now()
+  const tokens = await peer.many(texts, numTokens)
+  return tokens / ((performance.now() - startedAt) / 1000)
 }
 
 /** Durations of what holds the page's thread for 50 ms and more, from now on. */
