@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { parseServeSettings } from '../../ts/src/cli/serve-settings.js'
 import { NodeServer } from '../../ts/src/server/index.js'
 import { CERT, KEY } from '../server/localhost-certificate.js'
@@ -71,13 +71,13 @@ const forms: Readonly<Record<string, (t: ExecutionContext, text: string) => void
     t.deepEqual(entry, ['node', 'node_modules/quire-llm/bin/quire.js', 'serve'])
   },
   'compose.yaml': (t, text) => {
-    const { quire } = parse(text).services
+    const { quire } = load(text).services
     checkArguments(t, quire.command)
     t.is(spawnSync(process.execPath, ['--check', '-'], { input: quire.healthcheck.test[3] }).status, 0)
     t.true(Number.parseInt(quire.stop_grace_period, 10) > DRAIN_SECONDS)
   },
   'kubernetes.yaml': (t, text) => {
-    const { replicas, selector, template } = parse(text).spec
+    const { replicas, selector, template } = load(text).spec
     const [container] = template.spec.containers
     checkArguments(t, container.args)
     t.is(replicas, 1)
@@ -93,7 +93,7 @@ const forms: Readonly<Record<string, (t: ExecutionContext, text: string) => void
   'nginx.conf': (t, text) => t.true(isBalanced(text)),
   Caddyfile: (t, text) => t.true(isBalanced(text)),
   'prometheus.yml': (t, text) =>
-    t.deepEqual(parse(text).scrape_configs[0].static_configs, [{ targets: ['127.0.0.1:8000'] }]),
+    t.deepEqual(load(text).scrape_configs[0].static_configs, [{ targets: ['127.0.0.1:8000'] }]),
   'vllm.py': (t, text) => t.regex(text, /^from vllm import /),
 }
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { EngineService } from '../../examples/electron/src/engine-service.js'
 import { EngineClient } from '../../examples/electron/src/page/engine-client.js'
 import { blocksOf, readGuide } from '../docs/guide-blocks.js'
@@ -162,7 +162,7 @@ if (typeof asarModule !== 'string') {
 
   test.serial('both recipes leave the same files unpacked', async t => {
     const match = createRequire(asarModule)('minimatch') as (path: string, pattern: string) => boolean
-    const { asarUnpack } = parse(await readFile(join(example, 'electron-builder.yml'), 'utf8')) as {
+    const { asarUnpack } = load(await readFile(join(example, 'electron-builder.yml'), 'utf8')) as {
       asarUnpack: string[]
     }
     for (const [path, isUnpacked] of (await packaged).files) {
@@ -195,10 +195,10 @@ test('the guide shows the recipes of the example, and a workflow that runs its s
   const blocks = blocksOf(readGuide('electron.md'))
   const block = (name: string) => blocks.find(each => each.name === name)?.text ?? ''
   t.is(blocks.length, 3)
-  const builder = parse(await readFile(join(example, 'electron-builder.yml'), 'utf8')) as object
-  t.like(builder, parse(block('electron-builder.yml')) as object)
+  const builder = load(await readFile(join(example, 'electron-builder.yml'), 'utf8')) as object
+  t.like(builder, load(block('electron-builder.yml')) as object)
   t.true((await readFile(join(example, 'forge.config.cjs'), 'utf8')).endsWith(block('forge.config.cjs')))
-  const workflow = parse(block('.github/workflows/electron.yml')) as {
+  const workflow = load(block('.github/workflows/electron.yml')) as {
     jobs: { electron: { steps: { run?: string }[]; defaults: { run: object } } }
   }
   const { steps, defaults } = workflow.jobs.electron

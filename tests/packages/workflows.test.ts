@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { platformPackages } from '../../ts/build/platform-packages.mjs'
 import { PUBLISHED_PLATFORMS } from '../../ts/src/plugin/native-platform.js'
 
@@ -30,7 +30,7 @@ interface Workflow {
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const folder = join(root, '.github/workflows')
 const names = readdirSync(folder)
-const workflow = (name: string) => parse(readFileSync(join(folder, name), 'utf8')) as Workflow
+const workflow = (name: string) => load(readFileSync(join(folder, name), 'utf8')) as Workflow
 const targetsOf = (path: string) =>
   (JSON.parse(readFileSync(join(root, path, 'napi.json'), 'utf8')) as { targets: string[] }).targets
 

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import test from 'ava'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { completion, handleFake } from './served-engine.js'
 
 const folder = new URL('../../examples/monitoring/', import.meta.url)
@@ -35,12 +35,12 @@ test('every metric and label of the dashboard is one that the server gives', asy
 })
 
 test('the compose file mounts files that are there', t => {
-  const { services } = parse(read('docker-compose.yml')) as { services: Record<string, { volumes?: string[] }> }
+  const { services } = load(read('docker-compose.yml')) as { services: Record<string, { volumes?: string[] }> }
   const mounts = Object.values(services).flatMap(({ volumes = [] }) =>
     volumes.filter(volume => volume.startsWith('./')),
   )
   t.true(mounts.length >= 3)
   for (const mount of mounts) t.true(existsSync(new URL(mount.split(':')[0] as string, folder)), mount)
-  const { scrape_configs: configs } = parse(read('prometheus.yml')) as { scrape_configs: unknown[] }
+  const { scrape_configs: configs } = load(read('prometheus.yml')) as { scrape_configs: unknown[] }
   t.is(configs.length, 1)
 })

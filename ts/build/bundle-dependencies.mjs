@@ -8,7 +8,7 @@ import { inRoot } from './repository.mjs'
 import { StepError } from './step-error.mjs'
 
 /** The packages, and where their code can run: what pages load too must not speak of Node. */
-export const BUNDLED = { pino: 'node', 'prom-client': 'node', undici: 'node', yaml: 'node', zod: 'neutral' }
+export const BUNDLED = { 'js-yaml': 'node', pino: 'node', 'prom-client': 'node', undici: 'node', zod: 'neutral' }
 
 /** In `dist`. */
 const FOLDER = 'third-party'
@@ -19,11 +19,11 @@ export const LICENCES = 'THIRD-PARTY-LICENSES'
 /** Packages in CommonJS call `require`, which modules do not have. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
-/** Without comments and spaces, in lines of a length that an error's trace can show. */
-const SHORT = { minifyWhitespace: true, lineLimit: 200, legalComments: 'none' }
+/** Without comments, spaces and long names inside, in lines of a length that an error's trace can show; functions and errors keep theirs. */
+const SHORT = { minify: true, keepNames: true, lineLimit: 200, legalComments: 'none' }
 
 /**
- * Bundles what the JavaScript in `dist` of a staged package imports, makes it import that, and leaves out its comments.
+ * Bundles what the JavaScript in `dist` of a staged package imports, makes it import that, and makes it short.
  * @param {string} folder of the staged package
  * @param {object} manifest its package.json
  * @returns {Promise<object>} the manifest without what is inside now
@@ -111,9 +111,6 @@ async function bundle(entries, platform, outdir) {
     mainFields: ['module', 'main'],
     target: 'node20',
     ...SHORT,
-    minifySyntax: true,
-    minifyIdentifiers: true,
-    keepNames: true,
     ...(platform === 'node' && { banner: { js: REQUIRE } }),
     metafile: true,
     logLevel: 'silent',

@@ -23,6 +23,17 @@ unsafe fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f32; N]) -> 
 /// e^x within 2 units in the last place; exactly 1 at 0 and 0 below -87.3.
 #[inline(always)]
 pub(crate) unsafe fn exp<L: Lanes>(x: L) -> L {
+    if L::IN_REGISTERS { exp_inline(x) } else { exp_called(x) }
+}
+
+/// Lanes in an array make kilobytes of code, once instead of in each kernel.
+#[inline(never)]
+unsafe fn exp_called<L: Lanes>(x: L) -> L {
+    exp_inline(x)
+}
+
+#[inline(always)]
+unsafe fn exp_inline<L: Lanes>(x: L) -> L {
     // ln 2 in two parts: the first has so few bits that its product with an exponent is exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
@@ -52,6 +63,16 @@ pub(crate) unsafe fn tanh<L: Lanes>(x: L) -> L {
 /// The error function, within 2 units in the last place of 1.
 #[inline(always)]
 pub(crate) unsafe fn erf<L: Lanes>(x: L) -> L {
+    if L::IN_REGISTERS { erf_inline(x) } else { erf_called(x) }
+}
+
+#[inline(never)]
+unsafe fn erf_called<L: Lanes>(x: L) -> L {
+    erf_inline(x)
+}
+
+#[inline(always)]
+unsafe fn erf_inline<L: Lanes>(x: L) -> L {
     let magnitude = x.abs();
     let square = x.mul(x);
     // erf(x) / x - 1 as a polynomial of x^2 on |x| <= 1

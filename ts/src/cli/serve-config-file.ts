@@ -1,7 +1,7 @@
 // `--config file.yaml`: options as a file has them, turned into a command line that stands before the real one.
 
 import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
+import { loadAll } from 'js-yaml'
 import { UsageError } from './usage-error.js'
 
 /** @throws UsageError. */
@@ -16,11 +16,14 @@ function readYaml(path: string): unknown {
   } catch (error) {
     throw new UsageError(`--config ${path} cannot be read: ${(error as Error).message}`)
   }
+  let documents: unknown[]
   try {
-    return parse(text)
+    documents = loadAll(text)
   } catch (error) {
     throw new UsageError(`--config ${path} is not valid YAML: ${(error as Error).message}`)
   }
+  if (documents.length > 1) throw new UsageError(`--config ${path} has several YAML documents.`)
+  return documents[0]
 }
 
 function argumentsOf(path: string, options: unknown): string[] {
@@ -38,7 +41,13 @@ function argumentsOf(path: string, options: unknown): string[] {
 }
 
 function scalar(path: string, name: string, value: unknown): string {
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
+  if (typeof value === 'object' && value !== null) {
+    try {
+      return JSON.stringify(value)
+    } catch {
+      throw new UsageError(`--config ${path}: ${name} holds itself.`)
+    }
+  }
   if (typeof value === 'string' || typeof value === 'number') return String(value)
   throw new UsageError(`--config ${path}: ${name} has a value that no option takes.`)
 }
