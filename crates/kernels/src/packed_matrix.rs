@@ -181,7 +181,7 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use half::{bf16, f16};
-    use quire_blocks::{BlockFormat, QUANTISED_FORMATS, dequantise, quantise};
+    use quire_blocks::{BlockFormat, QUANTISED_FORMATS, WEIGHTED_FORMATS, dequantise, quantise, quantise_weighted};
 
     use super::*;
     use crate::{
@@ -330,26 +330,66 @@ mod tests {
         let transposed: Vec<f32> = (0..num_inputs * num_outputs)
             .map(|index| values[index % num_outputs * num_inputs + index / num_outputs])
             .collect();
+        let importance: Vec<f32> = (0..num_inputs).map(|input| if input % 5 == 0 { 4.0 } else { 0.25 }).collect();
         for format in QUANTISED_FORMATS {
+            let rows_of = |bytes: &[u8]| -> Vec<Vec<f32>> {
+                let mut rows = vec![0.0; values.len()];
+                dequantise(format, bytes, &mut rows);
+                rows.chunks(num_inputs).map(<[f32]>::to_vec).collect()
+            };
             let mut bytes = vec![0; format.bytes_of(values.len()).expect("whole blocks")];
             quantise(format, &values, &mut bytes);
-            let mut expected = vec![0.0; values.len()];
-            dequantise(format, &bytes, &mut expected);
-            let expected: Vec<Vec<f32>> = expected.chunks(num_inputs).map(<[f32]>::to_vec).collect();
+            let plain = rows_of(&bytes);
+            let row_bytes = bytes.len() / num_outputs;
+            for (row, bytes) in values.chunks(num_inputs).zip(bytes.chunks_mut(row_bytes)) {
+                quantise_weighted(format, row, &importance, bytes);
+            }
+            let weighted = rows_of(&bytes);
+            assert_eq!(plain != weighted, WEIGHTED_FORMATS.contains(&format), "{format}");
             for (order, values) in [(MatrixOrder::OutputsFirst, &values), (MatrixOrder::InputsFirst, &transposed)] {
-                let source = MatrixSource {
-                    bytes: &encode(values, ElementType::F32),
-                    stored: WeightFormat::Elements(ElementType::F32),
-                    packed: WeightFormat::Blocks(format),
-                    order,
-                    num_outputs,
-                    num_inputs,
-                    importance: None,
-                };
-                let packed = PackedMatrix::pack(&pool, &[source]).expect("fits");
-                check_rows(&packed, &expected, &format!("{format} {order:?}"));
+                for (importance, expected) in [(None, &plain), (Some(importance.as_slice()), &weighted)] {
+                    let source = MatrixSource {
+                        bytes: &encode(values, ElementType::F32),
+                        stored: WeightFormat::Elements(ElementType::F32),
+                        packed: WeightFormat::Blocks(format),
+                        order,
+                        num_outputs,
+                        num_inputs,
+                        importance,
+                    };
+                    let packed = PackedMatrix::pack(&pool, &[source]).expect("fits");
+                    check_rows(&packed, expected, &format!("{format} {order:?}"));
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_row_is_multiplied_with_every_weight_once() {
+        let bytes = vec![0_u8; 40 * 32 * 4];
+        let source = |packed, num_outputs| MatrixSource {
+            bytes: &bytes[..num_outputs * 32 * 4],
+            stored: WeightFormat::Elements(ElementType::F32),
+            packed,
+            order: MatrixOrder::OutputsFirst,
+            num_outputs,
+            num_inputs: 32,
+            importance: None,
+        };
+        let sources = [
+            source(WeightFormat::Elements(ElementType::F32), 40),
+            source(WeightFormat::Elements(ElementType::Bf16), 7),
+            source(WeightFormat::Blocks(BlockFormat::Q4_0), 16),
+            source(WeightFormat::Int8, 5),
+        ];
+        let packed = PackedMatrix::pack(&ThreadPool::new(1).expect("threads"), &sources).expect("fits");
+        let expected = ProductWork {
+            weight_bytes: packed.size_bytes() as u64,
+            f32_operations: 2 * 40 * 32,
+            bf16_operations: 2 * 7 * 32,
+            int8_operations: 2 * (16 + 5) * 32,
+        };
+        assert_eq!(packed.work_per_row(), expected);
     }
 
     #[test]

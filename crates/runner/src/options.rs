@@ -1,5 +1,6 @@
 //! What a caller may choose about a runner. Reads no environment.
 
+#[cfg(not(target_family = "wasm"))]
 use std::path::PathBuf;
 
 use quire_kernels::{CacheType, ElementType, Isa};

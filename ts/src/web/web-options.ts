@@ -20,6 +20,7 @@ type NotHere =
   | 'cacheDir'
   | 'framework'
   | 'device'
+  | 'imatrix'
   | 'tensorParallelSize'
   | 'enforceEager'
   | 'restart'
@@ -152,6 +153,7 @@ const notHere = [
   'cacheDir',
   'framework',
   'device',
+  'imatrix',
   'tensorParallelSize',
   'enforceEager',
   'restart',

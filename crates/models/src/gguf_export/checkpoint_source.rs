@@ -271,11 +271,7 @@ fn element_of(format: StoredFormat) -> Option<(ElementType, usize)> {
 type Half = (&'static str, Vec<usize>, Change);
 
 /// The map from the latent vector to the keys and values of all heads, as the two tensors that files have of it.
-fn halves_of_latent_map(
-    config: &ModelConfig,
-    name: &str,
-    shape: &[usize],
-) -> Result<[Half; 2], ExportError> {
+fn halves_of_latent_map(config: &ModelConfig, name: &str, shape: &[usize]) -> Result<[Half; 2], ExportError> {
     let size = |field: &'static str| {
         let missing = || no_form(&format!("`{field}` where `config.json` does not"));
         config.document.count(field)?.ok_or_else(missing)
