@@ -108,6 +108,18 @@ pub(crate) trait Lanes: Copy {
     /// Turns rows into columns; moves bits and never computes with them.
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES];
 
+    /// Stores the first `count` of sixteen f32 at each of sixteen places as columns, `[count][16]`.
+    #[inline(always)]
+    unsafe fn store_columns_of(rows: &[*const u8; LANES], count: usize, target: *mut f32) {
+        let mut lanes = [Self::splat(0.0); LANES];
+        for (lanes, row) in lanes.iter_mut().zip(rows) {
+            *lanes = if count == LANES { Self::load(row.cast()) } else { Self::load_first(row.cast(), count, 0.0) };
+        }
+        for (index, column) in Self::transpose(lanes).into_iter().take(count).enumerate() {
+            column.store(target.add(index * LANES));
+        }
+    }
+
     /// The first `count` of sixteen f32; the other lanes are `rest` and not read.
     #[inline(always)]
     unsafe fn load_first(source: *const f32, count: usize, rest: f32) -> Self {

@@ -53,6 +53,55 @@ unsafe fn load_4(source: *const u8, index: usize) -> v128 {
     v128_load32_zero(source.add(index * 4).cast())
 }
 
+/// The first of four f32, as many as are `left`; the other lanes are `rest` and not read.
+#[inline(always)]
+unsafe fn load_left(source: *const f32, left: usize, rest: f32) -> v128 {
+    let (source, rest) = (source.cast::<u32>(), f32x4_splat(rest));
+    match left {
+        0 => rest,
+        1 => v128_load32_lane::<0>(rest, source),
+        2 => v128_load64_lane::<0>(rest, source.cast()),
+        3 => v128_load32_lane::<2>(v128_load64_lane::<0>(rest, source.cast()), source.add(2)),
+        _ => v128_load(source.cast()),
+    }
+}
+
+/// The same of four bf16, widened; the other lanes are zero.
+#[inline(always)]
+unsafe fn load_left_bf16(source: *const u16, left: usize) -> v128 {
+    let mut values = u16x8_splat(0);
+    if left > 3 {
+        values = v128_load64_zero(source.cast());
+    } else {
+        if left > 0 {
+            values = v128_load16_lane::<0>(values, source);
+        }
+        if left > 1 {
+            values = v128_load16_lane::<1>(values, source.add(1));
+        }
+        if left > 2 {
+            values = v128_load16_lane::<2>(values, source.add(2));
+        }
+    }
+    u32x4_shl(u32x4_extend_low_u16x8(values), 16)
+}
+
+/// Stores the first of four lanes, as many as are `left`.
+#[inline(always)]
+unsafe fn store_left(register: v128, target: *mut f32, left: usize) {
+    let target = target.cast::<u32>();
+    match left {
+        0 => {}
+        1 => v128_store32_lane::<0>(register, target),
+        2 => v128_store64_lane::<0>(register, target.cast()),
+        3 => {
+            v128_store64_lane::<0>(register, target.cast());
+            v128_store32_lane::<2>(register, target.add(2));
+        }
+        _ => v128_store(target.cast(), register),
+    }
+}
+
 /// The values of four halves. Those below the least normal one are made of whole numbers: CPUs are slow with numbers of f32 that
 /// are not normal.
 #[inline]
@@ -95,6 +144,45 @@ impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
     unsafe fn store(self, target: *mut f32) {
         for (index, register) in self.0.into_iter().enumerate() {
             v128_store(target.add(index * 4).cast(), register);
+        }
+    }
+    // Four times four at a time: sixteen times sixteen do not stay in registers.
+    #[inline(always)]
+    unsafe fn store_columns_of(rows: &[*const u8; LANES], count: usize, target: *mut f32) {
+        let mut index = 0;
+        while index + 4 <= count {
+            for four in (0..LANES).step_by(4) {
+                let columns = transpose_4([
+                    v128_load(rows[four].add(index * 4).cast()),
+                    v128_load(rows[four + 1].add(index * 4).cast()),
+                    v128_load(rows[four + 2].add(index * 4).cast()),
+                    v128_load(rows[four + 3].add(index * 4).cast()),
+                ]);
+                for (column, register) in columns.into_iter().enumerate() {
+                    v128_store(target.add((index + column) * LANES + four).cast(), register);
+                }
+            }
+            index += 4;
+        }
+        for index in index..count {
+            for (lane, row) in rows.iter().enumerate() {
+                *target.add(index * LANES + lane) = row.cast::<f32>().add(index).read_unaligned();
+            }
+        }
+    }
+    // Copies of any length are calls to engines.
+    #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize, rest: f32) -> Self {
+        each!(index => load_left(source.wrapping_add(index * 4), count.saturating_sub(index * 4), rest))
+    }
+    #[inline(always)]
+    unsafe fn load_first_bf16(source: *const u16, count: usize) -> Self {
+        each!(index => load_left_bf16(source.wrapping_add(index * 4), count.saturating_sub(index * 4)))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        for (index, register) in self.0.into_iter().enumerate() {
+            store_left(register, target.wrapping_add(index * 4), count.saturating_sub(index * 4));
         }
     }
     #[inline(always)]

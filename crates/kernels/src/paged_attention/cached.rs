@@ -9,12 +9,23 @@ pub(super) trait Cached {
     const ELEMENTS_OF_16_WORDS: usize;
     /// Bytes of one.
     const SIZE_BYTES: usize;
-    /// Stores transposed words as one column per element.
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32);
     /// Sixteen elements from `index` on.
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L;
     /// The first `count` of them; the other lanes are zero and not read.
     unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L;
+    /// Stores sixteen words of each of sixteen entries, from element `index` on, as one column per element.
+    unsafe fn columns_of_16_words<L: Lanes>(entries: &[*const u8; LANES], index: usize, target: *mut f32);
+    /// Stores `count` elements of each, no more than sixteen, as columns.
+    #[inline(always)]
+    unsafe fn first_columns<L: Lanes>(entries: &[*const u8; LANES], index: usize, count: usize, target: *mut f32) {
+        let mut rows = [L::splat(0.0); LANES];
+        for (row, &entry) in rows.iter_mut().zip(entries) {
+            *row = Self::load_first(entry, index, count);
+        }
+        for (offset, column) in L::transpose(rows).into_iter().take(count).enumerate() {
+            column.store(target.add(offset * LANES));
+        }
+    }
 }
 
 pub(super) struct F32;
@@ -28,12 +39,6 @@ impl Cached for F32 {
     const SIZE_BYTES: usize = 4;
 
     #[inline(always)]
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
-        for (index, column) in columns.into_iter().enumerate() {
-            column.store(target.add(index * LANES));
-        }
-    }
-    #[inline(always)]
     unsafe fn load<L: Lanes>(entry: *const u8, index: usize) -> L {
         L::load(entry.cast::<f32>().add(index))
     }
@@ -41,6 +46,34 @@ impl Cached for F32 {
     unsafe fn load_first<L: Lanes>(entry: *const u8, index: usize, count: usize) -> L {
         L::load_first(entry.cast::<f32>().add(index), count, 0.0)
     }
+    #[inline(always)]
+    unsafe fn columns_of_16_words<L: Lanes>(entries: &[*const u8; LANES], index: usize, target: *mut f32) {
+        Self::first_columns::<L>(entries, index, LANES, target);
+    }
+    #[inline(always)]
+    unsafe fn first_columns<L: Lanes>(entries: &[*const u8; LANES], index: usize, count: usize, target: *mut f32) {
+        L::store_columns_of(&from_element(entries, index), count, target);
+    }
+}
+
+/// Sixteen words of each entry, from a byte on, as columns.
+#[inline(always)]
+unsafe fn transposed_words<L: Lanes>(entries: &[*const u8; LANES], first_byte: usize) -> [L; LANES] {
+    let mut rows = [L::splat(0.0); LANES];
+    for (row, entry) in rows.iter_mut().zip(entries) {
+        *row = L::load(entry.add(first_byte).cast());
+    }
+    L::transpose(rows)
+}
+
+/// Where element `index` of each entry of f32 is.
+#[inline(always)]
+unsafe fn from_element(entries: &[*const u8; LANES], index: usize) -> [*const u8; LANES] {
+    let mut places = *entries;
+    for place in &mut places {
+        *place = place.add(index * 4);
+    }
+    places
 }
 
 impl Cached for Bf16 {
@@ -48,7 +81,8 @@ impl Cached for Bf16 {
     const SIZE_BYTES: usize = 2;
 
     #[inline(always)]
-    unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
+    unsafe fn columns_of_16_words<L: Lanes>(entries: &[*const u8; LANES], index: usize, target: *mut f32) {
+        let columns = transposed_words::<L>(entries, index * Self::SIZE_BYTES);
         for (index, column) in columns.into_iter().enumerate() {
             let (even, odd) = column.split_bf16_pairs();
             even.store(target.add(2 * index * LANES));
@@ -73,7 +107,8 @@ macro_rules! byte_element {
             const SIZE_BYTES: usize = 1;
 
             #[inline(always)]
-            unsafe fn store_columns<L: Lanes>(columns: [L; LANES], target: *mut f32) {
+            unsafe fn columns_of_16_words<L: Lanes>(entries: &[*const u8; LANES], index: usize, target: *mut f32) {
+                let columns = transposed_words::<L>(entries, index * Self::SIZE_BYTES);
                 for (index, column) in columns.into_iter().enumerate() {
                     let mut bytes = [0_u8; 4 * LANES];
                     column.store_byte_columns(bytes.as_mut_ptr());

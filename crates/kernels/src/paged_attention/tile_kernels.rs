@@ -179,22 +179,13 @@ unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
         stream::<C>(&tile.entries[first..first + LANES], tile.head_dim);
+        let entries = tile.entries[first..].first_chunk().expect("keys come in sixteens; otherwise this is a bug");
         for index in (0..full).step_by(C::ELEMENTS_OF_16_WORDS) {
-            let mut rows = [L::splat(0.0); LANES];
-            for (key, row) in rows.iter_mut().enumerate() {
-                *row = L::load(tile.entries[first + key].add(index * C::SIZE_BYTES).cast());
-            }
-            C::store_columns(L::transpose(rows), panel.add(index * LANES));
+            C::columns_of_16_words::<L>(entries, index, panel.add(index * LANES));
         }
         for index in (full..tile.head_dim).step_by(LANES) {
             let count = (tile.head_dim - index).min(LANES);
-            let mut rows = [L::splat(0.0); LANES];
-            for (key, row) in rows.iter_mut().enumerate() {
-                *row = C::load_first(tile.entries[first + key], index, count);
-            }
-            for (offset, column) in L::transpose(rows).into_iter().take(count).enumerate() {
-                column.store(panel.add((index + offset) * LANES));
-            }
+            C::first_columns::<L>(entries, index, count, panel.add(index * LANES));
         }
     }
 }
