@@ -45,21 +45,19 @@ pub(crate) struct Table;
 /// Looks nibbles up: 64 bytes of two each become 64 of the low halves and 64 of the high ones.
 ///
 /// # Safety
-/// The CPU has AVX2; `len_bytes` are whole lines, and `target` has room for twice as many.
+/// The CPU has AVX-512 BW; `len_bytes` are whole lines, and `target` has room for twice as many.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn lift_nibbles(bytes: [u8; 16], stored: *const u8, len_bytes: usize, target: *mut u8) {
     use std::arch::x86_64::*;
 
-    let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.as_ptr().cast()));
-    let mask = _mm256_set1_epi8(15);
+    let table = _mm512_broadcast_i32x4(_mm_loadu_si128(bytes.as_ptr().cast()));
+    let mask = _mm512_set1_epi8(15);
     for line in (0..len_bytes).step_by(64) {
-        for half in [0, 32] {
-            let pairs = _mm256_loadu_si256(stored.add(line + half).cast());
-            let (low, high) = (_mm256_and_si256(pairs, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(pairs), mask));
-            _mm256_storeu_si256(target.add(2 * line + half).cast(), _mm256_shuffle_epi8(table, low));
-            _mm256_storeu_si256(target.add(2 * line + 64 + half).cast(), _mm256_shuffle_epi8(table, high));
-        }
+        let pairs = _mm512_loadu_si512(stored.add(line).cast());
+        let (low, high) = (_mm512_and_si512(pairs, mask), _mm512_and_si512(_mm512_srli_epi16::<4>(pairs), mask));
+        _mm512_storeu_si512(target.add(2 * line).cast(), _mm512_shuffle_epi8(table, low));
+        _mm512_storeu_si512(target.add(2 * line + 64).cast(), _mm512_shuffle_epi8(table, high));
     }
 }
 
@@ -68,14 +66,14 @@ unsafe fn lift_nibbles(bytes: [u8; 16], stored: *const u8, len_bytes: usize, tar
 /// # Safety
 /// As [`lift_nibbles`], but of as many bytes.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn lift_bytes(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
     use std::arch::x86_64::*;
 
-    let flip = _mm256_set1_epi8((bias ^ 128) as i8);
-    for half in (0..len_bytes).step_by(32) {
-        let bytes = _mm256_loadu_si256(stored.add(half).cast());
-        _mm256_storeu_si256(target.add(half).cast(), _mm256_xor_si256(bytes, flip));
+    let flip = _mm512_set1_epi8((bias ^ 128) as i8);
+    for line in (0..len_bytes).step_by(64) {
+        let bytes = _mm512_loadu_si512(stored.add(line).cast());
+        _mm512_storeu_si512(target.add(line).cast(), _mm512_xor_si512(bytes, flip));
     }
 }
 
@@ -142,8 +140,8 @@ mod tests {
     #[test]
     #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
     fn lifted_levels_are_the_scalar_ones_as_bytes() {
-        if !Isa::Avx2.is_available() {
-            eprintln!("SKIPPED lifting: this processor lacks AVX2");
+        if !Isa::Avx512.is_available() {
+            eprintln!("SKIPPED lifting: this processor lacks AVX-512");
             return;
         }
         fn check<V: Levels>(zero: i8, what: &str) {
@@ -157,7 +155,7 @@ mod tests {
                     levels.concat().into_iter().map(|level| (level - zero) as u8 ^ bias).collect::<Vec<u8>>()
                 });
                 let mut lifted = vec![0; 128 * parts];
-                // SAFETY: AVX2 is there, and memory for all lines.
+                // SAFETY: AVX-512 is there, and memory for all lines.
                 unsafe { V::lift(stored.as_ptr(), part * parts, bias, lifted.as_mut_ptr()) };
                 assert_eq!(lifted, expected.collect::<Vec<u8>>(), "{what} + {bias}");
             }
