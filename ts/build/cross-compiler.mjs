@@ -24,11 +24,12 @@ export async function crossCompiler(triple) {
     if (sources === undefined) continue
     const compiler = { cargo, environment, sources, version: (await outputOf(rustc, ['--version'])) ?? '' }
     const library = await compileStandardLibrary(compiler, {
-      name: `std-${triple}`,
+      name: `std-lto-${triple}`,
       target: triple,
       crates: ['std', 'panic_unwind', 'test'],
       panic: 'unwind',
-      flags: [],
+      // Cargo leaves the bitcode out, without which what is published cannot be optimized as a whole.
+      flags: ['-Cembed-bitcode=yes'],
     })
     return { cargo, environment: { ...environment, ...encodedFlags([`--sysroot=${library}`]) } }
   }
