@@ -1,5 +1,5 @@
 //! Micro-kernels for WebAssembly. Its engines have sixteen registers of four lanes on most CPUs, keep one of them for themselves,
-//! and fold no load into another operation: so a pass over the inputs has at most eight sums, of a whole panel for one or two rows,
+//! and fold no load into another operation: so a pass over the inputs has at most twelve sums, of a whole panel for one or two rows,
 //! and of half of it for more.
 
 use std::arch::wasm32::*;
@@ -102,17 +102,20 @@ impl Format for Bf16 {
         let num_pairs = tile.num_inputs / 2;
         for pair in 0..num_pairs {
             for panel in 0..N {
-                for register in 0..R {
-                    let both = load(tile, panel, pair, first + register);
-                    let low = u32x4_shl(both, 16);
-                    // The upper halves: a blend with zero, which needs no mask in a register.
-                    let high = i16x8_shuffle::<0, 9, 2, 11, 4, 13, 6, 15>(i16x8_splat(0), both);
-                    for row in 0..M {
-                        let sum = &mut sums[row][panel][register];
-                        *sum = madd::<RELAXED>(activation(tile, row, pair * 2), low, *sum);
-                        *sum = madd::<RELAXED>(activation(tile, row, pair * 2 + 1), high, *sum);
-                    }
+                let mut pairs = [f32x4_splat(0.0); R];
+                for (register, both) in pairs.iter_mut().enumerate() {
+                    *both = load(tile, panel, pair, first + register);
                 }
+                let mut weights = [f32x4_splat(0.0); R];
+                for register in 0..R {
+                    weights[register] = u32x4_shl(pairs[register], 16);
+                }
+                add::<RELAXED, M, N, R>(tile, panel, pair * 2, weights, &mut sums);
+                for register in 0..R {
+                    // The upper halves: a blend with zero, which needs no mask in a register.
+                    weights[register] = i16x8_shuffle::<0, 9, 2, 11, 4, 13, 6, 15>(i16x8_splat(0), pairs[register]);
+                }
+                add::<RELAXED, M, N, R>(tile, panel, pair * 2 + 1, weights, &mut sums);
             }
         }
         // The last pair of an odd number of inputs has only its first half.
@@ -128,6 +131,24 @@ impl Format for Bf16 {
             }
         }
         sums
+    }
+}
+
+/// Adds the products of one input to all sums of a panel. Row by row, so that there is one activation at a time beside the sums.
+#[inline(always)]
+unsafe fn add<const RELAXED: bool, const M: usize, const N: usize, const R: usize>(
+    tile: &Tile,
+    panel: usize,
+    input: usize,
+    weights: [v128; R],
+    sums: &mut Sums<M, N, R>,
+) {
+    for row in 0..M {
+        let activation = activation(tile, row, input);
+        for register in 0..R {
+            let sum = &mut sums[row][panel][register];
+            *sum = madd::<RELAXED>(activation, weights[register], *sum);
+        }
     }
 }
 
