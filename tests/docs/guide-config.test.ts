@@ -115,7 +115,7 @@ const forms: Readonly<Record<string, (t: ExecutionContext, text: string) => void
     for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const) {
       const { path, port } = container[probe].httpGet
       t.true(endpoints.includes(`GET ${path}`), path)
-      t.is(port, container.ports[0]?.name)
+      t.is(container.ports[0]?.name, port)
     }
   },
   'nginx.conf': (t, text) => t.true(isBalanced(text)),
