@@ -2,7 +2,8 @@
 // brings no others. In the repository they stay packages; only what is packed has them inside.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { build, transform } from 'esbuild'
+import { build } from 'esbuild'
+import { minify } from 'terser'
 import ts from 'typescript'
 import { inRoot } from './repository.mjs'
 import { StepError } from './step-error.mjs'
@@ -19,8 +20,23 @@ export const LICENCES = 'THIRD-PARTY-LICENSES'
 /** Packages in CommonJS call `require`, which modules do not have. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
-/** Without comments, spaces and long names inside, in lines of a length that an error's trace can show; functions and errors keep theirs. */
-const SHORT = { minify: true, keepNames: true, lineLimit: 200, legalComments: 'none' }
+/** In lines of a length that an error's trace can show. */
+const LINE_LENGTH = 200
+
+/**
+ * Our own modules: without comments and spaces, with short names inside of functions. Functions and classes keep theirs, by which traces and
+ * errors are read, and no call is added for that, as esbuild's names want: what has one is in every bundle of an app. What bundlers
+ * are told about an import stays.
+ */
+const OWN = {
+  parse: { module: true },
+  compress: false,
+  mangle: { module: false, toplevel: false, keep_classnames: true, keep_fnames: true },
+  format: { comments: /webpackIgnore|@vite-ignore/, max_line_len: LINE_LENGTH },
+}
+
+/** Those of others. */
+const SHORT = { minify: true, keepNames: true, lineLimit: LINE_LENGTH, legalComments: 'none' }
 
 /**
  * Bundles what the JavaScript in `dist` of a staged package imports, makes it import that, and makes it short.
@@ -40,7 +56,7 @@ export async function bundleDependencies(folder, manifest) {
       used.set(specifier, new Set([...(used.get(specifier) ?? []), ...names]))
     }
     const renamed = renameImports(text, specifier => pathFrom(dirname(file), specifier))
-    await writeFile(path, (await transform(renamed, { ...SHORT, target: 'esnext' })).code)
+    await writeFile(path, (await minify(renamed, OWN)).code)
   }
   const packages = new Set()
   for (const platform of new Set(Object.values(BUNDLED))) {
