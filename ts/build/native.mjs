@@ -48,7 +48,8 @@ export function packAddons(profile) {
 
 /**
  * Builds the addons of a platform, this one or another, into a folder, for publishing. For Linux napi's cross tools make what
- * runs on releases as old as glibc 2.17, and on musl; for other systems the machine must be able to build by itself.
+ * runs on releases as old as glibc 2.17, and on musl; for other systems the machine must be able to build by itself. The tools for glibc want
+ * Node.js 22.20, 24.12 or newer.
  * @param {string} triple as rustc calls the platform
  * @param {string} output relative to the repository
  */

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use quire_gguf::{
-    Architecture, ConfigSource, ElementType, GgufWriter, Metadata, MetadataValue, QuantiseSource, RopeFactors,
-    RowOrder, TensorInfo, TensorType, is_quantisable, read_metadata,
+    Architecture, ElementType, GgufWriter, Metadata, MetadataValue, QuantiseSource, RowOrder, TensorInfo, TensorType,
+    is_quantisable, read_metadata,
 };
-use quire_weights::{ConfigDocument, DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat};
+use quire_weights::{DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat};
 
-use super::ExportError;
-use super::metadata::{Converted, context_length, convert};
+use super::error::{ExportError, no_form};
+use super::metadata::{Converted, convert};
+use super::read_back::check_same;
 use crate::{ModelError, read_config};
 
 /// Buffers and other parts that no decoder of texts computes with.
@@ -91,7 +92,10 @@ impl CheckpointSource {
         writer.value("general.type", &MetadataValue::Text("model".into()));
         let metadata = parsed(&writer)?;
         let mut tensors = planned(&directory, &config, architecture, &metadata)?;
-        check_same(&config, architecture, &metadata, &tensors, &factors, path)?;
+        let shape_of = |name: &str| {
+            tensors.iter().find(|planned| planned.info.name == name).map(|planned| planned.info.shape.clone())
+        };
+        check_same(&config, architecture, &metadata, &shape_of, &factors, path)?;
         for (name, factors) in factors {
             tensors.push(Planned { info: info(name, vec![factors.len()], F32), made: Made::Of(factors) });
         }
@@ -160,10 +164,6 @@ impl QuantiseSource for CheckpointSource {
 }
 
 const F32: TensorType = TensorType::Elements(ElementType::F32);
-
-fn no_form(what: &str) -> ExportError {
-    ExportError::NoForm { what: what.to_string() }
-}
 
 fn info(name: &str, shape: Vec<usize>, format: TensorType) -> TensorInfo {
     TensorInfo { name: name.to_string(), shape, format, bytes: 0..0 }
@@ -344,64 +344,5 @@ fn widened(element: ElementType, bytes: &[u8]) -> Vec<f32> {
         ElementType::F32 => bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
         ElementType::F16 => halves.map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
         ElementType::Bf16 => halves.map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
-    }
-}
-
-/// The first Gemmas say `gelu` and mean its approximation.
-fn meant_activation(config: &ModelConfig) -> &str {
-    match config.activation.as_str() {
-        "gelu" if config.architecture == "GemmaForCausalLM" => "gelu_pytorch_tanh",
-        activation => activation,
-    }
-}
-
-/// Reads the configuration back from what is written.
-fn check_same(
-    config: &ModelConfig,
-    architecture: Architecture,
-    metadata: &Metadata,
-    tensors: &[Planned],
-    factors: &[(&'static str, Vec<f32>)],
-    path: &Path,
-) -> Result<(), ExportError> {
-    let shape_of =
-        |name: &str| tensors.iter().find(|planned| planned.info.name == name).map(|planned| planned.info.shape.clone());
-    let of = |name: &str| factors.iter().find(|(found, _)| *found == name).map(|(_, factors)| factors.clone());
-    let rope_factors = RopeFactors {
-        all: of("rope_freqs.weight"),
-        short: of("rope_factors_short.weight"),
-        long: of("rope_factors_long.weight"),
-    };
-    let source = ConfigSource { metadata, shape_of: &shape_of, rope_factors };
-    let object = quire_gguf::config(&source).map_err(|problem| no_form(&problem.to_string()))?;
-    let text = serde_json::Value::Object(object).to_string();
-    let found = read_config(&ConfigDocument::parse(path, text.as_bytes())?)?;
-    let sizes = |config: &ModelConfig| {
-        [
-            ("vocab_size", config.vocab_size),
-            ("hidden_size", config.hidden_size),
-            ("intermediate_size", config.intermediate_size),
-            ("num_hidden_layers", config.num_hidden_layers),
-            ("num_attention_heads", config.num_attention_heads),
-            ("num_key_value_heads", config.num_key_value_heads),
-            ("head_dim", config.head_dim),
-        ]
-    };
-    let rotated = |config: &ModelConfig| {
-        config.rope.as_ref().map(|rope| (config.head_dim as f64 * rope.partial_rotary_factor) as usize)
-    };
-    let differing = sizes(config).into_iter().zip(sizes(&found)).find(|(own, found)| own != found);
-    let is_clipped = context_length(architecture, config) < config.max_position_embeddings;
-    let field = match differing {
-        Some(((field, _), _)) => Some(field),
-        None if meant_activation(config) != meant_activation(&found) => Some("activation"),
-        None if config.norm_epsilon != found.norm_epsilon => Some("norm_epsilon"),
-        None if rotated(config) != rotated(&found) => Some("partial_rotary_factor"),
-        None if !is_clipped && config.sliding_windows != found.sliding_windows => Some("sliding_window"),
-        None => None,
-    };
-    match field {
-        Some(field) => Err(no_form(&format!("the `{field}` of this model, in files of its architecture"))),
-        None => Ok(()),
     }
 }

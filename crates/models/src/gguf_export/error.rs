@@ -73,3 +73,8 @@ impl ExportError {
         }
     }
 }
+
+/// The error of what a file of the architecture cannot say.
+pub(super) fn no_form(what: &str) -> ExportError {
+    ExportError::NoForm { what: what.to_string() }
+}

@@ -4,7 +4,7 @@
 use quire_gguf::{Architecture, MetadataValue};
 use quire_weights::RopeScaling;
 
-use super::ExportError;
+use super::error::{ExportError, no_form};
 use super::metadata::Values;
 
 /// `expert_gating_func`: scores by softmax, by logistic functions.
@@ -94,10 +94,6 @@ impl Values<'_> {
     fn required(&self, field: &'static str) -> Result<usize, ExportError> {
         self.config.document.count(field)?.ok_or_else(|| missing(field))
     }
-}
-
-fn no_form(what: &str) -> ExportError {
-    ExportError::NoForm { what: what.to_string() }
 }
 
 fn missing(field: &str) -> ExportError {

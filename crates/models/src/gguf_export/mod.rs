@@ -5,6 +5,7 @@ mod error;
 mod latent_metadata;
 mod metadata;
 mod quantise_to_gguf;
+mod read_back;
 mod texts;
 
 pub use checkpoint_source::CheckpointSource;
