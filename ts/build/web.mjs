@@ -1,6 +1,6 @@
 // Bundles what runs on web pages from the compiled TypeScript: the Worker's script, which bundlers and pages load as it is, and
 // the page's side as modules that need no bundler. WebAssembly stays beside them, in ts/wasm.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -13,13 +13,21 @@ const web = inRoot('ts', 'dist', 'web')
 /** In this folder `import.meta.url` is as far from ts/wasm as in `dist/binding/wasm`, where it stands in the sources. */
 const bundle = join(web, 'bundle')
 
-/** The JavaScript around the module, where it was not built: pages then say so when they load it. */
-const absentGlue = {
-  name: 'absent-glue',
+/**
+ * The JavaScript around the module. Where it was not built, pages say so when they load it; builds that have the same share it, since a
+ * Worker loads one build only.
+ */
+const glue = {
+  name: 'glue',
   setup(bundler) {
-    bundler.onResolve({ filter: /\/wasm\/(?:relaxed|simd|threads)\/quire\.js$/ }, ({ path, resolveDir }) =>
-      existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
-    )
+    const paths = new Map()
+    bundler.onResolve({ filter: /\/wasm\/(?:relaxed|simd|threads)\/quire\.js$/ }, ({ path, resolveDir }) => {
+      const file = join(resolveDir, path)
+      if (!existsSync(file)) return { path, external: true }
+      const text = readFileSync(file, 'utf8')
+      if (!paths.has(text)) paths.set(text, file)
+      return { path: paths.get(text) }
+    })
   },
 }
 
@@ -31,7 +39,7 @@ const options = {
   minify: true,
   legalComments: 'eof',
   logLevel: 'silent',
-  plugins: [absentGlue],
+  plugins: [glue],
 }
 
 /** The page hands the module in. Bundlers that take up the script must not look for it beside the script. */
