@@ -26,11 +26,19 @@ def main(model: str, out: str) -> None:
         if (source / name).exists():
             shutil.copy(source / name, target / name)
     config = json.loads((source / "config.json").read_text())
+    give_heads_their_size(graph, config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
     (target / "config.json").write_text(json.dumps(config))
     tokenizer = json.loads((source / "tokenizer_config.json").read_text())
     tokenizer["pad_token"] = tokenizer.get("pad_token") or tokenizer["eos_token"]
     (target / "tokenizer_config.json").write_text(json.dumps(tokenizer))
     onnx.save(graph, f"{target}/onnx/model.onnx")
+
+
+def give_heads_their_size(graph: onnx.ModelProto, head_dim: int) -> None:
+    """The builder names the cache's last dimension; transformers.js makes an empty cache with 0 for each that has a name."""
+    for value in [*graph.graph.input, *graph.graph.output]:
+        if value.name.startswith(("past_key_values.", "present.")):
+            value.type.tensor_type.shape.dim[-1].dim_value = head_dim
 
 
 if __name__ == "__main__":
