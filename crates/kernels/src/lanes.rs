@@ -24,6 +24,8 @@ pub(crate) const LANES: usize = 16;
 pub(crate) trait Lanes: Copy {
     /// Whether lanes lie in few enough registers that several chains of additions side by side are worth their code.
     const IN_REGISTERS: bool = true;
+    /// Whether there are registers for 24 of them.
+    const MANY_REGISTERS: bool = false;
     /// All lanes equal.
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen consecutive f32.

@@ -19,6 +19,12 @@ pub(crate) fn ask_for_share(start: *const u8, len_bytes: usize, share: usize, sh
     }
 }
 
+/// Asks for memory that is wanted later, which need not be there.
+#[inline(always)]
+pub(crate) fn ask_for(start: *const u8, len_bytes: usize) {
+    ask_for_share(start, len_bytes, 0, 1);
+}
+
 /// Asks for a line that is wanted soon, which need not be there.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

@@ -9,6 +9,8 @@ use super::{LANES, Lanes};
 pub(crate) struct Avx512Lanes(pub(crate) __m512);
 
 impl Lanes for Avx512Lanes {
+    const MANY_REGISTERS: bool = true;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Avx512Lanes(_mm512_set1_ps(value))

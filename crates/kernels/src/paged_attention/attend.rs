@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     plan::Item,
-    tile_kernels::{CachedTile, ScoreRow, TILE_KEYS, VALUE_PANEL, WeighedTile},
+    tile_kernels::{CachedTile, Entries, ScoreRow, TILE_KEYS, VALUE_PANEL, WeighedTile},
 };
 use crate::{Epilogue, HeadLayout, Kernels, KvLayout, disjoint::Disjoint, lanes::LANES, tile::Tile};
 
@@ -50,9 +50,6 @@ pub(super) struct Workspace<'a> {
     /// What keys outside of the visible range read, [slot elements].
     zeros: &'a mut [f32],
 }
-
-/// Where the keys (or values) of a tile are in memory.
-type Entries = [*const u8; TILE_KEYS];
 
 impl<'a> Workspace<'a> {
     fn sizes(max_rows: usize, head_dim: usize) -> [usize; 8] {
@@ -104,9 +101,15 @@ impl Attend<'_> {
 
         let first_visible = self.first_visible(first_position);
         let end = self.end_visible(&item, first_position + num_queries - 1);
-        for tile_start in (first_visible / TILE_KEYS * TILE_KEYS..end).step_by(TILE_KEYS) {
-            let visible = first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
-            self.attend_tile(&item, tile_start, visible, rows, workspace);
+        let visible = |tile_start: usize| first_visible.max(tile_start)..end.min(tile_start + TILE_KEYS);
+        let mut tile_start = first_visible / TILE_KEYS * TILE_KEYS;
+        let mut keys = self.entries(&item, tile_start, &visible(tile_start), workspace);
+        while tile_start < end {
+            let next_start = tile_start + TILE_KEYS;
+            let next_keys =
+                if next_start < end { self.entries(&item, next_start, &visible(next_start), workspace) } else { keys };
+            self.attend_tile(&item, tile_start, visible(tile_start), rows, [&keys, &next_keys], workspace);
+            (tile_start, keys) = (next_start, next_keys);
         }
         self.store(&item, workspace);
     }
@@ -141,6 +144,7 @@ impl Attend<'_> {
         tile_start: usize,
         visible: Range<usize>,
         rows: usize,
+        [keys, next_keys]: [&Entries; 2],
         workspace: &mut Workspace<'_>,
     ) {
         let head_dim = self.layout.head_dim;
@@ -150,12 +154,11 @@ impl Attend<'_> {
         let attention = &self.kernels.attention;
         let cached = attention.cached(self.layout.cache_type);
         let value_offset = self.layout.value_offset();
-        let entries = self.entries(item, tile_start, &visible, workspace);
-        let mut values = entries;
+        let mut values = *keys;
         for entry in &mut values[visible.start - tile_start..num_visible] {
             *entry = entry.wrapping_add(value_offset);
         }
-        let mut tile = CachedTile { entries, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
+        let tile = CachedTile { entries: keys, next: &values, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
         // SAFETY: entries point at slots of the cache (checked against its size) or at zeros as long; the
         // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
         unsafe {
@@ -175,7 +178,7 @@ impl Attend<'_> {
                 waiting: std::ptr::null_mut(),
             };
             self.kernels.f32_tiles.multiply(&scores, rows);
-            self.scale_keys(&entries, num_keys, rows, workspace);
+            self.scale_keys(keys, num_keys, rows, workspace);
             if let Some(cap) = self.soft_cap {
                 for row in workspace.scores[..rows * TILE_KEYS].chunks_exact_mut(TILE_KEYS) {
                     (attention.soft_cap)(&mut row[..num_keys], cap);
@@ -200,6 +203,7 @@ impl Attend<'_> {
             if rows <= DIRECT_ROWS {
                 let weigh = WeighedTile {
                     entries: &values,
+                    next: next_keys,
                     num_keys: num_visible,
                     head_dim,
                     scores: workspace.scores.as_ptr(),
@@ -210,9 +214,14 @@ impl Attend<'_> {
                 (cached.weigh)(&weigh);
                 return;
             }
-            (tile.entries, tile.num_keys) = (values, num_visible);
-            tile.panels = workspace.values.as_mut_ptr();
-            (cached.load_values)(&tile);
+            let panels = workspace.values.as_mut_ptr();
+            (cached.load_values)(&CachedTile {
+                entries: &values,
+                next: next_keys,
+                num_keys: num_visible,
+                head_dim,
+                panels,
+            });
             let weighted = Tile {
                 weights: workspace.values.as_ptr().cast(),
                 panel_bytes: VALUE_PANEL * 4,

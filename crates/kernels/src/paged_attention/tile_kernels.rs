@@ -7,6 +7,7 @@ use crate::{
     lanes::{LANES, Lanes},
     math::{exp, tanh},
     per_isa::per_isa,
+    prefetch::{LINE_BYTES, ask_for},
 };
 
 /// Key positions of one tile; tiles begin at multiples of it.
@@ -16,10 +17,15 @@ pub(super) const TILE_KEYS: usize = 64;
 /// panels' stores would compete for the same few lines of the nearest cache.
 pub(super) const VALUE_PANEL: usize = (TILE_KEYS + 1) * LANES;
 
-/// A tile of cached keys or values: one address per key.
-pub(super) struct CachedTile {
+/// Where the keys, or the values, of a tile are in memory.
+pub(super) type Entries = [*const u8; TILE_KEYS];
+
+/// A tile of cached keys or values.
+pub(super) struct CachedTile<'a> {
     /// Where each key's elements are.
-    pub(super) entries: [*const u8; TILE_KEYS],
+    pub(super) entries: &'a Entries,
+    /// The elements that are wanted after these, as many of each.
+    pub(super) next: &'a Entries,
     /// How many of them to load; a multiple of 16 for keys.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -31,7 +37,9 @@ pub(super) struct CachedTile {
 /// Rows of weights against a tile of cached values that stay where they are.
 pub(super) struct WeighedTile<'a> {
     /// Where each key's values are.
-    pub(super) entries: &'a [*const u8; TILE_KEYS],
+    pub(super) entries: &'a Entries,
+    /// The elements that are wanted after these, as many of each.
+    pub(super) next: &'a Entries,
     /// Keys that any row sees.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -65,7 +73,7 @@ pub(super) struct ScoreRow {
     pub(super) num_values: usize,
 }
 
-type LoadFn = unsafe fn(&CachedTile);
+type LoadFn = unsafe fn(&CachedTile<'_>);
 type WeighFn = unsafe fn(&WeighedTile<'_>);
 
 /// What depends on the cache's type.
@@ -139,16 +147,16 @@ impl AttentionKernels {
     }
 }
 
-per_isa!(load_keys_f32 = load_keys_lanes[F32](tile: &CachedTile));
-per_isa!(load_keys_bf16 = load_keys_lanes[Bf16](tile: &CachedTile));
-per_isa!(load_keys_e4m3 = load_keys_lanes[E4m3](tile: &CachedTile));
-per_isa!(load_keys_e5m2 = load_keys_lanes[E5m2](tile: &CachedTile));
-per_isa!(load_keys_int8 = load_keys_lanes[Int8](tile: &CachedTile));
-per_isa!(load_values_f32 = load_values_lanes[F32](tile: &CachedTile));
-per_isa!(load_values_bf16 = load_values_lanes[Bf16](tile: &CachedTile));
-per_isa!(load_values_e4m3 = load_values_lanes[E4m3](tile: &CachedTile));
-per_isa!(load_values_e5m2 = load_values_lanes[E5m2](tile: &CachedTile));
-per_isa!(load_values_int8 = load_values_lanes[Int8](tile: &CachedTile));
+per_isa!(load_keys_f32 = load_keys_lanes[F32](tile: &CachedTile<'_>));
+per_isa!(load_keys_bf16 = load_keys_lanes[Bf16](tile: &CachedTile<'_>));
+per_isa!(load_keys_e4m3 = load_keys_lanes[E4m3](tile: &CachedTile<'_>));
+per_isa!(load_keys_e5m2 = load_keys_lanes[E5m2](tile: &CachedTile<'_>));
+per_isa!(load_keys_int8 = load_keys_lanes[Int8](tile: &CachedTile<'_>));
+per_isa!(load_values_f32 = load_values_lanes[F32](tile: &CachedTile<'_>));
+per_isa!(load_values_bf16 = load_values_lanes[Bf16](tile: &CachedTile<'_>));
+per_isa!(load_values_e4m3 = load_values_lanes[E4m3](tile: &CachedTile<'_>));
+per_isa!(load_values_e5m2 = load_values_lanes[E5m2](tile: &CachedTile<'_>));
+per_isa!(load_values_int8 = load_values_lanes[Int8](tile: &CachedTile<'_>));
 per_isa!(weigh_f32 = weigh_lanes[F32](tile: &WeighedTile<'_>));
 per_isa!(weigh_bf16 = weigh_lanes[Bf16](tile: &WeighedTile<'_>));
 per_isa!(weigh_e4m3 = weigh_lanes[E4m3](tile: &WeighedTile<'_>));
@@ -161,9 +169,9 @@ per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 
 /// Reads one byte of every line of some entries, one after the other.
 ///
-/// Work on a tile jumps between entries, which the CPU's prefetchers do not follow, and prefetch instructions are
-/// dropped when too many are under way. Plain reads in order of address stream at full bandwidth; the work then finds
-/// its numbers in cache.
+/// Work on a tile jumps between entries, which the CPU's prefetchers do not follow. Most lines were asked for during the work before;
+/// some processors drop that when too much is under way. Plain reads in order of address stream at full bandwidth; the work then
+/// finds its numbers in cache.
 #[inline(always)]
 unsafe fn stream<C: Cached>(entries: &[*const u8], head_dim: usize) {
     for &entry in entries {
@@ -174,13 +182,16 @@ unsafe fn stream<C: Cached>(entries: &[*const u8], head_dim: usize) {
 }
 
 #[inline(always)]
-unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
+unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile<'_>) {
     let full = tile.head_dim / C::ELEMENTS_OF_16_WORDS * C::ELEMENTS_OF_16_WORDS;
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
         stream::<C>(&tile.entries[first..first + LANES], tile.head_dim);
         let entries = tile.entries[first..].first_chunk().expect("keys come in sixteens; otherwise this is a bug");
         for index in (0..full).step_by(C::ELEMENTS_OF_16_WORDS) {
+            for next in &tile.next[first..first + LANES] {
+                ask_for(next.wrapping_add(index * C::SIZE_BYTES), LINE_BYTES);
+            }
             C::columns_of_16_words::<L>(entries, index, panel.add(index * LANES));
         }
         for index in (full..tile.head_dim).step_by(LANES) {
@@ -244,6 +255,9 @@ unsafe fn weigh_vectors<L: Lanes, C: Cached, const M: usize, const V: usize>(
         for (vector, values) in values.iter_mut().enumerate() {
             *values = C::load(entry, index + vector * LANES);
         }
+        if first_row == 0 {
+            ask_for(weigh.next[key].wrapping_add(index * C::SIZE_BYTES), V * LANES * C::SIZE_BYTES);
+        }
         for (row, sums) in sums.iter_mut().enumerate() {
             let weight = L::splat(*scores.add(row * TILE_KEYS + key));
             for (sum, values) in sums.iter_mut().zip(values) {
@@ -264,6 +278,12 @@ unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
     stream::<C>(&weigh.entries[..weigh.num_keys], weigh.head_dim);
     let mut row = 0;
     if L::IN_REGISTERS {
+        if L::MANY_REGISTERS {
+            while row + 4 <= weigh.num_rows {
+                weigh_rows::<L, C, 4>(weigh, row);
+                row += 4;
+            }
+        }
         while row + 3 <= weigh.num_rows {
             weigh_rows::<L, C, 3>(weigh, row);
             row += 3;
@@ -280,7 +300,7 @@ unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
 }
 
 #[inline(always)]
-unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile) {
+unsafe fn load_values_lanes<L: Lanes, C: Cached>(tile: &CachedTile<'_>) {
     let full = tile.head_dim / LANES * LANES;
     let rest = tile.head_dim - full;
     for key in 0..tile.num_keys {
