@@ -1,5 +1,5 @@
 // The compiler for another platform: this machine's if it has the platform's standard library, else one that has the sources from
-// which it can be made. Linkers and C libraries come from napi's cross tools, or from the caller.
+// which it can be made. Linkers and C libraries come from zig (native.mjs), or from the caller.
 import { outputOf } from './execute.mjs'
 import { compileStandardLibrary, encodedFlags, hasStandardLibrary, librarySources } from './standard-library.mjs'
 import { StepError } from './step-error.mjs'

@@ -18,6 +18,9 @@ export const ADDONS = [
   { crate: 'crates/candle-node', package: 'quire-candle-node', folder: 'plugins/candle-cpu', companions: [] },
 ]
 
+/** As of RHEL 7, and older than what any supported Node.js asks for. */
+const OLDEST_GLIBC = '2.17'
+
 const packageFlags = packages => packages.flatMap(name => ['-p', name])
 
 const profileFlags = profile => (profile === 'release' ? ['--release'] : ['--profile', profile])
@@ -47,19 +50,21 @@ export function packAddons(profile) {
 }
 
 /**
- * Builds the addons of a platform, this one or another, into a folder, for publishing. For Linux napi's cross tools make what
- * runs on releases as old as glibc 2.17, and on musl; for other systems the machine must be able to build by itself. The tools for glibc want
- * Node.js 22.20, 24.12 or newer.
+ * Builds the addons of a platform, this one or another, into a folder, for publishing. For Linux napi calls cargo-zigbuild, whose zig has the
+ * C libraries: the result runs on releases as old as glibc 2.17, and on musl. For other systems the machine must be able to build by itself.
  * @param {string} triple as rustc calls the platform
  * @param {string} output relative to the repository
+ * @throws {StepError} there is no compiler for it, or it failed.
  */
 export async function buildAddonsFor(triple, output) {
-  const onLinux = process.platform === 'linux'
-  const cross =
-    onLinux && triple.endsWith('-linux-gnu') ? ['--use-napi-cross'] : onLinux && triple.endsWith('-musl') ? ['-x'] : []
+  const isForLinux = process.platform === 'linux' && triple.includes('-linux-')
+  const target = isForLinux && triple.endsWith('-gnu') ? `${triple}.${OLDEST_GLIBC}` : triple
   const { cargo, environment } = await crossCompiler(triple)
   for (const addon of ADDONS)
-    await napiBuild(addon, 'dist', output, ['--target', triple, ...cross], { CARGO: cargo, ...environment })
+    await napiBuild(addon, 'dist', output, ['--target', target, ...(isForLinux ? ['-x'] : [])], {
+      CARGO: cargo,
+      ...environment,
+    })
 }
 
 async function napiBuild(addon, profile, output, target, environment = {}) {
