@@ -31,7 +31,9 @@ export async function crossCompiler(triple) {
       // Cargo leaves the bitcode out, without which what is published cannot be optimized as a whole.
       flags: ['-Cembed-bitcode=yes'],
     })
-    return { cargo, environment: { ...environment, ...encodedFlags([`--sysroot=${library}`]) } }
+    // napi says the same in RUSTFLAGS, which cargo does not read beside these: on musl, Rust makes no libraries by default.
+    const shared = triple.endsWith('-musl') ? ['-Ctarget-feature=-crt-static'] : []
+    return { cargo, environment: { ...environment, ...encodedFlags([`--sysroot=${library}`, ...shared]) } }
   }
   throw new StepError(`No Rust compiler for ${triple} is here. With rustup: \`rustup target add ${triple}\`.`)
 }
