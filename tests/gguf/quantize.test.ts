@@ -202,6 +202,11 @@ test('an importance matrix is collected over texts, and weighs errors', async t 
     t.regex(failure?.message ?? '', message)
     t.false(existsSync(output))
   }
+  for (const fileType of ['q8_0', 'q5_1', 'q4_1', 'f16']) {
+    const unused = await t.throwsAsync(tools.quantizeToGguf({ ...shared, output, fileType, imatrix }))
+    t.is((unused as { code?: string }).code, 'ERR_INVALID_ARGUMENT')
+    t.regex(unused?.message ?? '', /q4_0, q4_k_m and q6_k/)
+  }
   const refusals: readonly (readonly [readonly string[], RegExp])[] = [
     [['--texts', 'texts.txt', '--output', 'a.dat'], /\.gguf/],
     [['--texts', 'texts.txt', '--output', 'importance.gguf'], /--force/],

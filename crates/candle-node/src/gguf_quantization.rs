@@ -1,5 +1,6 @@
 //! Writing a model as a GGUF file, off the JavaScript thread.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,9 +92,15 @@ impl Task for Quantize {
                 !self.is_stopped.load(Ordering::Relaxed)
             };
             let file_type = if *pure { file_type.pure() } else { file_type };
-            let refused = |error: ImportanceError| {
+            let refuse = |error: &dyn Display| {
                 Failure::new("ERR_INVALID_ARGUMENT", error, json!({ "parameter": "imatrix", "value": imatrix }))
             };
+            let refused = |error: ImportanceError| refuse(&error);
+            if imatrix.is_some() && !file_type.weighs_errors() {
+                return Err(refuse(
+                    &"an importance matrix weighs errors of q4_0, q4_k_m and q6_k: give one of them as the type",
+                ));
+            }
             let importance = imatrix.as_ref().map(|path| ImportanceMatrix::open(path.as_ref())).transpose();
             let importance = importance.map_err(refused)?;
             let importance = importance.as_ref();

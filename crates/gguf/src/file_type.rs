@@ -1,6 +1,6 @@
 //! What the tensors of a written file are stored as: a format for most of them, and what is given to those that need more bits.
 
-use quire_blocks::BlockFormat;
+use quire_blocks::{BlockFormat, WEIGHTED_FORMATS};
 
 use crate::{ElementType, TensorInfo, TensorType};
 
@@ -48,6 +48,11 @@ impl FileType {
     /// `general.file_type`.
     pub fn number(self) -> u32 {
         self.row.number
+    }
+
+    /// Whether an importance matrix makes a difference: scales of such blocks are searched for.
+    pub fn weighs_errors(self) -> bool {
+        matches!(self.row.format, TensorType::Blocks(format) if WEIGHTED_FORMATS.contains(&format))
     }
 
     /// The same, with the one format for every matrix: what quantising on load makes of them.
