@@ -101,3 +101,11 @@ test('a framework without types of its own for the KV cache refuses all but auto
   })
   t.is(error?.parameter, 'kvCacheDtype')
 })
+
+test('a folder for packed weights is refused where the framework keeps none', async t => {
+  const error = await t.throwsAsync(createFakeEngine({}, { packedWeightsCache: 'packed' }), {
+    instanceOf: InvalidArgumentError,
+    message: /^This framework keeps no packed weights\./,
+  })
+  t.is(error?.parameter, 'packedWeightsCache')
+})

@@ -47,6 +47,14 @@ test('a prompt goes through the Worker and comes back as text', async t => {
   t.is(engine.stats().numRunning, 0)
 })
 
+test('an option that needs a file system is refused by name', async t => {
+  for (const name of ['packedWeightsCache', 'imatrix', 'cacheDir']) {
+    const options = { [name]: 'folder' } as Partial<WebEngineOptions>
+    const error = await t.throwsAsync(make(options), { code: 'ERR_INVALID_ARGUMENT' })
+    t.is(error?.message.includes(`\`${name}\` means nothing on a web page`), true, error?.message)
+  }
+})
+
 test('many prompts run at once, say what they say alone, and share a prefix', async t => {
   await using engine = await make()
   const prompts = Array.from(

@@ -18,6 +18,8 @@ pub(crate) struct CpuFacts {
     pub quantizations: Vec<String>,
     /// Whether errors of those that are made of blocks can be weighed by an importance matrix.
     pub imatrix: bool,
+    /// Whether packed weights can be kept in files.
+    pub packed_weights_cache: bool,
     /// What the KV cache can store keys and values as.
     pub kv_cache_dtypes: Vec<String>,
 }
@@ -32,6 +34,7 @@ pub(crate) fn cpu_facts() -> CpuFacts {
         architectures: architectures().into_iter().map(str::to_owned).collect(),
         quantizations: Quantization::format_names(),
         imatrix: cfg!(not(target_family = "wasm")),
+        packed_weights_cache: cfg!(not(target_family = "wasm")),
         kv_cache_dtypes: KvCacheDTypeChoice::type_names(),
     }
 }

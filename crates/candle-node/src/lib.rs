@@ -14,6 +14,7 @@ mod files;
 mod gguf_quantization;
 mod importance_collection;
 mod kernel_measurement;
+mod packed_weights;
 mod runner;
 mod runner_info;
 mod step;

@@ -9,7 +9,7 @@ use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
 use quire_runner::{
     BackendKind, BatchLimits, CandleRunner, DTypeChoice, HostTensor, Isa, KvCacheDTypeChoice, Quantization,
-    RunnerOptions,
+    RunnerError, RunnerOptions,
 };
 use serde_json::json;
 
@@ -29,6 +29,8 @@ pub struct NativeRunnerOptions {
     pub quantization: Option<String>,
     /// A file with an importance matrix, by which errors count where weights are quantised; absent = all alike.
     pub imatrix: Option<String>,
+    /// A folder with packed weights, which are mapped if they are of this model; absent = weights are packed.
+    pub packed_weights_cache: Option<String>,
     /// 'auto' or one of `cpuFacts().kvCacheDtypes`; absent = 'auto'.
     pub kv_cache_dtype: Option<String>,
     /// Threads that compute.
@@ -63,7 +65,7 @@ pub(crate) fn with_runner<T>(
 /// A model on the CPU.
 #[napi]
 pub struct Runner {
-    inner: SharedRunner,
+    pub(crate) inner: SharedRunner,
 }
 
 #[napi]
@@ -164,12 +166,10 @@ impl Task for Load {
                 self.on_progress.call(fraction, ThreadsafeFunctionCallMode::NonBlocking);
             };
             let runner = CandleRunner::load(model_files(), &self.path, &options, &progress);
-            let runner = runner.map_err(|error| match error.is_of_imatrix() {
-                true => {
-                    let details = json!({ "parameter": "imatrix", "value": self.options.imatrix });
-                    Failure::new(error.code(), &error, details)
-                }
-                false => Failure::from(error),
+            let runner = runner.map_err(|error| match error.parameter() {
+                Some("imatrix") => refused(&error, "imatrix", &self.options.imatrix),
+                Some(parameter) => refused(&error, parameter, &self.options.packed_weights_cache),
+                None => Failure::from(error),
             })?;
             Ok::<_, Failure>(Runner { inner: Arc::new(Mutex::new(Some(runner))) })
         }))
@@ -198,6 +198,10 @@ impl Task for Close {
     }
 }
 
+fn refused(error: &RunnerError, parameter: &str, value: &Option<String>) -> Failure {
+    Failure::new(error.code(), error, json!({ "parameter": parameter, "value": value }))
+}
+
 fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOptions, Failure> {
     let refuse = |parameter: &str, value: &str| {
         let message = format!("{parameter} '{value}' is not one that this runner has");
@@ -216,14 +220,18 @@ fn runner_options(options: &NativeRunnerOptions) -> std::result::Result<RunnerOp
         Some(name) => (BackendKind::Cpu, Some(Isa::parse(name).map_err(|_| refuse("kernels", name))?)),
     };
     #[cfg(target_family = "wasm")]
-    if let Some(imatrix) = &options.imatrix {
-        return Err(refuse("imatrix", imatrix));
+    for (parameter, value) in [("imatrix", &options.imatrix), ("packedWeightsCache", &options.packed_weights_cache)] {
+        if let Some(value) = value {
+            return Err(refuse(parameter, value));
+        }
     }
     Ok(RunnerOptions {
         dtype,
         quantization,
         #[cfg(not(target_family = "wasm"))]
         imatrix: options.imatrix.as_ref().map(PathBuf::from),
+        #[cfg(not(target_family = "wasm"))]
+        packed_weights_cache: options.packed_weights_cache.as_ref().map(PathBuf::from),
         kv_cache_dtype,
         threads: options.threads as usize,
         isa,

@@ -16,9 +16,9 @@ pub fn write_whole_file<E>(
     output: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), QuantiseError<E>>,
 ) -> Result<u64, QuantiseError<E>> {
-    let partial = partial_path(output);
+    let (partial, file) = create_partial(output).map_err(QuantiseError::Write)?;
     let fill = || {
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial).map_err(QuantiseError::Write)?);
+        let mut out = BufWriter::with_capacity(1 << 20, file);
         write(&mut out)?;
         let bytes = settle(out).map_err(QuantiseError::Write)?;
         std::fs::rename(&partial, output).map_err(QuantiseError::Write)?;
@@ -38,9 +38,16 @@ fn settle(out: BufWriter<File>) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// Beside the new file, so that renaming moves no bytes; of this process alone.
-fn partial_path(output: &Path) -> PathBuf {
-    let mut name = output.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(format!(".{}.partial", std::process::id()));
-    output.with_file_name(name)
+/// Beside the new file, so that renaming moves no bytes; of this call alone.
+fn create_partial(output: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 0_u64;
+    loop {
+        let mut name = output.file_name().map_or_else(OsString::new, OsString::from);
+        name.push(format!(".{}-{number}.partial", std::process::id()));
+        let partial = output.with_file_name(name);
+        match File::create_new(&partial) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            created => return created.map(|file| (partial, file)),
+        }
+    }
 }

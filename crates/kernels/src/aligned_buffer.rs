@@ -14,7 +14,7 @@ use crate::KernelsError;
 use crate::untouched_pages;
 
 /// Alignment of every buffer: one cache line, one AVX-512 vector.
-const ALIGNMENT_BYTES: usize = 64;
+pub(crate) const ALIGNMENT_BYTES: usize = 64;
 
 /// Size and alignment of a huge page; buffers of at least one are mapped on them.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -128,6 +128,12 @@ impl AlignedBuffer {
     /// The bytes, to be written.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.elements_mut()
+    }
+}
+
+impl AsRef<[u8]> for AlignedBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

@@ -46,6 +46,7 @@ mod narrow;
 mod norm;
 mod packed_matrix;
 mod paged_attention;
+mod panel_memory;
 mod per_isa;
 mod prefetch;
 #[cfg(not(target_family = "wasm"))]
@@ -80,8 +81,9 @@ pub use kv_cache::{KvLayout, WriteKv};
 pub use matmul::Matmul;
 pub use matrix_source::{MatrixOrder, MatrixSource, WeightFormat};
 pub use norm::{LayerNorm, RmsNorm};
-pub use packed_matrix::{PANEL_OUTPUTS, PackedMatrix};
+pub use packed_matrix::{PANEL_OUTPUTS, PANEL_VERSION, PackedMatrix};
 pub use paged_attention::PagedAttention;
+pub use panel_memory::PanelMemory;
 pub use product_work::ProductWork;
 pub use rope::Rope;
 pub use shared_buffer::SharedBuffer;

@@ -27,6 +27,8 @@ mod weight_loader;
 pub use backend::{AttentionSpec, Backend, MatrixPart, StoredOrder};
 pub use causal_model::CausalModel;
 pub use cpu::{Activations, CpuBackend, CpuMatrix, RopeTable};
+#[cfg(not(target_family = "wasm"))]
+pub use cpu::{KeptPanels, LoadedPanels};
 pub use encoder_model::EncoderModel;
 pub use error::ModelError;
 pub use forward_input::ForwardInput;

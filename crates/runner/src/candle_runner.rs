@@ -9,6 +9,8 @@ use quire_kernels::{CacheType, ElementType, Isa, Kernels, ThreadPool};
 use quire_models::{ErrorWeights, ImportanceMatrix};
 use quire_models::{ForwardInput, KvCache, ModelUse, max_sequence_tokens, model_use, read_config};
 use quire_sampler::draw_rows;
+#[cfg(not(target_family = "wasm"))]
+use quire_weights::NotedFiles;
 use quire_weights::{
     ConfigDocument, DType, ModelConfig, ModelDirectory, ModelFiles, PoolingConfig, StoredFormat, WeightsError,
 };
@@ -18,6 +20,8 @@ use crate::embed_batch::{EmbedBatch, EmbedBounds, EmbedOutput, EmbedPart};
 use crate::embedder::{EmbedModel, Embedder};
 use crate::memory_profile::activation_bytes;
 use crate::model_info::LoadedFacts;
+#[cfg(not(target_family = "wasm"))]
+use crate::packed_weights::{PackedWeights, PackedWeightsFile, UnwrittenWeights};
 use crate::running_model::{RunningModel, Weights};
 use crate::{
     BatchLimits, HostTensor, KvCacheSpec, MemoryProfile, ModelInfo, RunnerError, RunnerOptions, ScoreActivation,
@@ -50,6 +54,8 @@ pub struct CandleRunner {
     embedder: Embedder,
     activation: ScoreActivation,
     num_token_types: usize,
+    #[cfg(not(target_family = "wasm"))]
+    packed_weights: Option<PackedWeights>,
 }
 
 impl CandleRunner {
@@ -66,6 +72,10 @@ impl CandleRunner {
         let isa = options.isa.unwrap_or_else(Isa::detect);
         let kernels = Arc::new(Kernels::new(isa)?);
         let pool = Arc::new(ThreadPool::new(options.threads)?);
+        #[cfg(not(target_family = "wasm"))]
+        let noted = NotedFiles::new(files);
+        #[cfg(not(target_family = "wasm"))]
+        let files: &dyn ModelFiles = if options.packed_weights_cache.is_some() { &noted } else { files };
         let directory = ModelDirectory::open(files, path).map_err(quire_models::ModelError::from)?;
         let config = read_config(&directory.config)?;
         let model_use = model_use(&config)?;
@@ -85,11 +95,15 @@ impl CandleRunner {
             crate::BackendKind::Reference => ElementType::F32,
         };
         let checkpoint = (&config, &directory.tensors);
+        #[cfg(not(target_family = "wasm"))]
+        let packed_file = packed_file(options, &noted, dtype)?;
         let weights = Weights {
             dtype,
             quantization: options.quantization,
             #[cfg(not(target_family = "wasm"))]
             error_weights: error_weights(options, &config)?,
+            #[cfg(not(target_family = "wasm"))]
+            kept: packed_file.as_ref().map(|file| Arc::clone(file.panels())),
         };
         let loaded = RunningModel::load(options.backend, (&kernels, &pool), weights, checkpoint, progress)?;
         let facts = LoadedFacts {
@@ -123,12 +137,26 @@ impl CandleRunner {
             embedder: Embedder::default(),
             activation,
             num_token_types: num_token_types.unwrap_or(2),
+            #[cfg(not(target_family = "wasm"))]
+            packed_weights: packed_file.map(PackedWeightsFile::finish),
         })
     }
 
     /// Facts of the model.
     pub fn model_info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// What came of looking for packed weights; `None` where no folder was given.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn packed_weights(&self) -> Option<&PackedWeights> {
+        self.packed_weights.as_ref()
+    }
+
+    /// The packed weights that should be written for the next start, once.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn take_unwritten_weights(&mut self) -> Option<UnwrittenWeights> {
+        self.packed_weights.as_mut()?.unwritten.take()
     }
 
     /// The threads that compute; a sampler may use them between steps.
@@ -146,6 +174,10 @@ impl CandleRunner {
     pub fn profile(&mut self, limits: &BatchLimits) -> MemoryProfile {
         self.model.limit_sequences(limits.max_model_len);
         let activation_bytes = activation_bytes(&self.config, limits);
+        // Weights that are mapped take memory yet: what they leave is for the cache.
+        #[cfg(not(target_family = "wasm"))]
+        let activation_bytes =
+            activation_bytes + self.packed_weights.as_ref().map_or(0, |found| found.mapped_bytes as u64);
         MemoryProfile { weights_bytes: self.info.weights_bytes, activation_bytes }
     }
 
@@ -317,6 +349,23 @@ impl CandleRunner {
         }
         Ok(())
     }
+}
+
+/// The file of packed weights for what was read, if the options name a folder.
+#[cfg(not(target_family = "wasm"))]
+fn packed_file(
+    options: &RunnerOptions,
+    noted: &NotedFiles<'_>,
+    dtype: ElementType,
+) -> Result<Option<PackedWeightsFile>, RunnerError> {
+    let Some(folder) = &options.packed_weights_cache else { return Ok(None) };
+    if options.backend != crate::BackendKind::Cpu {
+        return Err(RunnerError::UnusedPackedWeights);
+    }
+    if let Some(imatrix) = &options.imatrix {
+        noted.note(imatrix);
+    }
+    Ok(Some(PackedWeightsFile::find(folder, noted, dtype, options.quantization)))
 }
 
 /// The importance matrix that the options name, for this model.

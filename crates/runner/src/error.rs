@@ -1,5 +1,7 @@
 //! What can go wrong in a runner, as fields with stable codes.
 
+use std::io::ErrorKind;
+
 use quire_kernels::KernelsError;
 #[cfg(not(target_family = "wasm"))]
 use quire_models::ExportError;
@@ -24,6 +26,9 @@ pub enum RunnerError {
          CPU: give one of them as the quantization"
     )]
     UnusedImportance,
+    /// A folder for packed weights beside a backend that packs none.
+    #[error("weights are packed for the kernels of the CPU; the reference has none that could be kept")]
+    UnusedPackedWeights,
     /// Sampling on the device.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
@@ -169,9 +174,13 @@ impl From<ExportError> for RunnerError {
 }
 
 impl RunnerError {
-    /// Whether it is about the option of the importance matrix.
-    pub fn is_of_imatrix(&self) -> bool {
-        matches!(self, RunnerError::UnusedImportance | RunnerError::Model(ModelError::Importance(_)))
+    /// The option of the importance matrix or of packed weights, if it is about one of them.
+    pub fn parameter(&self) -> Option<&'static str> {
+        match self {
+            RunnerError::UnusedImportance | RunnerError::Model(ModelError::Importance(_)) => Some("imatrix"),
+            RunnerError::UnusedPackedWeights => Some("packedWeightsCache"),
+            _ => None,
+        }
     }
 
     /// The stable code that callers match on.
@@ -184,6 +193,7 @@ impl RunnerError {
             RunnerError::Kernels(error) => kernels_code(error),
             RunnerError::TensorTooLarge { .. } => "ERR_OUT_OF_MEMORY",
             RunnerError::UnusedImportance
+            | RunnerError::UnusedPackedWeights
             | RunnerError::NarrowOutOfRange { .. }
             | RunnerError::NotViewable { .. }
             | RunnerError::WrongLength { .. }
@@ -214,6 +224,10 @@ fn model_code(error: &ModelError) -> &'static str {
         ModelError::Kernels(error) => kernels_code(error),
         ModelError::Importance(_) => "ERR_INVALID_ARGUMENT",
         ModelError::Weights(WeightsError::OutOfMemory { .. }) => "ERR_OUT_OF_MEMORY",
+        ModelError::Weights(WeightsError::NotWritten { source, .. }) => match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "ERR_DISK_FULL",
+            _ => "ERR_RUNNER",
+        },
         ModelError::Weights(WeightsError::NotADirectory { .. } | WeightsError::MissingFile { .. }) => {
             "ERR_MODEL_NOT_FOUND"
         }

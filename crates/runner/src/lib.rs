@@ -19,6 +19,8 @@ mod memory_profile;
 mod model_info;
 mod options;
 mod packed_bytes;
+#[cfg(not(target_family = "wasm"))]
+mod packed_weights;
 mod pooling;
 mod running_model;
 mod score_activation;
@@ -36,6 +38,8 @@ pub use memory_profile::{BatchLimits, MemoryProfile};
 pub use model_info::{ModelInfo, PoolingInfo};
 pub use options::{BackendKind, DTypeChoice, KvCacheDTypeChoice, RunnerOptions};
 pub use packed_bytes::packed_bytes;
+#[cfg(not(target_family = "wasm"))]
+pub use packed_weights::{PackedWeights, UnwrittenWeights};
 #[cfg(not(target_family = "wasm"))]
 pub use quire_kernels::probes::ProductShares;
 pub use quire_kernels::{Isa, ProductWork};

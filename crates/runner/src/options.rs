@@ -103,6 +103,9 @@ pub struct RunnerOptions {
     /// A file with an importance matrix, by which errors count where blocks are made.
     #[cfg(not(target_family = "wasm"))]
     pub imatrix: Option<PathBuf>,
+    /// A folder with packed weights, which the next start maps instead of packing its own.
+    #[cfg(not(target_family = "wasm"))]
+    pub packed_weights_cache: Option<PathBuf>,
     /// What the KV cache stores keys and values as.
     pub kv_cache_dtype: KvCacheDTypeChoice,
     /// Threads that compute, the caller of `execute` included; at least 1.
@@ -120,6 +123,8 @@ impl Default for RunnerOptions {
             quantization: Quantization::Stored,
             #[cfg(not(target_family = "wasm"))]
             imatrix: None,
+            #[cfg(not(target_family = "wasm"))]
+            packed_weights_cache: None,
             kv_cache_dtype: KvCacheDTypeChoice::Auto,
             threads: 1,
             isa: None,

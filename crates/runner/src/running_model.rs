@@ -8,7 +8,7 @@ use quire_models::{
     load,
 };
 #[cfg(not(target_family = "wasm"))]
-use quire_models::{ErrorWeights, ReferenceBackend};
+use quire_models::{ErrorWeights, KeptPanels, ReferenceBackend};
 use quire_weights::{Checkpoint, ModelConfig};
 
 use crate::BackendKind;
@@ -31,6 +31,9 @@ pub(crate) struct Weights {
     /// How much errors count where blocks are made.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) error_weights: Option<Arc<ErrorWeights>>,
+    /// Matrices that are packed already.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) kept: Option<Arc<KeptPanels>>,
 }
 
 /// A model and what loading it showed.
@@ -68,7 +71,7 @@ impl RunningModel {
                 let backend = CpuBackend::new(Arc::clone(kernels), Arc::clone(pool), weights.dtype)
                     .with_quantization(weights.quantization);
                 #[cfg(not(target_family = "wasm"))]
-                let backend = backend.with_error_weights(weights.error_weights.clone());
+                let backend = backend.with_error_weights(weights.error_weights.clone()).with_kept_panels(weights.kept);
                 let loaded = load(&backend, config, tensors, progress)?;
                 #[cfg(not(target_family = "wasm"))]
                 if let Some(error_weights) = &weights.error_weights {

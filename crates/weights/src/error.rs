@@ -35,6 +35,22 @@ pub enum WeightsError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A file of packed matrices that can't be used.
+    #[error("{path} is no file of packed weights: it {problem}")]
+    InvalidPacked {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file of packed matrices could not be written.
+    #[error("cannot write {path}: {source}")]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The weights do not fit into memory.
     #[error("{path} has {bytes} bytes, for which there is no memory")]
     OutOfMemory {

@@ -14,6 +14,10 @@ mod memory_files;
 mod model_config;
 mod model_directory;
 mod model_files;
+#[cfg(not(target_family = "wasm"))]
+mod packed_file;
+#[cfg(not(target_family = "wasm"))]
+mod packed_origin;
 mod pooling_config;
 mod quantised;
 mod rope_config;
@@ -36,6 +40,10 @@ pub use memory_files::MemoryFiles;
 pub use model_config::ModelConfig;
 pub use model_directory::ModelDirectory;
 pub use model_files::{FileSystem, ModelFiles};
+#[cfg(not(target_family = "wasm"))]
+pub use packed_file::{PackedFile, PackedMatrixEntry, PackedPieces, SharedBytes};
+#[cfg(not(target_family = "wasm"))]
+pub use packed_origin::{NotedFiles, PackedOrigin};
 pub use pooling_config::{PoolingConfig, PoolingKind};
 pub use quantised::{QuantisedProblem, WeightForm};
 pub use rope_config::{RopeConfig, RopeScaling};

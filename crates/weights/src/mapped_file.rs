@@ -3,9 +3,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+#[cfg(not(target_family = "wasm"))]
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
+#[cfg(not(target_family = "wasm"))]
+use crate::SharedBytes;
 use crate::WeightsError;
 
 /// A read-only view of a whole file whose length is compared with the file system's before each use.
@@ -37,6 +41,15 @@ impl MappedFile {
         Ok(&self.map)
     }
 
+    /// The file's bytes for as long as somebody has them, not compared with the file any more; they are read into memory meanwhile.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn share(self) -> SharedBytes {
+        // What is refused here is read when it is needed.
+        #[cfg(unix)]
+        drop(self.map.advise(memmap2::Advice::WillNeed));
+        Arc::new(self.map)
+    }
+
     fn check_unchanged(&self) -> Result<(), WeightsError> {
         let metadata = self.file.metadata().map_err(|source| WeightsError::Io { path: self.path.clone(), source })?;
         let expected = self.map.len() as u64;
@@ -54,7 +67,8 @@ impl MappedFile {
 /// loader of checkpoints accepts it; the alternative, reading, doubles the memory that loading takes. What can be done is
 /// done: the length is checked again before each tensor is handed out, the bytes are interpreted as plain numbers only
 /// (any bit pattern is a valid one, so a changed byte is a wrong weight, never undefined behaviour of a type), and the
-/// runner drops the mapping as soon as the weights are packed.
+/// runner drops the mapping as soon as the weights are packed. The exception is a file of packed matrices, which stays mapped while the
+/// model lives; we replace such files by others of the same name and never write into one.
 #[expect(unsafe_code, reason = "mapping a file has no safe interface; the conditions are above")]
 fn map_read_only(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the mapping is private to this type, read-only, and its bytes are only ever read as numbers; see above for

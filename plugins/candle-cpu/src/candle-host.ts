@@ -1,6 +1,7 @@
 // What the plugin needs of the runtime that it lives in: the native module, an account of memory, threads.
 
 import type { MemoryInfo } from 'quire-llm/plugin'
+import type { Runner } from '../native/native.js'
 import type { Native } from './native.js'
 
 export interface CandleHost {
@@ -11,6 +12,8 @@ export interface CandleHost {
   readonly parallelism: number
   /** Threads that pay for the model in this directory, where nobody said how many. */
   computeThreads(path: string): Promise<number>
+  /** Writes what a loaded model packed, where there is a disk; never rejects. */
+  readonly keepPackedWeights?: (native: Native, runner: Runner) => Promise<void>
 }
 
 /** How much memory may still be taken, and has been. */

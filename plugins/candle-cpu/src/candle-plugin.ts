@@ -51,22 +51,35 @@ async function open(host: CandleHost, { env }: OpenOptions): Promise<OpenedFrame
   const native = await host.loadNative()
   const kernels = forcedKernels(native, env.QUIRE_CPU)
   const capabilities = capabilitiesOf(native.cpuFacts())
-  const { computeThreads } = host
+  const { computeThreads, keepPackedWeights } = host
   return {
     framework: new CandleFramework(native, host.memory),
     createRunner: async target =>
-      new CandleRunner(native, target, { capabilities, kernels, threads: target.threads, computeThreads }),
+      new CandleRunner(native, target, {
+        capabilities,
+        kernels,
+        threads: target.threads,
+        computeThreads,
+        keepPackedWeights,
+      }),
     close: async () => {},
   }
 }
 
-function capabilitiesOf({ architectures, quantizations, imatrix, kvCacheDtypes }: CpuFacts): RunnerCapabilities {
+function capabilitiesOf({
+  architectures,
+  quantizations,
+  imatrix,
+  packedWeightsCache,
+  kvCacheDtypes,
+}: CpuFacts): RunnerCapabilities {
   return {
     devices: ['cpu'],
     dtypes: ['float32', 'bfloat16'],
     architectures,
     quantizations,
     imatrix,
+    packedWeightsCache,
     kvCacheDtypes,
     weightFormats: ['gguf'],
     blockSizes: 'any',

@@ -34,6 +34,8 @@ export interface CandleRunnerOptions {
   readonly computeThreads: (path: string) => Promise<number>
   /** Kernels to force, or 'reference'; undefined = the best that this CPU has. */
   readonly kernels: string | undefined
+  /** Writes what a loaded model packed; undefined where there is no disk. */
+  readonly keepPackedWeights: ((native: Native, runner: Runner) => Promise<void>) | undefined
 }
 
 export class CandleRunner implements ModelRunner {
@@ -42,6 +44,7 @@ export class CandleRunner implements ModelRunner {
   readonly #target: Target
   readonly #options: CandleRunnerOptions
   #runner: Runner | undefined
+  #keeping: Promise<void> | undefined
   #tokenIds = new Int32Array(0)
 
   /** @throws InvalidArgumentError for a dtype or device that is not there. */
@@ -69,13 +72,14 @@ export class CandleRunner implements ModelRunner {
 
   async loadModel({ path }: ModelSource, onProgress: (fraction: number) => void): Promise<ModelInfo> {
     const { computeThreads, threads = await computeThreads(path), kernels } = this.#options
-    const { dtype, quantization = 'auto', imatrix, kvCacheDtype = 'auto' } = this.#target
+    const { dtype, quantization = 'auto', imatrix, packedWeightsCache, kvCacheDtype = 'auto' } = this.#target
     const options = {
       dtype,
       quantization,
       kvCacheDtype,
       threads,
       ...(imatrix !== undefined && { imatrix }),
+      ...(packedWeightsCache !== undefined && { packedWeightsCache }),
       ...(kernels !== undefined && { kernels }),
     }
     this.#runner = unwrap(await this.#native.Runner.load(path, options, onProgress))
@@ -109,7 +113,11 @@ export class CandleRunner implements ModelRunner {
   }
 
   async warmup(): Promise<void> {
-    unwrap(await this.#loaded().warmup())
+    const runner = this.#loaded()
+    unwrap(await runner.warmup())
+    if (this.#target.packedWeightsCache !== undefined) {
+      this.#keeping = this.#options.keepPackedWeights?.(this.#native, runner)
+    }
   }
 
   async execute(batch: InputBatch, logits: Float32Array): Promise<ModelOutput> {
@@ -151,6 +159,7 @@ export class CandleRunner implements ModelRunner {
     const runner = this.#runner
     this.#runner = undefined
     await runner?.close()
+    await this.#keeping
   }
 
   #loaded(): Runner {

@@ -6,6 +6,7 @@ import { candlePlugin } from './candle-plugin.js'
 import { computeThreads } from './compute-threads.js'
 import { hostMemory } from './host-memory.js'
 import { loadNative } from './native.js'
+import { keepPackedWeights } from './packed-weights.js'
 
 /** candle and Quire's own kernels on the CPU. */
 export const plugin: FrameworkPlugin = candlePlugin({
@@ -13,4 +14,5 @@ export const plugin: FrameworkPlugin = candlePlugin({
   memory: hostMemory,
   parallelism: availableParallelism(),
   computeThreads,
+  keepPackedWeights,
 })

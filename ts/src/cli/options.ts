@@ -98,6 +98,13 @@ export const engineRows: readonly OptionRow[] = [
     help: 'importance matrix by which --quantization q4_0, q4_k or q6_k weighs errors (quire imatrix)',
     engine: 'imatrix',
   },
+  {
+    name: 'packed-weights-cache',
+    kind: 'text',
+    value: 'FOLDER',
+    help: 'keep weights there as they are computed with, for the next start (default: nowhere)',
+    engine: 'packedWeightsCache',
+  },
   { name: 'threads', kind: 'number', value: 'N', help: 'compute threads (default: all cores)', engine: 'threads' },
   {
     name: 'tensor-parallel-size',

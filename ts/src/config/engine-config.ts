@@ -56,6 +56,11 @@ export interface EngineOptions {
    */
   readonly imatrix?: string
   /**
+   * A folder where weights are kept as the kernels want them, on frameworks that do: the first start with a model writes a file there, the next
+   * one maps it. Default: weights are packed at every start.
+   */
+  readonly packedWeightsCache?: string
+  /**
    * What the KV cache stores keys and values as: 'auto' is the type that the model computes in, `fp8` (`fp8_e4m3`), `fp8_e5m2` and `int8`
    * take half of bfloat16's memory, on frameworks that have them. Default 'auto'.
    */
@@ -114,6 +119,7 @@ export interface ModelConfig {
   readonly dtype: DTypeOption
   readonly quantization: string
   readonly imatrix: string | undefined
+  readonly packedWeightsCache: string | undefined
   readonly maxModelLen: number | undefined
   readonly generationConfig: 'auto' | 'none'
   readonly seed: number | undefined
@@ -176,6 +182,7 @@ const optionNames: Readonly<Record<keyof EngineOptions, true>> = {
   dtype: true,
   quantization: true,
   imatrix: true,
+  packedWeightsCache: true,
   kvCacheDtype: true,
   threads: true,
   tensorParallelSize: true,
@@ -241,6 +248,10 @@ export function parseOptions(options: EngineOptions, places: ModelPlaces): Engin
       dtype: check.choice('dtype', options.dtype ?? 'auto', dtypes),
       quantization: check.string('quantization', options.quantization ?? 'auto'),
       imatrix: options.imatrix === undefined ? undefined : toPath('imatrix', options.imatrix, places),
+      packedWeightsCache:
+        options.packedWeightsCache === undefined
+          ? undefined
+          : toPath('packedWeightsCache', options.packedWeightsCache, places),
       maxModelLen: optionalInteger('maxModelLen', options.maxModelLen, 2),
       generationConfig: check.choice('generationConfig', options.generationConfig ?? 'auto', ['auto', 'none']),
       seed: options.seed === undefined ? undefined : check.safeInteger('seed', options.seed),

@@ -157,6 +157,7 @@ export class LoopHost implements LoopPort {
         dtype: model.dtype,
         quantization: model.quantization,
         ...(model.imatrix !== undefined && { imatrix: model.imatrix }),
+        ...(model.packedWeightsCache !== undefined && { packedWeightsCache: model.packedWeightsCache }),
         threads: device.threads,
         eager: device.enforceEager,
         ownThread: platform.ownThread,

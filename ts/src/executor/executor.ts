@@ -18,6 +18,8 @@ export interface ExecutorOptions {
   readonly quantization?: string
   /** Path of an importance matrix. */
   readonly imatrix?: string
+  /** Path of a folder for packed weights. */
+  readonly packedWeightsCache?: string
   readonly threads: number | undefined
   /** Run without compiling. */
   readonly eager: boolean
@@ -171,7 +173,8 @@ async function bringUp(
   options: ExecutorOptions,
   onProgress: (fraction: number) => void,
 ): Promise<BroughtUp> {
-  const { cache, scheduler, dtype, quantization = 'auto', imatrix, threads, eager, ownThread, worldSize } = options
+  const { cache, scheduler, dtype, quantization = 'auto', imatrix, packedWeightsCache, threads } = options
+  const { eager, ownThread, worldSize } = options
   const target = {
     dtype,
     blockSize: cache.blockSize,
@@ -179,6 +182,7 @@ async function bringUp(
     ownThread,
     ...(quantization !== 'auto' && { quantization }),
     ...(imatrix !== undefined && { imatrix }),
+    ...(packedWeightsCache !== undefined && { packedWeightsCache }),
     ...(cache.dtype !== 'auto' && { kvCacheDtype: cache.dtype }),
     ...(threads !== undefined && { threads }),
   }
@@ -188,6 +192,7 @@ async function bringUp(
     checkBlockSize(workers.first, cache.blockSize)
     checkQuantization(workers.first, quantization)
     checkImatrix(workers.first, imatrix)
+    checkPackedWeightsCache(workers.first, packedWeightsCache)
     checkKvCacheDtype(workers.first, cache.dtype)
     const loaded = await workers.all((worker, rank) =>
       worker.loadModel(options.modelPath, rank === 0 ? share => onProgress(share * WEIGHTS_SHARE) : () => {}),
@@ -318,6 +323,11 @@ function checkImatrix({ capabilities }: Worker, imatrix: string | undefined): vo
     'There is no quantising by an importance matrix on this framework.',
     imatrix,
   )
+}
+
+function checkPackedWeightsCache({ capabilities }: Worker, folder: string | undefined): void {
+  if (folder === undefined || capabilities.packedWeightsCache === true) return
+  throw new InvalidArgumentError('packedWeightsCache', 'This framework keeps no packed weights.', folder)
 }
 
 function checkKvCacheDtype({ capabilities: { kvCacheDtypes = [] } }: Worker, dtype: string): void {

@@ -17,6 +17,8 @@ export interface RunnerCapabilities {
   readonly quantizations: readonly string[]
   /** True if errors of that can be weighed by an importance matrix. Absent = false. */
   readonly imatrix?: boolean
+  /** True if its packed weights can be kept in a folder, for the next start. Absent = false. */
+  readonly packedWeightsCache?: boolean
   /** Names of what its KV cache can store keys and values as, beside what it stores them as by itself. Absent = none. */
   readonly kvCacheDtypes?: readonly string[]
   /** Formats of files that it reads beside safetensors: `gguf`. Absent = none. */
@@ -212,6 +214,8 @@ export interface Target {
   readonly quantization?: string
   /** Path of an importance matrix, by which errors of quantising on load count; absent = all count alike. */
   readonly imatrix?: string
+  /** Path of a folder for packed weights, which may not be there yet; absent = weights are packed at every start. */
+  readonly packedWeightsCache?: string
   /** One of the runner's `kvCacheDtypes`; absent = as the runner thinks best. */
   readonly kvCacheDtype?: string
   /** This rank, from 0. */

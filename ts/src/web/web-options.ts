@@ -21,6 +21,7 @@ type NotHere =
   | 'framework'
   | 'device'
   | 'imatrix'
+  | 'packedWeightsCache'
   | 'tensorParallelSize'
   | 'enforceEager'
   | 'restart'
@@ -154,6 +155,7 @@ const notHere = [
   'framework',
   'device',
   'imatrix',
+  'packedWeightsCache',
   'tensorParallelSize',
   'enforceEager',
   'restart',

@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use quire_kernels::{
-    Activation as KernelActivation, Columns, ElementType, Epilogue, HeadLayout, Kernels, LayerNorm, Matmul,
-    MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, ProductWork, RmsNorm, Rope, ThreadPool, WeightFormat,
-    WriteKv, join_columns,
+    Activation as KernelActivation, Columns, ElementType, Epilogue, HeadLayout, Kernels, KernelsError, LayerNorm,
+    Matmul, MatrixOrder, MatrixSource, PackedMatrix, PagedAttention, ProductWork, RmsNorm, Rope, ThreadPool,
+    WeightFormat, WriteKv, join_columns,
 };
 use quire_weights::{StoredFormat, TensorView, WeightForm};
 
 use super::CpuMatrix;
+#[cfg(not(target_family = "wasm"))]
+use super::KeptPanels;
 use super::activations::{Activations, Shelf};
 use super::rope_table::RopeTable;
 #[cfg(not(target_family = "wasm"))]
@@ -36,6 +38,8 @@ pub struct CpuBackend {
     recorder: Option<Arc<InputRecorder>>,
     #[cfg(not(target_family = "wasm"))]
     error_weights: Option<Arc<ErrorWeights>>,
+    #[cfg(not(target_family = "wasm"))]
+    kept: Option<Arc<KeptPanels>>,
 }
 
 impl CpuBackend {
@@ -51,6 +55,8 @@ impl CpuBackend {
             recorder: None,
             #[cfg(not(target_family = "wasm"))]
             error_weights: None,
+            #[cfg(not(target_family = "wasm"))]
+            kept: None,
         }
     }
 
@@ -69,6 +75,25 @@ impl CpuBackend {
     #[cfg(not(target_family = "wasm"))]
     pub fn with_error_weights(self, error_weights: Option<Arc<ErrorWeights>>) -> CpuBackend {
         CpuBackend { error_weights, ..self }
+    }
+
+    /// The same backend, which takes matrices that `kept` has from there instead of packing them.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_kept_panels(self, kept: Option<Arc<KeptPanels>>) -> CpuBackend {
+        CpuBackend { kept, ..self }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn packed(&self, parts: &[MatrixPart<'_>], sources: &[MatrixSource<'_>]) -> Result<PackedMatrix, KernelsError> {
+        match &self.kept {
+            Some(kept) => kept.matrix(&self.pool, parts, sources),
+            None => PackedMatrix::pack(&self.pool, sources),
+        }
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn packed(&self, _: &[MatrixPart<'_>], sources: &[MatrixSource<'_>]) -> Result<PackedMatrix, KernelsError> {
+        PackedMatrix::pack(&self.pool, sources)
     }
 
     /// How much errors in each input's weights of a part count.
@@ -146,7 +171,7 @@ impl Backend for CpuBackend {
                 })
             })
             .collect::<Result<_, ModelError>>()?;
-        let packed = PackedMatrix::pack(&self.pool, &sources)?;
+        let packed = self.packed(parts, &sources)?;
         #[cfg(not(target_family = "wasm"))]
         let recorded = self
             .recorder
