@@ -12,6 +12,7 @@ mod quantise_q4_0;
 mod quantise_q4_k;
 mod quantise_q6_k;
 mod six_bit_scales;
+mod tried_scales;
 mod unpack;
 
 pub use block_format::BlockFormat;

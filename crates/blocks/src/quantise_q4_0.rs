@@ -3,6 +3,7 @@
 use half::f16;
 
 use crate::quantise::{largest, put_half, put_nibbles, q4_0};
+use crate::tried_scales::{TRIED, Tried, nearest, tried};
 
 /// The level that is farthest from 0.
 const FARTHEST_LEVEL: f32 = 8.0;
@@ -15,23 +16,28 @@ pub(crate) fn q4_0_weighted(values: &[f32; 32], importance: &[f32; 32], block: &
         return q4_0(values, block);
     }
     let weights = counted(values, importance);
-    let mut best = stored(farthest / -FARTHEST_LEVEL);
-    let mut best_error = error(values, &weights, best);
-    for tenths in TRIED_TENTHS {
-        let tried = farthest / -(FARTHEST_LEVEL + f32::from(tenths) / 10.0);
-        let (mut products, mut squares) = (0.0, 0.0);
-        for (&value, &weight) in values.iter().zip(&weights) {
-            let level = level_of(value, tried);
-            products += weight * value * level;
-            squares += weight * level * level;
-        }
-        // The best scale for these levels.
-        let scale = stored(if squares > 0.0 { products / squares } else { tried });
-        let error = error(values, &weights, scale);
-        if error < best_error {
-            (best, best_error) = (scale, error);
+    let scales = tried(TRIED_TENTHS, |more| farthest / -(FARTHEST_LEVEL + more));
+    let (mut products, mut squares) = ([0.0; TRIED], [0.0; TRIED]);
+    for (&value, &weight) in values.iter().zip(&weights) {
+        for index in 0..TRIED {
+            let level = level_of(value, scales[index]);
+            products[index] += weight * value * level;
+            squares[index] += weight * level * level;
         }
     }
+    // The best scales for these levels, and, in the place of one that is tried again, the one without a search.
+    let mut fitted: Tried = std::array::from_fn(|index| {
+        stored(if squares[index] > 0.0 { products[index] / squares[index] } else { scales[index] })
+    });
+    fitted[TRIED - 1] = stored(farthest / -FARTHEST_LEVEL);
+    let errors = errors(values, &weights, &fitted);
+    let mut best = TRIED - 1;
+    for index in 0..TRIED - 1 {
+        if errors[index] < errors[best] {
+            best = index;
+        }
+    }
+    let best = fitted[best];
     put_half(block, 0, best);
     put_nibbles(&values.map(|value| (level_of(value, best) + FARTHEST_LEVEL) as u8), &mut block[2..]);
 }
@@ -42,16 +48,22 @@ pub(crate) fn counted<const VALUES: usize>(values: &[f32; VALUES], importance: &
     std::array::from_fn(|index| importance[index] * (spread + values[index].abs()))
 }
 
-fn error(values: &[f32; 32], weights: &[f32; 32], scale: f32) -> f32 {
-    values.iter().zip(weights).fold(0.0, |sum, (&value, &weight)| {
-        let difference = scale * level_of(value, scale) - value;
-        sum + weight * difference * difference
-    })
+fn errors(values: &[f32; 32], weights: &[f32; 32], scales: &Tried) -> Tried {
+    let mut errors = [0.0; TRIED];
+    for (&value, &weight) in values.iter().zip(weights) {
+        for index in 0..TRIED {
+            let difference = scales[index] * level_of(value, scales[index]) - value;
+            errors[index] += weight * difference * difference;
+        }
+    }
+    errors
 }
 
 /// The nearest level to `value`.
+#[inline(always)]
 fn level_of(value: f32, scale: f32) -> f32 {
-    if scale == 0.0 { 0.0 } else { (value / scale).round().clamp(-FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0) }
+    let level = nearest(value / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0);
+    if scale == 0.0 { 0.0 } else { level }
 }
 
 /// The value that a half keeps of it.

@@ -6,6 +6,7 @@ use half::f16;
 use crate::quantise::put_half;
 use crate::quantise_q4_0::counted;
 use crate::six_bit_scales::pack_q4_k_scales;
+use crate::tried_scales::{TRIED, Tried, nearest, tried};
 
 /// Levels of a value.
 const MOST_LEVEL: f32 = 15.0;
@@ -36,41 +37,43 @@ pub(crate) fn q4_k(values: &[f32; 256], importance: Option<&[f32; 256]>, block: 
     put_half(block, 0, scale);
     put_half(block, 2, min);
     block[4..16].copy_from_slice(&pack_q4_k_scales(&scales, &mins));
-    for (pair, bytes) in block[16..].as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            let level = |group: usize| {
-                let grid = Grid { scale: scale * f32::from(scales[group]), min: min * f32::from(mins[group]) };
-                grid.level(groups[group][index])
-            };
-            *byte = level(2 * pair) | (level(2 * pair + 1) << 4);
+    let mut levels = [[0; 32]; 8];
+    for (group, levels) in levels.iter_mut().enumerate() {
+        let grid = Grid { scale: scale * f32::from(scales[group]), min: min * f32::from(mins[group]) };
+        *levels = groups[group].map(|value| grid.level(value) as u8);
+    }
+    for (bytes, [low, high]) in block[16..].as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
+        for (byte, (low, high)) in bytes.iter_mut().zip(low.iter().zip(high)) {
+            *byte = low | (high << 4);
         }
     }
 }
 
 impl Grid {
     /// The nearest level to `value`.
-    fn level(self, value: f32) -> u8 {
-        if self.scale > 0.0 { ((value + self.min) / self.scale).round().clamp(0.0, MOST_LEVEL) as u8 } else { 0 }
+    #[inline(always)]
+    fn level(self, value: f32) -> f32 {
+        let level = nearest((value + self.min) / self.scale, 0.0, MOST_LEVEL);
+        if self.scale > 0.0 { level } else { 0.0 }
     }
+}
 
-    fn error(self, group: &[f32; 32], weights: &[f32; 32]) -> f32 {
-        group.iter().zip(weights).fold(0.0, |sum, (&value, &weight)| {
-            let difference = self.scale * f32::from(self.level(value)) - self.min - value;
-            sum + weight * difference * difference
-        })
-    }
-
-    /// The grid with the least error for the levels that this one gives.
-    fn fitted(self, group: &[f32; 32], weights: &[f32; 32]) -> Grid {
-        let (mut sum, mut level_sum, mut square_sum, mut value_sum, mut product_sum) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for (&value, &weight) in group.iter().zip(weights) {
-            let level = f32::from(self.level(value));
-            sum += weight;
-            level_sum += weight * level;
-            square_sum += weight * level * level;
-            value_sum += weight * value;
-            product_sum += weight * level * value;
+/// The grids with the least errors for the levels that those of `scales`, with the same `min`, give.
+fn fitted(scales: &Tried, min: f32, group: &[f32; 32], weights: &[f32; 32]) -> [Grid; TRIED] {
+    let (mut level_sums, mut square_sums, mut product_sums) = ([0.0; TRIED], [0.0; TRIED], [0.0; TRIED]);
+    let (mut sum, mut value_sum) = (0.0, 0.0);
+    for (&value, &weight) in group.iter().zip(weights) {
+        for index in 0..TRIED {
+            let level = Grid { scale: scales[index], min }.level(value);
+            level_sums[index] += weight * level;
+            square_sums[index] += weight * level * level;
+            product_sums[index] += weight * level * value;
         }
+        sum += weight;
+        value_sum += weight * value;
+    }
+    std::array::from_fn(|index| {
+        let (level_sum, square_sum, product_sum) = (level_sums[index], square_sums[index], product_sums[index]);
         let determinant = sum * square_sum - level_sum * level_sum;
         if determinant > 0.0 {
             let scale = (sum * product_sum - level_sum * value_sum) / determinant;
@@ -82,27 +85,42 @@ impl Grid {
         // No min below 0 can be stored: the best scale without one.
         let scale = if square_sum > 0.0 { product_sum / square_sum } else { 0.0 };
         Grid { scale: scale.max(0.0), min: 0.0 }
+    })
+}
+
+fn errors(grids: &[Grid; TRIED], group: &[f32; 32], weights: &[f32; 32]) -> Tried {
+    let (scales, mins) = (grids.map(|grid| grid.scale), grids.map(|grid| grid.min));
+    let mut errors = [0.0; TRIED];
+    for (&value, &weight) in group.iter().zip(weights) {
+        for index in 0..TRIED {
+            let grid = Grid { scale: scales[index], min: mins[index] };
+            let difference = grid.scale * grid.level(value) - grid.min - value;
+            errors[index] += weight * difference * difference;
+        }
     }
+    errors
 }
 
 fn best_grid(group: &[f32; 32], weights: &[f32; 32]) -> Grid {
     let least = group.iter().copied().fold(0.0, f32::min);
     let most = group.iter().copied().fold(least, f32::max);
     let range = most - least;
+    let plain = Grid { scale: range / MOST_LEVEL, min: -least };
     if range <= 0.0 || !range.is_finite() {
-        return Grid { scale: 0.0, min: -least };
+        return Grid { scale: 0.0, ..plain };
     }
-    let mut best = Grid { scale: range / MOST_LEVEL, min: -least };
-    let mut best_error = best.error(group, weights);
-    for tenths in TRIED_TENTHS {
-        let grid = Grid { scale: range / (MOST_LEVEL + f32::from(tenths) / 10.0), min: -least };
-        let fitted = grid.fitted(group, weights);
-        let error = fitted.error(group, weights);
-        if error < best_error {
-            (best, best_error) = (fitted, error);
+    let scales = tried(TRIED_TENTHS, |more| range / (MOST_LEVEL + more));
+    let mut grids = fitted(&scales, -least, group, weights);
+    // In the place of one that is tried again.
+    grids[TRIED - 1] = plain;
+    let errors = errors(&grids, group, weights);
+    let mut best = TRIED - 1;
+    for index in 0..TRIED - 1 {
+        if errors[index] < errors[best] {
+            best = index;
         }
     }
-    best
+    grids[best]
 }
 
 /// `part` in steps of `unit`.

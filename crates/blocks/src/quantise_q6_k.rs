@@ -4,6 +4,7 @@
 use half::f16;
 
 use crate::quantise::put_half;
+use crate::tried_scales::{TRIED, nearest, tried};
 
 /// The level that is farthest from 0.
 const FARTHEST_LEVEL: f32 = 32.0;
@@ -38,8 +39,10 @@ pub(crate) fn q6_k(values: &[f32; 256], importance: Option<&[f32; 256]>, block: 
 }
 
 /// The nearest level to `value`.
+#[inline(always)]
 fn level_of(value: f32, scale: f32) -> f32 {
-    if scale == 0.0 { 0.0 } else { (value / scale).round().clamp(-FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0) }
+    let level = nearest(value / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0);
+    if scale == 0.0 { 0.0 } else { level }
 }
 
 /// Larger values count more: they move the sums that they are part of the most.
@@ -48,16 +51,20 @@ fn best_scale(group: &[f32; 16], importance: &[f32; 16]) -> f32 {
     if farthest == 0.0 || !farthest.is_finite() {
         return 0.0;
     }
-    let (mut best, mut best_gain) = (-farthest / FARTHEST_LEVEL, f32::NEG_INFINITY);
-    for tenths in TRIED_TENTHS {
-        let scale = -farthest / (FARTHEST_LEVEL + f32::from(tenths) / 10.0);
-        let (mut products, mut squares) = (0.0, 0.0);
-        for (&value, &importance) in group.iter().zip(importance) {
-            // Relative to the farthest, so that no product leaves the range.
-            let (level, value) = (level_of(value, scale), value / farthest);
-            products += importance * value * value * value * level;
-            squares += importance * value * value * level * level;
+    let scales = tried(TRIED_TENTHS, |more| -farthest / (FARTHEST_LEVEL + more));
+    let (mut products, mut squares) = ([0.0; TRIED], [0.0; TRIED]);
+    for (&value, &importance) in group.iter().zip(importance) {
+        // Relative to the farthest, so that no product leaves the range.
+        let relative = value / farthest;
+        let square = importance * relative * relative;
+        for index in 0..TRIED {
+            let level = level_of(value, scales[index]);
+            products[index] += square * relative * level;
+            squares[index] += square * level * level;
         }
+    }
+    let (mut best, mut best_gain) = (-farthest / FARTHEST_LEVEL, f32::NEG_INFINITY);
+    for (products, squares) in products.into_iter().zip(squares) {
         // What the best scale for these levels takes off the error.
         let gain = products * products / squares;
         if squares > 0.0 && gain > best_gain {
