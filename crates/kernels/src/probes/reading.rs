@@ -1,6 +1,6 @@
 //! How fast the CPU can read: nothing but loads of vectors from several places at once, as kernels read several panels, and
 //! asking for what follows.
-#![expect(unsafe_code, reason = "the probe is made of intrinsics")]
+#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the probe is made of intrinsics"))]
 
 /// Places that are read at once.
 const STREAMS: usize = 4;
