@@ -126,7 +126,7 @@ impl Lanes for ScalarLanes {
         let low = self.0.map(|pair| f32::from_bits(pair.to_bits() << 16));
         (ScalarLanes(low), ScalarLanes(self.0.map(|pair| f32::from_bits(pair.to_bits() & 0xffff_0000))))
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         std::array::from_fn(|column| ScalarLanes(std::array::from_fn(|row| rows[row].0[column])))
     }

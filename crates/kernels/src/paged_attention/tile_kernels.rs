@@ -172,12 +172,20 @@ per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 /// Work on a tile jumps between entries, which the CPU's prefetchers do not follow. Most lines were asked for during the work before;
 /// some processors drop that when too much is under way. Plain reads in order of address stream at full bandwidth; the work then
 /// finds its numbers in cache.
-#[inline(always)]
-unsafe fn stream<C: Cached>(entries: &[*const u8], head_dim: usize) {
+#[inline(never)]
+unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
     for &entry in entries {
-        for offset in (0..head_dim * C::SIZE_BYTES).step_by(64) {
+        for offset in (0..len_bytes).step_by(LINE_BYTES) {
             entry.add(offset).read_volatile();
         }
+    }
+}
+
+/// Asks for the line of each entry that has a byte.
+#[inline(never)]
+fn ask_for_lines(entries: &[*const u8], byte: usize) {
+    for entry in entries {
+        ask_for(entry.wrapping_add(byte), LINE_BYTES);
     }
 }
 
@@ -186,12 +194,10 @@ unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile<'_>) {
     let full = tile.head_dim / C::ELEMENTS_OF_16_WORDS * C::ELEMENTS_OF_16_WORDS;
     for first in (0..tile.num_keys).step_by(LANES) {
         let panel = tile.panels.add(first * tile.head_dim);
-        stream::<C>(&tile.entries[first..first + LANES], tile.head_dim);
+        stream(&tile.entries[first..first + LANES], tile.head_dim * C::SIZE_BYTES);
         let entries = tile.entries[first..].first_chunk().expect("keys come in sixteens; otherwise this is a bug");
         for index in (0..full).step_by(C::ELEMENTS_OF_16_WORDS) {
-            for next in &tile.next[first..first + LANES] {
-                ask_for(next.wrapping_add(index * C::SIZE_BYTES), LINE_BYTES);
-            }
+            ask_for_lines(&tile.next[first..first + LANES], index * C::SIZE_BYTES);
             C::columns_of_16_words::<L>(entries, index, panel.add(index * LANES));
         }
         for index in (full..tile.head_dim).step_by(LANES) {
@@ -275,7 +281,7 @@ unsafe fn weigh_vectors<L: Lanes, C: Cached, const M: usize, const V: usize>(
 
 #[inline(always)]
 unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
-    stream::<C>(&weigh.entries[..weigh.num_keys], weigh.head_dim);
+    stream(&weigh.entries[..weigh.num_keys], weigh.head_dim * C::SIZE_BYTES);
     let mut row = 0;
     if L::IN_REGISTERS {
         if L::MANY_REGISTERS {
