@@ -17,6 +17,12 @@ const FOLDER = 'third-party'
 /** The licences of what is inside, in the package's folder. */
 export const LICENCES = 'THIRD-PARTY-LICENSES'
 
+/** A line of a licence that says whose the package is. */
+const COPYRIGHT = /^\s*copyright (\(c\)|©|\d{4})/i
+
+/** The licence of Quire, whose text is beside. */
+const APACHE = 'Apache-2.0'
+
 /** Packages in CommonJS call `require`, which modules do not have. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
@@ -178,19 +184,27 @@ const proxiesAlone = {
   },
 }
 
+/** Each text once, behind the packages that it is of and their copyright. */
 async function licencesOf(packages) {
-  const parts = await Promise.all(
-    packages.map(async path => {
-      const { name, version, license, author } = JSON.parse(await readFile(inRoot(path, 'package.json'), 'utf8'))
-      const file = (await readdir(inRoot(path))).find(each => /^licen[cs]e(\.\w+)?$/i.test(each))
-      if (file === undefined && license === undefined) throw new StepError(`${path} has no licence.`)
-      const own =
-        file === undefined
-          ? `${license}, ${author?.name ?? author ?? name}`
-          : await readFile(inRoot(path, file), 'utf8')
-      return `${name} ${version}\n\n${own.trim()}\n`
-    }),
-  )
+  const texts = new Map()
+  for (const path of packages) {
+    const { name, version, license, author } = JSON.parse(await readFile(inRoot(path, 'package.json'), 'utf8'))
+    const file = (await readdir(inRoot(path))).find(each => /^licen[cs]e(\.\w+)?$/i.test(each))
+    if (file === undefined && license === undefined) throw new StepError(`${path} has no licence.`)
+    const own =
+      file === undefined ? `${license}, ${author?.name ?? author ?? name}` : await readFile(inRoot(path, file), 'utf8')
+    const lines = (license === APACHE ? `${APACHE}, whose text is in LICENSE` : own).trim().split(/\r?\n/)
+    const body = lines.filter(line => !COPYRIGHT.test(line)).join('\n')
+    const owner = [`${name} ${version}`, ...lines.filter(line => COPYRIGHT.test(line)).map(line => line.trim())]
+    const { owners } = mapped(texts, body.replace(/\s+/g, ' ').trim(), () => ({ owners: [], body: body.trim() }))
+    owners.push(owner.join('\n'))
+  }
+  const parts = [...texts.values()].map(({ owners, body }) => `${owners.join('\n\n')}\n\n${body}\n`)
   const head = 'Code of these packages is in dist/third-party, and in the bundles for web pages.\n'
   return [head, ...parts].join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+function mapped(map, key, make) {
+  if (!map.has(key)) map.set(key, make())
+  return map.get(key)
 }

@@ -60,8 +60,7 @@ async function stagePlatforms(stage, { binaries, complete = false }) {
     const target = join(stage, name)
     await mkdir(target, { recursive: true })
     await cp(binary, join(target, file))
-    await cp(inRoot('LICENSE'), join(target, 'LICENSE'))
-    const about = `# ${name}\n\n${manifest.description} Installed by itself with the package that needs it.\n`
+    const about = `# ${name}\n\n${manifest.description} Installed by itself with the package that needs it, which has the licence.\n`
     await writeFile(join(target, 'README.md'), about)
     await writeManifest(target, manifest)
     staged.push(platformPackage)

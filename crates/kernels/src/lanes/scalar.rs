@@ -1,4 +1,5 @@
-//! Portable lanes: plain arrays that any compiler can build, and the twin that the others are compared with.
+//! Portable lanes: plain arrays that any compiler can build, and the twin that the others are compared with. What takes many instructions is
+//! called: few CPUs have nothing better, and every install has this code.
 
 use super::{LANES, Lanes};
 
@@ -85,11 +86,11 @@ impl Lanes for ScalarLanes {
         ScalarLanes(std::array::from_fn(|lane| self.0[lane] * factor.0[lane] + addend.0[lane]))
     }
     #[cfg(not(target_family = "wasm"))]
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn fused_mul_add(self, factor: Self, addend: Self) -> Self {
         ScalarLanes(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn round(self) -> Self {
         self.map(f32::round_ties_even)
     }
@@ -97,15 +98,15 @@ impl Lanes for ScalarLanes {
     unsafe fn abs(self) -> Self {
         self.map(f32::abs)
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn with_sign_of(self, sign: Self) -> Self {
         self.zip(sign, f32::copysign)
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn power_of_two(self) -> Self {
         self.map(|exponent| f32::from_bits(((exponent as i32 + 127) as u32) << 23))
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
         ScalarLanes(std::array::from_fn(
             |lane| {
@@ -113,11 +114,11 @@ impl Lanes for ScalarLanes {
             },
         ))
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn sum(self) -> f32 {
         self.fold_halves(|a, b| a + b)
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn largest(self) -> f32 {
         self.fold_halves(|a, b| if a > b { a } else { b })
     }
