@@ -3,7 +3,7 @@
 use half::f16;
 
 use crate::quantise::{largest, put_half, put_nibbles, q4_0};
-use crate::tried_scales::{TRIED, Tried, nearest, tried};
+use crate::tried_scales::{TRIED, Tried, level_of, tried};
 
 /// The level that is farthest from 0.
 const FARTHEST_LEVEL: f32 = 8.0;
@@ -20,7 +20,7 @@ pub(crate) fn q4_0_weighted(values: &[f32; 32], importance: &[f32; 32], block: &
     let (mut products, mut squares) = ([0.0; TRIED], [0.0; TRIED]);
     for (&value, &weight) in values.iter().zip(&weights) {
         for index in 0..TRIED {
-            let level = level_of(value, scales[index]);
+            let level = level_of(value, scales[index], FARTHEST_LEVEL);
             products[index] += weight * value * level;
             squares[index] += weight * level * level;
         }
@@ -39,7 +39,7 @@ pub(crate) fn q4_0_weighted(values: &[f32; 32], importance: &[f32; 32], block: &
     }
     let best = fitted[best];
     put_half(block, 0, best);
-    put_nibbles(&values.map(|value| (level_of(value, best) + FARTHEST_LEVEL) as u8), &mut block[2..]);
+    put_nibbles(&values.map(|value| (level_of(value, best, FARTHEST_LEVEL) + FARTHEST_LEVEL) as u8), &mut block[2..]);
 }
 
 /// How much the error of each value counts: larger ones move the sums that they are part of the most.
@@ -52,18 +52,11 @@ fn errors(values: &[f32; 32], weights: &[f32; 32], scales: &Tried) -> Tried {
     let mut errors = [0.0; TRIED];
     for (&value, &weight) in values.iter().zip(weights) {
         for index in 0..TRIED {
-            let difference = scales[index] * level_of(value, scales[index]) - value;
+            let difference = scales[index] * level_of(value, scales[index], FARTHEST_LEVEL) - value;
             errors[index] += weight * difference * difference;
         }
     }
     errors
-}
-
-/// The nearest level to `value`.
-#[inline(always)]
-fn level_of(value: f32, scale: f32) -> f32 {
-    let level = nearest(value / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0);
-    if scale == 0.0 { 0.0 } else { level }
 }
 
 /// The value that a half keeps of it.

@@ -4,7 +4,7 @@
 use half::f16;
 
 use crate::quantise::put_half;
-use crate::tried_scales::{TRIED, nearest, tried};
+use crate::tried_scales::{TRIED, level_of, tried};
 
 /// The level that is farthest from 0.
 const FARTHEST_LEVEL: f32 = 32.0;
@@ -31,18 +31,11 @@ pub(crate) fn q6_k(values: &[f32; 256], importance: Option<&[f32; 256]>, block: 
         block[192 + group] = scale as u8;
         let (half, part, second) = (group / 8, (group % 8) / 2, 16 * (group % 2));
         for (index, &value) in values.iter().enumerate() {
-            let level = (level_of(value, unit * f32::from(scale)) + FARTHEST_LEVEL) as u8;
+            let level = (level_of(value, unit * f32::from(scale), FARTHEST_LEVEL) + FARTHEST_LEVEL) as u8;
             block[64 * half + 32 * (part % 2) + second + index] |= (level & 15) << (4 * (part / 2));
             block[128 + 32 * half + second + index] |= (level >> 4) << (2 * part);
         }
     }
-}
-
-/// The nearest level to `value`.
-#[inline(always)]
-fn level_of(value: f32, scale: f32) -> f32 {
-    let level = nearest(value / scale, -FARTHEST_LEVEL, FARTHEST_LEVEL - 1.0);
-    if scale == 0.0 { 0.0 } else { level }
 }
 
 /// Larger values count more: they move the sums that they are part of the most.
@@ -58,7 +51,7 @@ fn best_scale(group: &[f32; 16], importance: &[f32; 16]) -> f32 {
         let relative = value / farthest;
         let square = importance * relative * relative;
         for index in 0..TRIED {
-            let level = level_of(value, scales[index]);
+            let level = level_of(value, scales[index], FARTHEST_LEVEL);
             products[index] += square * relative * level;
             squares[index] += square * level * level;
         }

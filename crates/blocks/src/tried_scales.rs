@@ -31,6 +31,13 @@ pub(crate) fn nearest(position: f32, least: f32, most: f32) -> f32 {
     whole + up - down
 }
 
+/// The nearest level to `value` of `-farthest` to `farthest - 1`.
+#[inline(always)]
+pub(crate) fn level_of(value: f32, scale: f32, farthest: f32) -> f32 {
+    let level = nearest(value / scale, -farthest, farthest - 1.0);
+    if scale == 0.0 { 0.0 } else { level }
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

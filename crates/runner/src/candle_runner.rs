@@ -96,7 +96,7 @@ impl CandleRunner {
         };
         let checkpoint = (&config, &directory.tensors);
         #[cfg(not(target_family = "wasm"))]
-        let packed_file = packed_file(options, &noted, dtype)?;
+        let packed_file = PackedWeightsFile::wanted(options, &noted, dtype)?;
         let weights = Weights {
             dtype,
             quantization: options.quantization,
@@ -349,23 +349,6 @@ impl CandleRunner {
         }
         Ok(())
     }
-}
-
-/// The file of packed weights for what was read, if the options name a folder.
-#[cfg(not(target_family = "wasm"))]
-fn packed_file(
-    options: &RunnerOptions,
-    noted: &NotedFiles<'_>,
-    dtype: ElementType,
-) -> Result<Option<PackedWeightsFile>, RunnerError> {
-    let Some(folder) = &options.packed_weights_cache else { return Ok(None) };
-    if options.backend != crate::BackendKind::Cpu {
-        return Err(RunnerError::UnusedPackedWeights);
-    }
-    if let Some(imatrix) = &options.imatrix {
-        noted.note(imatrix);
-    }
-    Ok(Some(PackedWeightsFile::find(folder, noted, dtype, options.quantization)))
 }
 
 /// The importance matrix that the options name, for this model.

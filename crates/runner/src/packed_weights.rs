@@ -8,6 +8,8 @@ use quire_kernels::{ElementType, PANEL_VERSION, PanelMemory};
 use quire_models::{KeptPanels, LoadedPanels, Quantization};
 use quire_weights::{NotedFiles, PackedFile, PackedOrigin, PackedPieces, WeightsError};
 
+use crate::{BackendKind, RunnerError, RunnerOptions};
+
 /// A folder's file for the model that is being loaded.
 pub(crate) struct PackedWeightsFile {
     place: Option<(PathBuf, PackedOrigin)>,
@@ -36,8 +38,24 @@ pub struct UnwrittenWeights {
 }
 
 impl PackedWeightsFile {
+    /// The one for the model whose files were read, if the options name a folder.
+    pub(crate) fn wanted(
+        options: &RunnerOptions,
+        files: &NotedFiles<'_>,
+        dtype: ElementType,
+    ) -> Result<Option<Self>, RunnerError> {
+        let Some(folder) = &options.packed_weights_cache else { return Ok(None) };
+        if options.backend != BackendKind::Cpu {
+            return Err(RunnerError::UnusedPackedWeights);
+        }
+        if let Some(imatrix) = &options.imatrix {
+            files.note(imatrix);
+        }
+        Ok(Some(Self::find(folder, files, dtype, options.quantization)))
+    }
+
     /// Looks in `folder` for what the files that were read pack to.
-    pub(crate) fn find(folder: &Path, files: &NotedFiles<'_>, dtype: ElementType, quantization: Quantization) -> Self {
+    fn find(folder: &Path, files: &NotedFiles<'_>, dtype: ElementType, quantization: Quantization) -> Self {
         let (version, machine) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
         let packing = format!("{version}, panels {PANEL_VERSION}, {machine}: {dtype}, {quantization:?}");
         let (file, place, problem) = match files.origin(packing) {
