@@ -2,6 +2,9 @@
 // ended: a test that passes then is unstable, which is a bug to be mended and no reason to refuse another change.
 
 import { readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { execute } from '../ts/build/execute.mjs'
 import { inRoot, npmProgram } from '../ts/build/repository.mjs'
 import { AvaTally } from './tally/ava-tally.mjs'
@@ -34,12 +37,18 @@ export async function runAvaSuite(isWanted, environment, onLine) {
 
 async function runAva(files, environment, onLine) {
   const tally = new AvaTally(files)
-  const code = await execute(npmProgram('ava'), ['--tap', ...files], {
-    environment,
-    onLine: line => {
-      tally.line(line)
-      onLine(line)
-    },
-  })
-  return { tally, code }
+  // What the tests leave of temporary files goes with this folder, whoever made it: models of a test, profiles of browsers.
+  const temporary = await mkdtemp(join(tmpdir(), 'quire-tests-'))
+  try {
+    const code = await execute(npmProgram('ava'), ['--tap', ...files], {
+      environment: { ...environment, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
+      onLine: line => {
+        tally.line(line)
+        onLine(line)
+      },
+    })
+    return { tally, code }
+  } finally {
+    await rm(temporary, { recursive: true, force: true, maxRetries: 3 }).catch(({ message }) => onLine(`# ${message}`))
+  }
 }
