@@ -1,6 +1,7 @@
 // Finding a Python with the framework, and the sentence that a person gets where there is none: it has the command that mends it.
 
 import test from 'ava'
+import { findInterpreter } from '../../plugins/_python-worker/src/interpreter.js'
 import { fakePlugin } from './fake-worker.js'
 import { python, withoutPython } from './python.js'
 
@@ -27,6 +28,22 @@ test('no Python at all', async t => {
     'ERR_NO_FRAMEWORK No Python with numpy 1 or later, before 3 was found (python3: not found). Run `npx quire setup fake`, or set QUIRE_PYTHON to a Python that has it.',
   )
   t.regex(await refusal(fakePlugin(), variables), /Run `python3 -m pip install "numpy>=1,<3" numpy msgpack`/)
+})
+
+test('on Windows no Python is looked for', async t => {
+  const search = {
+    name: 'fake',
+    module: 'quire_fake',
+    distribution: 'numpy',
+    versions: { atLeast: '1', below: '3' },
+    canSetUp: true,
+    pythonPath: [],
+    env: { QUIRE_PYTHON: process.execPath },
+  }
+  const onWindows = await findInterpreter({ ...search, platform: 'win32' })
+  t.regex('reason' in onWindows ? onWindows.reason : '', /need Linux or macOS\. On Windows, run Quire in WSL/)
+  const here = await findInterpreter({ ...search, platform: 'linux' })
+  t.regex('reason' in here ? here.reason : '', /^No Python with numpy/)
 })
 
 test('a Python that is not where QUIRE_PYTHON says', async t => {

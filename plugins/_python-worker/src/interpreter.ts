@@ -28,6 +28,8 @@ export interface InterpreterSearch {
   readonly pythonPath: readonly string[]
   /** The environment, of which QUIRE_PYTHON and the like are read. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** As `process.platform` says it. */
+  readonly platform: NodeJS.Platform
 }
 
 /** An interpreter with the framework. */
@@ -46,6 +48,10 @@ export interface InterpreterFound {
 export type Interpreter = InterpreterFound | { readonly reason: string }
 
 const PROBE_TIMEOUT_MS = 20_000
+
+/** A worker forks, and ends with the group of its processes. */
+const WITHOUT_WORKERS =
+  'Frameworks in Python run in processes of their own, which need Linux or macOS. On Windows, run Quire in WSL, or use candle.'
 
 const probeScript = `
 import importlib.metadata as metadata, importlib.util as util, json, sys
@@ -75,6 +81,7 @@ interface Answer {
  * and takes the first that has a release in range.
  */
 export async function findInterpreter(search: InterpreterSearch): Promise<Interpreter> {
+  if (search.platform === 'win32') return { reason: WITHOUT_WORKERS }
   const reasons: string[] = []
   for (const place of placesOf(search)) {
     const outcome = await inspect(place, search)

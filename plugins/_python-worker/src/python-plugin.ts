@@ -75,7 +75,8 @@ export function definePythonPlugin(definition: PythonPluginDefinition): Framewor
     const known = searches.get(key)
     if (known !== undefined) return known
     const canSetUp = pythonEnvironment !== undefined
-    const found = findInterpreter({ name, module, distribution, versions, canSetUp, pythonPath, env })
+    const { platform } = process
+    const found = findInterpreter({ name, module, distribution, versions, canSetUp, pythonPath, env, platform })
     searches.set(key, found)
     void found.then(outcome => 'reason' in outcome && searches.delete(key)) // it may be mended meanwhile
     return found

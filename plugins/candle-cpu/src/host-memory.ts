@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import type { MemoryInfo } from 'quire-llm/plugin'
 import type { MemoryAccount } from './candle-host.js'
+import { availableOnMacos } from './vm-stat.js'
 
 export const hostMemory: MemoryAccount = { info, peakBytes, resetPeak }
 
@@ -11,7 +12,7 @@ export const hostMemory: MemoryAccount = { info, peakBytes, resetPeak }
 function info(): MemoryInfo {
   const limit = process.constrainedMemory?.() ?? 0
   const totalBytes = limit > 0 && limit < totalmem() ? limit : totalmem()
-  const available = fieldBytes('/proc/meminfo', 'MemAvailable') ?? freemem()
+  const available = fieldBytes('/proc/meminfo', 'MemAvailable') ?? availableOnMacos() ?? freemem()
   const withinLimit = Math.max(0, totalBytes - process.memoryUsage.rss())
   return { freeBytes: Math.min(available, withinLimit), totalBytes }
 }

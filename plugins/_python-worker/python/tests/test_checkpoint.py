@@ -13,7 +13,7 @@ from quire_worker.decoder_config import read_config
 from quire_worker.decoder_weights import Shard, load_weights
 from quire_worker.errors import ModelInvalidError, ModelNotFoundError, ModelUnsupportedError
 from quire_worker.framework import Rank
-from quire_worker.host_memory import host_memory, peak_resident_bytes, reset_peak_resident_bytes
+from quire_worker.host_memory import host_memory, peak_resident_bytes, reset_peak_resident_bytes, vm_stat_bytes
 
 FIXTURES = Path(__file__).parents[4] / "tests" / "fixtures"
 
@@ -126,3 +126,17 @@ def test_the_memory_of_the_host() -> None:
     del ballast
     if reset_peak_resident_bytes():
         assert peak_resident_bytes() < before
+
+
+def test_the_memory_of_macos() -> None:
+    statistics = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
+Pages free:                                3000.
+Pages active:                            500000.
+Pages inactive:                          400000.
+Pages speculative:                          200.
+Pages throttled:                              0.
+Pages wired down:                        100000.
+Pages purgeable:                           7000.
+"""
+    assert vm_stat_bytes(statistics) == 403200 * 16384
+    assert vm_stat_bytes("vm_stat: no") == 0
