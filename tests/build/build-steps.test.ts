@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import test from 'ava'
+import { scriptLine } from '../../ts/build/execute.mjs'
 import { isAllowed } from '../../ts/build/licences.mjs'
 import { missingPlatforms } from '../../ts/build/lock-platforms.mjs'
 import { inRoot, packageFolders } from '../../ts/build/repository.mjs'
@@ -46,6 +47,15 @@ const licences: readonly (readonly [expression: string, allowed: boolean])[] = [
 ]
 for (const [expression, allowed] of licences)
   test(`licence "${expression}" is ${allowed ? '' : 'not '}allowed`, t => t.is(isAllowed(expression), allowed))
+
+test('on Windows scripts get a line of the shell, programs their arguments as they are', t => {
+  const node = 'C:\\Program Files\\nodejs\\node.exe'
+  t.is(scriptLine(node, ['quire.js', '--prompt', 'Once upon'], 'win32'), undefined)
+  t.is(scriptLine('cargo', ['build'], 'win32'), undefined)
+  t.is(scriptLine('npm', ['ci', '--loglevel=error'], 'linux'), undefined)
+  t.is(scriptLine('npm', ['ci', '--loglevel=error'], 'win32'), 'npm ci --loglevel=error')
+  t.is(scriptLine('C:\\a b\\napi.cmd', ['-o', 'x & y'], 'win32'), '"C:\\a b\\napi.cmd" -o "x & y"')
+})
 
 test('tsconfig.json refers to every package, so that tsc and editors know them all', t => {
   const { references } = JSON.parse(readFileSync(inRoot('tsconfig.json'), 'utf8')) as { references: { path: string }[] }

@@ -13,11 +13,10 @@ import { StepError } from './step-error.mjs'
  */
 export function execute(program, programArguments, options = {}) {
   const stdout = options.onLine ? 'pipe' : options.output === 'stderr' ? 2 : 'inherit'
-  const child = spawn(program, programArguments, {
+  const child = start(program, programArguments, {
     cwd: inRoot(options.directory ?? ''),
     env: { ...process.env, ...options.environment },
     stdio: [options.input ?? 'ignore', stdout, options.onLine ? 'pipe' : 'inherit'],
-    shell: process.platform === 'win32',
   })
   const readers = options.onLine ? [child.stdout, child.stderr].map(stream => readLines(stream, options.onLine)) : []
   return new Promise((resolve, reject) => {
@@ -35,16 +34,27 @@ export async function mustExecute(what, program, programArguments, options) {
 /** The trimmed stdout of a program, or undefined where it is missing or fails. */
 export async function outputOf(program, programArguments) {
   return new Promise(resolve => {
-    const child = spawn(program, programArguments, {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'ignore'],
-      shell: process.platform === 'win32',
-    })
+    const child = start(program, programArguments, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
     const chunks = []
     child.stdout.on('data', chunk => chunks.push(chunk))
     child.on('error', () => resolve(undefined))
     child.on('close', code => resolve(code === 0 ? Buffer.concat(chunks).toString().trim() : undefined))
   })
+}
+
+function start(program, programArguments, options) {
+  const line = scriptLine(program, programArguments, process.platform)
+  return line === undefined ? spawn(program, programArguments, options) : spawn(line, { ...options, shell: true })
+}
+
+/**
+ * The line for cmd.exe that calls what is a script on Windows: npm, and the programs of npm's packages. Undefined for programs, which need no
+ * shell, and whose arguments none should read.
+ * @param {NodeJS.Platform} platform
+ */
+export function scriptLine(program, programArguments, platform) {
+  if (platform !== 'win32' || (program !== 'npm' && !program.endsWith('.cmd'))) return undefined
+  return [program, ...programArguments].map(word => (/^[\w.:\\/@=+-]+$/.test(word) ? word : `"${word}"`)).join(' ')
 }
 
 async function readLines(stream, onLine) {

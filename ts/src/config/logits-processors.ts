@@ -90,8 +90,10 @@ export function isProcessor(value: unknown): value is LogitsProcessor | LogitsPr
 
 function urlOfFile(path: string): string {
   const url = new URL('file:///')
+  const [, host, share] = /^\\\\([^\\]+)(\\.*)$/.exec(path) ?? []
+  if (host !== undefined) url.hostname = host
   // A URL takes a backslash for a separator, which it is on Windows alone.
-  const plain = path.replaceAll('%', '%25')
+  const plain = (share ?? path).replaceAll('%', '%25')
   url.pathname = path.startsWith('/') ? plain.replaceAll('\\', '%5C') : plain
   return url.href
 }

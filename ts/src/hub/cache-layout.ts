@@ -95,12 +95,12 @@ export async function placeFile(
   }
 }
 
-/** False: this file system, or this user, has no symbolic links. */
+/** False: this file system, or this user, has no symbolic links. Some say that they made one, and did not. */
 async function linked(blob: string, pointer: string): Promise<boolean> {
   await rm(pointer, { force: true })
   try {
     await symlink(relative(dirname(pointer), blob), pointer)
-    return true
+    return (await sizeOf(pointer)) !== undefined
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return (await sizeOf(pointer)) !== undefined
