@@ -1,6 +1,10 @@
 //! Intel's tile registers: eight registers of sixteen rows of 64 bytes, and products of whole tiles. Panels of bf16 are
 //! the right-hand tiles of these products as they lie.
 //!
+//! Tiles are zeroed after the last product that reads them. On a host whose cores are shared, loads and products of tiles were
+//! seen to take turns, as if there were hardly more places than names; a zeroed tile gives its place back, and what was measured
+//! to be 1.4 to 1.8 times as fast there is no slower where loads and products run side by side anyway.
+//!
 //! The compiler knows nothing of tiles, so nothing but what is here uses them. Blocks of assembly leave no sums in tiles; what
 //! they do rely on from one to the next is the configuration, which a [`Configured`] holds in its thread.
 

@@ -257,9 +257,13 @@ products!(
         "tdpbf16ps tmm0, tmm4, tmm6",
         "tileloadd tmm7, [{second} + {line}]",
         "tdpbf16ps tmm1, tmm4, tmm7",
+        "tilezero tmm4",
         "tileloadd tmm5, [{below} + {line}]",
         "tdpbf16ps tmm2, tmm5, tmm6",
-        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tilezero tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        "tilezero tmm5",
+        "tilezero tmm7"
     ]
 );
 products!(
@@ -269,7 +273,10 @@ products!(
         "tileloadd tmm4, [{x} + {line}]",
         "tileloadd tmm6, [{weights} + {line}]",
         "tdpbf16ps tmm0, tmm4, tmm6",
+        "tilezero tmm6",
         "tileloadd tmm7, [{second} + {line}]",
-        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tilezero tmm4",
+        "tilezero tmm7"
     ]
 );

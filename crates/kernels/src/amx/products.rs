@@ -108,9 +108,13 @@ macro_rules! instruction {
                     concat!($dot, " tmm0, tmm4, tmm6"),
                     "tileloadd tmm7, [{second} + {line}]",
                     concat!($dot, " tmm1, tmm4, tmm7"),
+                    "tilezero tmm4",
                     "tileloadd tmm5, [{below} + {line}]",
                     concat!($dot, " tmm2, tmm5, tmm6"),
-                    concat!($dot, " tmm3, tmm5, tmm7")
+                    "tilezero tmm6",
+                    concat!($dot, " tmm3, tmm5, tmm7"),
+                    "tilezero tmm5",
+                    "tilezero tmm7"
                 ]
             );
             products!(
@@ -121,8 +125,11 @@ macro_rules! instruction {
                     "tileloadd tmm6, [{second} + {line}]",
                     "tileloadd tmm4, [{x} + {line}]",
                     concat!($dot, " tmm0, tmm4, tmm6"),
+                    "tilezero tmm4",
                     "tileloadd tmm5, [{below} + {line}]",
-                    concat!($dot, " tmm2, tmm5, tmm6")
+                    concat!($dot, " tmm2, tmm5, tmm6"),
+                    "tilezero tmm5",
+                    "tilezero tmm6"
                 ]
             );
             products!(
@@ -134,17 +141,22 @@ macro_rules! instruction {
                     ahead!("weights"),
                     "tileloadd tmm5, [{weights} + {line}]",
                     concat!($dot, " tmm0, tmm4, tmm5"),
+                    "tilezero tmm5",
                     ahead!("second"),
                     "tileloadd tmm6, [{second} + {line}]",
                     concat!($dot, " tmm1, tmm4, tmm6"),
+                    "tilezero tmm6",
                     "lea {second}, [{second} + {panel}]",
                     ahead!("second"),
                     "tileloadd tmm7, [{second} + {line}]",
                     concat!($dot, " tmm2, tmm4, tmm7"),
+                    "tilezero tmm7",
                     "lea {second}, [{weights} + {panel_3}]",
                     ahead!("second"),
                     "tileloadd tmm5, [{second} + {line}]",
-                    concat!($dot, " tmm3, tmm4, tmm5")
+                    concat!($dot, " tmm3, tmm4, tmm5"),
+                    "tilezero tmm4",
+                    "tilezero tmm5"
                 ]
             );
             products!(
@@ -154,7 +166,9 @@ macro_rules! instruction {
                     "mov {second}, {weights}",
                     "tileloadd tmm4, [{x} + {line}]",
                     "tileloadd tmm5, [{second} + {line}]",
-                    concat!($dot, " tmm0, tmm4, tmm5")
+                    concat!($dot, " tmm0, tmm4, tmm5"),
+                    "tilezero tmm4",
+                    "tilezero tmm5"
                 ]
             );
         }

@@ -106,6 +106,7 @@ macro_rules! tile {
             $(concat!("tilestored [{waiting} + {line} + ", $place, "], ", $sums, "\n"),)?
             concat!("tilezero ", $sums, "\n"),
             concat!(product!($sign), $sums, ", ", $x, ", ", $levels, "\n"),
+            concat!("tilezero ", $x, "\ntilezero ", $levels, "\n"),
             behind!($part),
             ahead!(),
         )
