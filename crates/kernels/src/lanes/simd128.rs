@@ -102,18 +102,19 @@ unsafe fn store_left(register: v128, target: *mut f32, left: usize) {
     }
 }
 
-/// The values of four halves. Those below the least normal one are made of whole numbers: CPUs are slow with numbers of f32 that
-/// are not normal.
+/// The values of four halves, each in the low half of a lane and extended by its sign. No step has a number that is not normal, with
+/// which CPUs are slow, and none compares whole numbers, for which some have no instruction.
 #[inline]
 #[target_feature(enable = "simd128")]
 fn widen_4(halves: v128) -> v128 {
-    let magnitude = v128_and(halves, u32x4_splat(0x7fff));
-    // An exponent is 112 less than that of a f32 of the same bits.
-    let normal = i32x4_add(u32x4_shl(magnitude, 13), u32x4_splat(112 << 23));
-    let special = v128_and(i32x4_gt(magnitude, i32x4_splat(0x7bff)), u32x4_splat(0x7f80_0000));
-    let small = f32x4_mul(f32x4_convert_i32x4(magnitude), f32x4_splat(1.0 / 16_777_216.0));
-    let value = v128_bitselect(small, v128_or(normal, special), i32x4_lt(magnitude, i32x4_splat(0x400)));
-    v128_or(value, u32x4_shl(v128_andnot(halves, u32x4_splat(0x7fff)), 16))
+    let magnitude = v128_and(halves, i32x4_splat(0x7fff));
+    // The greatest exponent of a half becomes that of a f32; then all are 112 less, as those of infinity and NaN can't be.
+    let great = i32x4_add(i32x4_shl(magnitude, 13), i32x4_splat(224 << 23));
+    let value = f32x4_mul(great, f32x4_splat(f32::from_bits((127 - 112) << 23)));
+    // Of the least exponent, which has no leading one, that is x = (1 + m) / 2^15 and should be m / 2^14 = x + (x - 1 / 2^14).
+    let beyond = f32x4_sub(value, f32x4_splat(1.0 / 16_384.0));
+    let value = f32x4_add(value, f32x4_pmin(f32x4_splat(0.0), beyond));
+    v128_or(value, v128_and(halves, i32x4_splat(i32::MIN)))
 }
 
 #[cfg(feature = "relaxed-simd")]
@@ -191,7 +192,7 @@ impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
     }
     #[inline(always)]
     unsafe fn load_f16(source: *const u16) -> Self {
-        each!(index => widen_4(u32x4_load_extend_u16x4(source.add(index * 4))))
+        each!(index => widen_4(i32x4_load_extend_i16x4(source.cast::<i16>().add(index * 4))))
     }
     #[inline(always)]
     unsafe fn load_i8(source: *const i8) -> Self {

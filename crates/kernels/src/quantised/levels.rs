@@ -12,6 +12,9 @@ use super::{BLOCK_INPUTS, form::LevelCode, rows::ActivationBlock, sums::Sums};
 pub(crate) trait Levels {
     /// The stored form.
     const CODE: LevelCode;
+    /// How they are numbers of seven bits, if they are.
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    const SEVEN_BITS: Option<SevenBits>;
     /// Makes bytes of levels + `bias`, 0 or 128, of `len_bytes` of what is stored, in the order of [`Bytes`].
     #[cfg(target_arch = "x86_64")]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8);
@@ -35,8 +38,20 @@ pub(crate) trait Levels {
     }
 }
 
+/// Levels as numbers from 0 to 127.
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+#[derive(Clone, Copy)]
+pub(crate) struct SevenBits {
+    /// What makes them of what [`Levels::load`] gives.
+    pub(crate) added: i8,
+    /// The one that stands for zero.
+    pub(crate) zero: i32,
+}
+
 /// Bytes of levels + 128.
 pub(crate) struct Bytes;
+/// Bytes of levels + 128, of which none is below -`ZERO` and none above 127 - `ZERO`.
+pub(crate) struct SmallBytes<const ZERO: u8>;
 /// Nibbles, of which `ZERO`, 0 or 8, is taken.
 pub(crate) struct Nibbles<const ZERO: u8>;
 /// Nibbles that are looked up.
@@ -79,6 +94,8 @@ unsafe fn lift_bytes(stored: *const u8, len_bytes: usize, bias: u8, target: *mut
 
 impl Levels for Bytes {
     const CODE: LevelCode = LevelCode::Byte;
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    const SEVEN_BITS: Option<SevenBits> = None;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
@@ -90,8 +107,25 @@ impl Levels for Bytes {
     }
 }
 
+impl<const ZERO: u8> Levels for SmallBytes<ZERO> {
+    const CODE: LevelCode = LevelCode::Byte;
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    const SEVEN_BITS: Option<SevenBits> = Some(SevenBits { added: ZERO as i8, zero: ZERO as i32 });
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
+        Bytes::lift(stored, len_bytes, bias, target);
+    }
+    #[inline(always)]
+    unsafe fn load<S: Sums>(block: *const u8, pair: usize) -> [S::Levels; 2] {
+        Bytes::load::<S>(block, pair)
+    }
+}
+
 impl<const ZERO: u8> Levels for Nibbles<ZERO> {
     const CODE: LevelCode = LevelCode::Nibble;
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    const SEVEN_BITS: Option<SevenBits> = Some(SevenBits { added: 0, zero: ZERO as i32 });
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
@@ -120,6 +154,8 @@ impl<const ZERO: u8> Levels for Nibbles<ZERO> {
 
 impl Levels for Table {
     const CODE: LevelCode = LevelCode::Nibble;
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    const SEVEN_BITS: Option<SevenBits> = None;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {

@@ -4,7 +4,7 @@ use crate::{lanes::Lanes, per_isa::per_isa};
 
 use super::BLOCK_INPUTS;
 
-/// 32 activations, in one cache line.
+/// 32 activations, in one cache line, or two of a CPU below WebAssembly's relaxed SIMD.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct ActivationBlock {
@@ -22,6 +22,12 @@ pub(crate) struct ActivationBlock {
     pub(crate) halves_minus_128: [i32; 2],
     /// The sums of the first and the second sixteen activations as rounded.
     pub(crate) half_sums: [f32; 2],
+    /// Whether levels are negative: all bits.
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    pub(crate) signs: [i8; BLOCK_INPUTS],
+    /// The sums of the magnitudes of negative levels among the first and the second sixteen.
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    pub(crate) negative: [i32; 2],
 }
 
 per_isa!(
@@ -85,6 +91,17 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
     for (sum, levels) in halves.iter_mut().zip(levels.as_chunks::<16>().0) {
         *sum = levels.iter().sum::<i32>();
     }
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    let (mut signs, mut negative) = ([0; BLOCK_INPUTS], [0, 0]);
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    {
+        for (sign, level) in signs.iter_mut().zip(levels) {
+            *sign = (level >> 31) as i8;
+        }
+        for (sum, levels) in negative.iter_mut().zip(levels.as_chunks::<16>().0) {
+            *sum = levels.iter().map(|level| 0.max(-level)).sum::<i32>();
+        }
+    }
     let total = halves[0] + halves[1];
     // Not `map`, which the compiler leaves a function of its own that stores bytes one by one.
     let mut bytes = [0; BLOCK_INPUTS];
@@ -99,6 +116,10 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         sum: scale * total as f32,
         halves_minus_128: halves.map(|sum| -128 * sum),
         half_sums: halves.map(|sum| scale * sum as f32),
+        #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+        signs,
+        #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+        negative,
     }
 }
 

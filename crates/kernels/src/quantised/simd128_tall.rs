@@ -1,165 +1,270 @@
-//! More than two rows times blocks, for WebAssembly: its engines have sixteen registers of four lanes on most CPUs, so a pass over the
-//! inputs has the sums of four rows and of half a panel. Scales become floats once for all rows.
+//! More than one row times blocks, for WebAssembly. Of a stretch of a panel levels become bytes and scales floats, once for all rows;
+//! then two rows at a time pass over it, with a whole panel's sums in registers: engines have sixteen of four lanes on most CPUs.
+//! Sums of floats wait in memory between blocks, which changes none of them.
 
-use std::{marker::PhantomData, mem::MaybeUninit};
+use std::{
+    arch::wasm32::*,
+    hint::black_box,
+    mem::MaybeUninit,
+    sync::atomic::{Ordering, compiler_fence},
+};
 
 use super::{
-    BLOCK_INPUTS,
-    form::ScaleCode,
-    levels::Levels,
+    BLOCK_INPUTS, SUPER_BLOCKS,
+    levels::{Levels, SevenBits},
     regions::Regions,
     rows::ActivationBlock,
     scales::Scales,
-    sums::simd128::Simd128Sums,
-    tile::{Span, add_blocks},
+    sums::simd128::{Simd128Sums, relaxed_dot},
 };
 use crate::{
-    lanes::{LANES, Lanes, simd128::Simd128Lanes},
+    lanes::{
+        LANES, Lanes,
+        simd128::{Simd128Lanes, relaxed_madd},
+    },
     tile::{Tile, finish},
 };
 
 /// Rows whose sums one pass has.
-pub(crate) const ROWS: usize = 4;
+pub(crate) const ROWS: usize = 2;
 
-/// Rows that pass over whole panels.
-const WHOLE_ROWS: usize = 2;
+/// Registers of a panel's sums.
+const REGISTERS: usize = LANES / 4;
 
-/// Sixteen scales or mins.
-type Line = [f32; LANES];
+/// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
+const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
 
-/// Scales and mins that are floats at once.
-const LINES: usize = 512;
+/// Groups of four inputs in a block.
+const GROUPS: usize = BLOCK_INPUTS / 4;
 
-/// The scales of `C` as floats, one line for each part of a block, and behind them as many of its mins, if it has any.
-pub(crate) struct Widened<C>(PhantomData<C>);
+/// Rows whose sums wait at once.
+const MOST_ROWS: usize = 192;
 
-impl<C: Scales> Widened<C> {
-    /// Lines of a block.
-    const BLOCK_LINES: usize = C::PARTS * if C::HAS_MIN { 2 } else { 1 };
-    /// Blocks whose lines there is room for; whole super-blocks.
-    const BLOCKS: usize = LINES / Self::BLOCK_LINES;
+/// Sixteen levels of four inputs each, sixteen scales, or sixteen sums.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[expect(dead_code, reason = "is written and read by address")] [u8; 64]);
+
+/// Memory for so many lines.
+type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
+
+/// Scales and mins of a block have as many lines at most.
+const BLOCK_LINES: usize = 4;
+
+/// A few rows and a stretch of a panel.
+pub(crate) struct TallTile {
+    /// The first block of the rows, side by side.
+    x: *const ActivationBlock,
+    /// Levels, [blocks][groups][16][4].
+    levels: *const u8,
+    /// Scales, [blocks][parts][16], and behind those of a block as many mins, if there are any.
+    scales: *const f32,
+    num_blocks: usize,
+    /// Groups of one part of a block. Not known to the compiler: it is not to make one long sequence of the loop, of which engines
+    /// would keep little in registers.
+    num_groups: usize,
+    /// Sums of the rows, [rows][16].
+    sums: *mut f32,
 }
 
-impl<C: Scales> Scales for Widened<C> {
-    const CODE: ScaleCode = C::CODE;
-    const PARTS: usize = C::PARTS;
-    const HAS_MIN: bool = C::HAS_MIN;
-    const SUPER_BYTES: usize = 0;
-    const BLOCK_BYTES: usize = Self::BLOCK_LINES * size_of::<Line>();
-    #[inline(always)]
-    unsafe fn scale<L: Lanes>(_: *const u8, of_32: *const u8, part: usize) -> L {
-        L::load(of_32.cast::<f32>().add(part * LANES))
-    }
-    #[inline(always)]
-    unsafe fn min<L: Lanes>(_: *const u8, of_32: *const u8, part: usize) -> L {
-        L::load(of_32.cast::<f32>().add((C::PARTS + part) * LANES))
-    }
-}
-
-/// A few rows and one panel, of which as many blocks have widened scales as there is room for.
-pub(crate) struct TallTile<'a> {
-    tile: Tile,
-    regions: Regions,
-    lines: &'a mut [MaybeUninit<Line>; LINES],
-    /// The panel and its first block whose scales are widened.
-    widened: &'a mut Option<(usize, usize)>,
-    panel: usize,
-}
-
-pub(crate) type TallFn = unsafe fn(&mut TallTile<'_>);
+pub(crate) type TallFn = unsafe fn(&TallTile);
 
 /// Any number of rows times all columns of a tile, by kernels for 1 to [`ROWS`] rows.
 ///
 /// # Safety
 /// As the other micro-kernels of [`Tile`]s.
 #[inline(always)]
-pub(crate) unsafe fn multiply<V: Levels, C: Scales>(tile: &Tile, num_rows: usize, kernels: [TallFn; ROWS]) {
-    let mut lines = [MaybeUninit::<Line>::uninit(); LINES];
-    let mut widened = None;
-    let regions = Regions::new(V::CODE, C::CODE, tile.num_inputs);
-    for panel in 0..tile.columns.div_ceil(LANES) {
-        let column = panel * LANES;
-        for row in (0..num_rows).step_by(ROWS) {
-            let mut tall = TallTile {
-                tile: Tile {
-                    weights: tile.weights.add(panel * tile.panel_bytes),
-                    bias: if tile.bias.is_null() { tile.bias } else { tile.bias.add(column) },
-                    x: tile.x.add(row * tile.x_stride_bytes),
-                    out: tile.out.add(row * tile.out_stride + column),
-                    columns: (tile.columns - column).min(LANES),
-                    ..*tile
-                },
-                regions,
-                lines: &mut lines,
-                widened: &mut widened,
-                panel,
-            };
-            kernels[(num_rows - row).min(ROWS) - 1](&mut tall);
+pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize, kernels: [TallFn; ROWS]) {
+    let mut levels: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
+    let mut scales: Lines<{ STRETCH_BLOCKS * BLOCK_LINES }> = [MaybeUninit::uninit(); _];
+    let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
+    let (levels, scales) = (levels.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
+    let num_blocks = block.num_inputs / BLOCK_INPUTS;
+    let num_groups = black_box(GROUPS / C::PARTS);
+    const {
+        if let Some(SevenBits { zero, .. }) = V::SEVEN_BITS {
+            assert!(zero == zero_of(C::PARTS, C::HAS_MIN), "kernels know it by how scales are stored");
         }
     }
-}
-
-/// The micro-kernel.
-///
-/// # Safety
-/// As [`Scales`]; what the tile says is there.
-#[inline(always)]
-pub(crate) unsafe fn tall_tile<const RELAXED: bool, V: Levels, C: Scales, const M: usize>(tall: &mut TallTile<'_>) {
-    let num_blocks = tall.tile.num_inputs / BLOCK_INPUTS;
-    let mut sums = [[Simd128Lanes::<RELAXED>::splat(0.0)]; M];
-    for first in (0..num_blocks).step_by(Widened::<C>::BLOCKS) {
-        let span = Span {
-            x: tall.tile.x.cast::<ActivationBlock>().add(first * M),
-            levels: tall.tile.weights.add(tall.regions.levels + first * V::CODE.block_bytes()),
-            levels_stride: 0,
-            of_256: tall.tile.weights,
-            of_32: tall.lines.as_ptr().cast(),
-            panel_bytes: 0,
-            num_blocks: (num_blocks - first).min(Widened::<C>::BLOCKS),
-            asks_ahead: false,
-        };
-        if *tall.widened != Some((tall.panel, first)) {
-            widen::<RELAXED, C>(tall, first, span.num_blocks);
-        }
-        sums = add::<RELAXED, V, Widened<C>, M>(&span, sums);
-    }
-    finish(&tall.tile, sums);
-}
-
-/// Adds the products of a span to the sums of one panel.
-#[inline(always)]
-unsafe fn add<const RELAXED: bool, V: Levels, C: Scales, const M: usize>(
-    span: &Span,
-    sums: [[Simd128Lanes<RELAXED>; 1]; M],
-) -> [[Simd128Lanes<RELAXED>; 1]; M] {
-    let mut low = add_blocks::<Simd128Sums<RELAXED>, V, C, M, 1>(span, sums);
-    if M > WHOLE_ROWS {
-        // What is not taken of either is not computed.
-        let high = add_blocks::<Simd128Sums<RELAXED>, V, C, M, 1>(span, sums);
-        for (low, high) in low.iter_mut().zip(high) {
-            low[0].0[2] = high[0].0[2];
-            low[0].0[3] = high[0].0[3];
-        }
-    }
-    low
-}
-
-/// Makes floats of the scales of so many blocks.
-#[inline(always)]
-unsafe fn widen<const RELAXED: bool, C: Scales>(tall: &mut TallTile<'_>, first: usize, num_blocks: usize) {
-    let weights = tall.tile.weights;
-    let lines = tall.lines.as_mut_ptr().cast::<f32>();
-    for block in 0..num_blocks {
-        let of_256 = weights.add((first + block) / super::SUPER_BLOCKS * C::SUPER_BYTES);
-        let of_32 = weights.add(tall.regions.scales + (first + block) * C::BLOCK_BYTES);
-        let lines = lines.add(block * Widened::<C>::BLOCK_LINES * LANES);
-        for part in 0..C::PARTS {
-            C::scale::<Simd128Lanes<RELAXED>>(of_256, of_32, part).store(lines.add(part * LANES));
-            if C::HAS_MIN {
-                let mins = lines.add((C::PARTS + part) * LANES);
-                C::min::<Simd128Lanes<RELAXED>>(of_256, of_32, part).store(mins);
+    for first_row in (0..num_rows).step_by(MOST_ROWS) {
+        let rows = (num_rows - first_row).min(MOST_ROWS);
+        for panel in 0..block.columns.div_ceil(LANES) {
+            let weights = block.weights.add(panel * block.panel_bytes);
+            sums.write_bytes(0, rows * LANES);
+            for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
+                let stretch = STRETCH_BLOCKS.min(num_blocks - first);
+                lift::<V>(weights.add(regions.levels + first * V::CODE.block_bytes()), stretch, levels);
+                widen::<C>(weights, weights.add(regions.scales), first..first + stretch, scales);
+                for row in (0..rows).step_by(ROWS) {
+                    let together = ROWS.min(rows - row);
+                    let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
+                    kernels[together - 1](&TallTile {
+                        x: x.add(first * together),
+                        levels,
+                        scales,
+                        num_blocks: stretch,
+                        num_groups,
+                        sums: sums.add(row * LANES),
+                    });
+                }
+            }
+            let column = panel * LANES;
+            for row in 0..rows {
+                let tile = Tile {
+                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                    out: block.out.add((first_row + row) * block.out_stride + column),
+                    columns: (block.columns - column).min(LANES),
+                    ..*block
+                };
+                finish(&tile, [[Simd128Lanes::<true>::load(sums.add(row * LANES))]]);
             }
         }
     }
-    *tall.widened = Some((tall.panel, first));
+}
+
+/// Makes bytes of the levels of so many blocks: of seven bits where they have no more, else signed.
+#[inline(always)]
+unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    let added = i8x16_splat(V::SEVEN_BITS.map_or(0, |seven_bits| seven_bits.added));
+    for block in 0..num_blocks {
+        let (stored, target) = (stored.add(block * V::CODE.block_bytes()), target.add(block * GROUPS * 4 * LANES));
+        for pair in 0..GROUPS / 2 {
+            for (group, levels) in V::load::<Simd128Sums<true>>(stored, pair).into_iter().enumerate() {
+                let target = target.add((pair * 2 + group) * 4 * LANES).cast::<v128>();
+                for (register, levels) in levels.into_iter().enumerate() {
+                    v128_store(target.add(register), i8x16_add(levels, added));
+                }
+            }
+        }
+    }
+}
+
+/// Makes floats of the scales of blocks.
+#[inline(always)]
+unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: std::ops::Range<usize>, mut target: *mut f32) {
+    for block in blocks {
+        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
+        let of_32 = of_32.add(block * C::BLOCK_BYTES);
+        for part in 0..C::PARTS {
+            C::scale::<Simd128Lanes<true>>(of_256, of_32, part).store(target);
+            target = target.add(LANES);
+        }
+        if C::HAS_MIN {
+            for part in 0..C::PARTS {
+                C::min::<Simd128Lanes<true>>(of_256, of_32, part).store(target);
+                target = target.add(LANES);
+            }
+        }
+    }
+}
+
+/// The micro-kernel: `M` rows, blocks of `PARTS` scales.
+///
+/// # Safety
+/// The CPU has the instructions; what the tile says is there.
+#[inline(always)]
+pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
+    tall: &TallTile,
+) {
+    let (mut x, mut levels, mut scales) = (tall.x, tall.levels, tall.scales);
+    for _ in 0..tall.num_blocks {
+        for part in 0..PARTS {
+            let mut whole = [[i32x4_splat(0); REGISTERS]; M];
+            for (row, whole) in whole.iter_mut().enumerate() {
+                *whole = [begin::<SIGNED, PARTS, HAS_MIN>(x.add(row), part); REGISTERS];
+            }
+            let mut group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
+            let end = levels.add(tall.num_groups * 4 * LANES);
+            while levels != end {
+                whole = add::<SIGNED, M>(whole, levels.cast(), group);
+                levels = levels.add(4 * LANES);
+                group = group.add(4);
+            }
+            // Sums of floats are not to be in registers before their turn: those of whole numbers take all.
+            compiler_fence(Ordering::SeqCst);
+            let mut of_rows = [(f32x4_splat(0.0), f32x4_splat(0.0)); M];
+            for (row, of_row) in of_rows.iter_mut().enumerate() {
+                let x = x.add(row);
+                let sum =
+                    if PARTS == 1 { &raw const (*x).sum } else { (&raw const (*x).half_sums).cast::<f32>().add(part) };
+                *of_row = (v128_load32_splat((&raw const (*x).scale).cast()), v128_load32_splat(sum.cast()));
+            }
+            for register in 0..REGISTERS {
+                let scale = scales.add(part * LANES + register * 4).cast::<v128>();
+                let min = if HAS_MIN { v128_load(scale.add(PARTS * REGISTERS)) } else { f32x4_splat(0.0) };
+                let scale = v128_load(scale);
+                for (row, whole) in whole.iter().enumerate() {
+                    let sum = tall.sums.add(row * LANES + register * 4).cast::<v128>();
+                    let factor = f32x4_mul(scale, of_rows[row].0);
+                    let value = relaxed_madd(f32x4_convert_i32x4(whole[register]), factor, v128_load(sum));
+                    v128_store(sum, if HAS_MIN { relaxed_madd(min, of_rows[row].1, value) } else { value });
+                }
+            }
+            compiler_fence(Ordering::SeqCst);
+        }
+        x = x.add(M);
+        scales = scales.add(PARTS * LANES * if HAS_MIN { 2 } else { 1 });
+    }
+}
+
+/// What the sums of a part of a block begin with.
+#[inline(always)]
+unsafe fn begin<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool>(
+    x: *const ActivationBlock,
+    part: usize,
+) -> v128 {
+    let splat = |value: *const i32| v128_load32_splat(value.cast());
+    if SIGNED {
+        let negative = (&raw const (*x).negative).cast::<i32>().add(part);
+        return if PARTS == 1 { i32x4_add(splat(negative), splat(negative.add(1))) } else { splat(negative) };
+    }
+    match (zero_of(PARTS, HAS_MIN), PARTS) {
+        (0, _) => i32x4_splat(0),
+        (8, 1) => splat(&raw const (*x).minus_8),
+        // What is shifted out are zeros.
+        (32, 2) => i32x4_shr(splat((&raw const (*x).halves_minus_128).cast::<i32>().add(part)), 2),
+        _ => panic!("no other levels are taken from others; this is a bug"),
+    }
+}
+
+/// Which level of seven bits stands for zero in all forms that have their scales like this.
+const fn zero_of(parts: usize, has_min: bool) -> i32 {
+    match (parts, has_min) {
+        (_, true) => 0,
+        (1, false) => 8,
+        _ => 32,
+    }
+}
+
+/// Adds the products of four inputs.
+#[inline(always)]
+unsafe fn add<const SIGNED: bool, const M: usize>(
+    mut whole: [[v128; REGISTERS]; M],
+    levels: *const v128,
+    group: *const u8,
+) -> [[v128; REGISTERS]; M] {
+    let mut rows = [(i32x4_splat(0), i32x4_splat(0)); M];
+    for (row, activations) in rows.iter_mut().enumerate() {
+        let x = group.add(row * size_of::<ActivationBlock>());
+        let levels = v128_load32_splat(x.cast());
+        *activations = if SIGNED {
+            let signs = v128_load32_splat(x.add(std::mem::offset_of!(ActivationBlock, signs)).cast());
+            (i8x16_abs(levels), signs)
+        } else {
+            (levels, levels)
+        };
+    }
+    for register in 0..REGISTERS {
+        let levels = v128_load(levels.add(register));
+        for (whole, (activations, signs)) in whole.iter_mut().zip(rows) {
+            whole[register] = if SIGNED {
+                relaxed_dot(whole[register], activations, v128_xor(levels, signs))
+            } else {
+                relaxed_dot(whole[register], levels, activations)
+            };
+        }
+    }
+    whole
 }

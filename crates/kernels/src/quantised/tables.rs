@@ -8,7 +8,7 @@ use super::simd128_tall;
 use super::tall::{self, TallFn, TallKernels, TallTile};
 use super::{
     form::BlockForm,
-    levels::{Bytes, Levels, Nibbles, Table},
+    levels::{Bytes, Levels, Nibbles, SmallBytes, Table},
     scales::{Half, HalfMin, Of16, Of16Min, Of32Min, Scales},
     sums::scalar::ScalarSums,
     tile::block_tile,
@@ -96,17 +96,30 @@ instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
 instance!(relaxed_simd, super::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
-unsafe fn tall_relaxed_simd<V: Levels, C: Scales, const M: usize>(tile: &mut simd128_tall::TallTile<'_>) {
-    simd128_tall::tall_tile::<true, V, C, M>(tile);
+unsafe fn tall_relaxed_simd<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
+    tile: &simd128_tall::TallTile,
+) {
+    simd128_tall::tall_tile::<SIGNED, PARTS, HAS_MIN, M>(tile);
+}
+/// `relaxed_kernels!(signed, parts, mins)`: those for each number of rows.
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+macro_rules! relaxed_kernels {
+    ($($kind:tt),+) => {
+        [tall_relaxed_simd::<$($kind),+, 1> as simd128_tall::TallFn, tall_relaxed_simd::<$($kind),+, 2>]
+    };
 }
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+#[target_feature(enable = "simd128,relaxed-simd")]
 unsafe fn multiply_relaxed_simd<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
-    let kernels: [simd128_tall::TallFn; simd128_tall::ROWS] = [
-        tall_relaxed_simd::<V, C, 1>,
-        tall_relaxed_simd::<V, C, 2>,
-        tall_relaxed_simd::<V, C, 3>,
-        tall_relaxed_simd::<V, C, 4>,
-    ];
+    let kernels = match (V::SEVEN_BITS.is_none(), C::PARTS, C::HAS_MIN) {
+        (true, 1, false) => relaxed_kernels!(true, 1, false),
+        (true, 1, true) => relaxed_kernels!(true, 1, true),
+        (false, 1, false) => relaxed_kernels!(false, 1, false),
+        (false, 1, true) => relaxed_kernels!(false, 1, true),
+        (false, 2, false) => relaxed_kernels!(false, 2, false),
+        (false, 2, true) => relaxed_kernels!(false, 2, true),
+        _ => panic!("no form has signed levels and scales for 16; this is a bug"),
+    };
     simd128_tall::multiply::<V, C>(tile, num_rows, kernels);
 }
 instance!(scalar, ScalarSums);
@@ -178,10 +191,10 @@ impl ByteProducts {
     pub(crate) fn tiles(self, form: BlockForm) -> TileTable {
         match form {
             BlockForm::Bytes => self.tiles_of::<Bytes, Half>(),
-            BlockForm::BytesMin => self.tiles_of::<Bytes, HalfMin>(),
-            BlockForm::BytesOf16 => self.tiles_of::<Bytes, Of16>(),
-            BlockForm::BytesOf16Min => self.tiles_of::<Bytes, Of16Min>(),
-            BlockForm::BytesOf32Min => self.tiles_of::<Bytes, Of32Min>(),
+            BlockForm::BytesMin => self.tiles_of::<SmallBytes<0>, HalfMin>(),
+            BlockForm::BytesOf16 => self.tiles_of::<SmallBytes<32>, Of16>(),
+            BlockForm::BytesOf16Min => self.tiles_of::<SmallBytes<0>, Of16Min>(),
+            BlockForm::BytesOf32Min => self.tiles_of::<SmallBytes<0>, Of32Min>(),
             BlockForm::Nibbles => self.tiles_of::<Nibbles<8>, Half>(),
             BlockForm::NibblesMin => self.tiles_of::<Nibbles<0>, HalfMin>(),
             BlockForm::NibblesOf32Min => self.tiles_of::<Nibbles<0>, Of32Min>(),
@@ -217,7 +230,7 @@ impl ByteProducts {
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             ByteProducts::RelaxedSimd => {
                 let tall = Some(multiply_relaxed_simd::<V, C> as TallTileFn);
-                let by_rows = blocks!(relaxed_simd, V, C; 1 => 1, 2 => 1);
+                let by_rows = blocks!(relaxed_simd, V, C; 1 => 1);
                 TileTable { tall, group_rows: simd128_tall::ROWS, ..by_rows }
             }
             #[cfg(target_arch = "wasm32")]

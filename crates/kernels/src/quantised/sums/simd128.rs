@@ -19,7 +19,7 @@ pub(crate) struct Simd128Sums<const RELAXED: bool>([v128; 4]);
 #[cfg(feature = "relaxed-simd")]
 #[inline]
 #[target_feature(enable = "simd128,relaxed-simd")]
-fn relaxed_dot(sums: v128, levels: v128, activations: v128) -> v128 {
+pub(crate) fn relaxed_dot(sums: v128, levels: v128, activations: v128) -> v128 {
     i32x4_relaxed_dot_i8x16_i7x16_add(activations, levels, sums)
 }
 
