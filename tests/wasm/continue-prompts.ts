@@ -21,9 +21,14 @@ const NUM_BLOCKS = 512
 const NUM_ROWS = 64
 
 /** All prompts at once, to their ends: the ids that follow each. */
-export async function continuePrompts(doors: Doors, path: string, prompts: readonly Prompt[]): Promise<number[][]> {
+export async function continuePrompts(
+  doors: Doors,
+  path: string,
+  prompts: readonly Prompt[],
+  quantization = 'auto',
+): Promise<number[][]> {
   const { native, candle } = doors
-  const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1 }, () => {}))
+  const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1, quantization }, () => {}))
   const info = unwrap(runner.modelInfo())
   const spec = unwrap(runner.kvCacheSpec(BLOCK_SIZE))
   const shape = [2, NUM_BLOCKS, spec.numKvHeads, BLOCK_SIZE, spec.entryElements]

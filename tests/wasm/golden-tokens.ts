@@ -30,6 +30,14 @@ const SAMPLINGS = [
   { temperature: 1, minP: 0.05, repetitionPenalty: 1.1, presencePenalty: 0.2, seed: -7n },
 ]
 
+/** What weights are made on load, of models whose rows it fits. */
+const QUANTIZATIONS: Readonly<Record<string, readonly string[]>> = {
+  'TinyStories-656K': ['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'int8'],
+  'microlm-ultra-starcoder2': ['q4_k', 'q6_k'],
+}
+
+const FEW_TOKENS = 16
+
 /** Where two tokens are as good as alike, rounding decides; every golden model keeps away from that. */
 export function declareTokenTests(build: BuildName): void {
   if (sharedModels === undefined) test.skip(`golden models in WebAssembly: ${withoutSharedModels}`, () => {})
@@ -50,6 +58,36 @@ export function declareTokenTests(build: BuildName): void {
           await continuePrompts(native, model.path, prompts),
           `temperature ${sampling.temperature}`,
         )
+      }
+      wasm.files.remove(model.path)
+    })
+  }
+}
+
+/** Of a build that rounds as native CPUs do: sums of blocks have their bits, whichever way bytes are multiplied. */
+export function declareQuantisedTests(build: BuildName): void {
+  if (sharedModels === undefined) test.skip(`quantised models in WebAssembly: ${withoutSharedModels}`, () => {})
+  for (const model of goldenModels()) {
+    const quantizations = QUANTIZATIONS[model.name]
+    if (quantizations === undefined) continue
+    testOf(build, `${model.name}: the native module's ids with weights in blocks and bytes`, async t => {
+      const wasm = await doorOf(build)
+      const native: Doors = { native: await loadNative(), candle: await loadCandle() }
+      // Of many tokens some are as good as alike in one of the formats.
+      const prompts = promptsOf(model, {}).map(prompt => ({
+        ...prompt,
+        maxTokens: Math.min(prompt.maxTokens, FEW_TOKENS),
+      }))
+      for (const quantization of quantizations) {
+        await bringModel(wasm.files, model.path)
+        const [ours, theirs] = [
+          await continuePrompts(wasm, model.path, prompts, quantization),
+          await continuePrompts(native, model.path, prompts, quantization),
+        ]
+        t.deepEqual(ours, theirs, quantization)
+        // One at a time: other kernels.
+        await bringModel(wasm.files, model.path)
+        t.deepEqual(await continuePrompts(wasm, model.path, prompts.slice(0, 1), quantization), theirs.slice(0, 1))
       }
       wasm.files.remove(model.path)
     })

@@ -14,6 +14,8 @@ pub(crate) mod regions;
 pub(crate) mod rows;
 pub(crate) mod scales;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+pub(crate) mod simd128_row;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 pub(crate) mod simd128_tall;
 pub(crate) mod sums;
 pub(crate) mod tables;

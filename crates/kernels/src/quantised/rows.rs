@@ -22,9 +22,9 @@ pub(crate) struct ActivationBlock {
     pub(crate) halves_minus_128: [i32; 2],
     /// The sums of the first and the second sixteen activations as rounded.
     pub(crate) half_sums: [f32; 2],
-    /// Whether levels are negative: all bits.
+    /// What makes levels of weights of levels + 128, or complements of them where the level here is negative, by exclusive or.
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    pub(crate) signs: [i8; BLOCK_INPUTS],
+    pub(crate) flips: [u8; BLOCK_INPUTS],
     /// The sums of the magnitudes of negative levels among the first and the second sixteen.
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
     pub(crate) negative: [i32; 2],
@@ -92,11 +92,11 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         *sum = levels.iter().sum::<i32>();
     }
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    let (mut signs, mut negative) = ([0; BLOCK_INPUTS], [0, 0]);
+    let (mut flips, mut negative) = ([0; BLOCK_INPUTS], [0, 0]);
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
     {
-        for (sign, level) in signs.iter_mut().zip(levels) {
-            *sign = (level >> 31) as i8;
+        for (flip, level) in flips.iter_mut().zip(levels) {
+            *flip = (level >> 31) as u8 ^ 128;
         }
         for (sum, levels) in negative.iter_mut().zip(levels.as_chunks::<16>().0) {
             *sum = levels.iter().map(|level| 0.max(-level)).sum::<i32>();
@@ -117,7 +117,7 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         halves_minus_128: halves.map(|sum| -128 * sum),
         half_sums: halves.map(|sum| scale * sum as f32),
         #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-        signs,
+        flips,
         #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
         negative,
     }

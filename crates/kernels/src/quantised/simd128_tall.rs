@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS,
+    form::LevelCode,
     levels::{Levels, SevenBits},
     regions::Regions,
     rows::ActivationBlock,
@@ -29,13 +30,13 @@ use crate::{
 pub(crate) const ROWS: usize = 2;
 
 /// Registers of a panel's sums.
-const REGISTERS: usize = LANES / 4;
+pub(crate) const REGISTERS: usize = LANES / 4;
 
 /// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
 const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
 
 /// Groups of four inputs in a block.
-const GROUPS: usize = BLOCK_INPUTS / 4;
+pub(crate) const GROUPS: usize = BLOCK_INPUTS / 4;
 
 /// Rows whose sums wait at once.
 const MOST_ROWS: usize = 192;
@@ -51,11 +52,22 @@ type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
 /// Scales and mins of a block have as many lines at most.
 const BLOCK_LINES: usize = 4;
 
+/// What makes a kernel of forms.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Whether levels have eight bits.
+    pub(crate) is_signed: bool,
+    /// Parts of a block with scales of their own.
+    pub(crate) parts: usize,
+    /// Whether there are mins.
+    pub(crate) has_min: bool,
+}
+
 /// A few rows and a stretch of a panel.
 pub(crate) struct TallTile {
     /// The first block of the rows, side by side.
     x: *const ActivationBlock,
-    /// Levels, [blocks][groups][16][4].
+    /// Levels of seven bits, or signed ones + 128: [blocks][groups][16][4].
     levels: *const u8,
     /// Scales, [blocks][parts][16], and behind those of a block as many mins, if there are any.
     scales: *const f32,
@@ -75,19 +87,16 @@ pub(crate) type TallFn = unsafe fn(&TallTile);
 /// As the other micro-kernels of [`Tile`]s.
 #[inline(always)]
 pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize, kernels: [TallFn; ROWS]) {
-    let mut levels: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
+    let mut lifted: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
     let mut scales: Lines<{ STRETCH_BLOCKS * BLOCK_LINES }> = [MaybeUninit::uninit(); _];
     let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
-    let (levels, scales) = (levels.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
+    let (lifted, scales) = (lifted.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
     let sums = sums.as_mut_ptr().cast::<f32>();
     let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
     let num_groups = black_box(GROUPS / C::PARTS);
-    const {
-        if let Some(SevenBits { zero, .. }) = V::SEVEN_BITS {
-            assert!(zero == zero_of(C::PARTS, C::HAS_MIN), "kernels know it by how scales are stored");
-        }
-    }
+    // Signed bytes are multiplied as they are stored.
+    let is_lifted = V::CODE != LevelCode::Byte || V::SEVEN_BITS.is_some();
     for first_row in (0..num_rows).step_by(MOST_ROWS) {
         let rows = (num_rows - first_row).min(MOST_ROWS);
         for panel in 0..block.columns.div_ceil(LANES) {
@@ -95,14 +104,17 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
             sums.write_bytes(0, rows * LANES);
             for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
                 let stretch = STRETCH_BLOCKS.min(num_blocks - first);
-                lift::<V>(weights.add(regions.levels + first * V::CODE.block_bytes()), stretch, levels);
+                let stored = weights.add(regions.levels + first * V::CODE.block_bytes());
+                if is_lifted {
+                    lift::<V>(stored, stretch, lifted);
+                }
                 widen::<C>(weights, weights.add(regions.scales), first..first + stretch, scales);
                 for row in (0..rows).step_by(ROWS) {
                     let together = ROWS.min(rows - row);
                     let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
                     kernels[together - 1](&TallTile {
                         x: x.add(first * together),
-                        levels,
+                        levels: if is_lifted { lifted } else { stored },
                         scales,
                         num_blocks: stretch,
                         num_groups,
@@ -124,10 +136,10 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
     }
 }
 
-/// Makes bytes of the levels of so many blocks: of seven bits where they have no more, else signed.
+/// Makes bytes of the levels of so many blocks: of seven bits where they have no more, else 128 more than they are.
 #[inline(always)]
 unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
-    let added = i8x16_splat(V::SEVEN_BITS.map_or(0, |seven_bits| seven_bits.added));
+    let added = i8x16_splat(V::SEVEN_BITS.map_or(-128, |seven_bits| seven_bits.added));
     for block in 0..num_blocks {
         let (stored, target) = (stored.add(block * V::CODE.block_bytes()), target.add(block * GROUPS * 4 * LANES));
         for pair in 0..GROUPS / 2 {
@@ -168,12 +180,13 @@ unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: std::ops
 pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
     tall: &TallTile,
 ) {
+    let kind = Kind { is_signed: SIGNED, parts: PARTS, has_min: HAS_MIN };
     let (mut x, mut levels, mut scales) = (tall.x, tall.levels, tall.scales);
     for _ in 0..tall.num_blocks {
         for part in 0..PARTS {
             let mut whole = [[i32x4_splat(0); REGISTERS]; M];
             for (row, whole) in whole.iter_mut().enumerate() {
-                *whole = [begin::<SIGNED, PARTS, HAS_MIN>(x.add(row), part); REGISTERS];
+                *whole = [kind.begin(x.add(row), part); REGISTERS];
             }
             let mut group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
             let end = levels.add(tall.num_groups * 4 * LANES);
@@ -186,10 +199,7 @@ pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS
             compiler_fence(Ordering::SeqCst);
             let mut of_rows = [(f32x4_splat(0.0), f32x4_splat(0.0)); M];
             for (row, of_row) in of_rows.iter_mut().enumerate() {
-                let x = x.add(row);
-                let sum =
-                    if PARTS == 1 { &raw const (*x).sum } else { (&raw const (*x).half_sums).cast::<f32>().add(part) };
-                *of_row = (v128_load32_splat((&raw const (*x).scale).cast()), v128_load32_splat(sum.cast()));
+                *of_row = kind.scale_and_sum(x.add(row), part);
             }
             for register in 0..REGISTERS {
                 let scale = scales.add(part * LANES + register * 4).cast::<v128>();
@@ -209,33 +219,55 @@ pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS
     }
 }
 
-/// What the sums of a part of a block begin with.
-#[inline(always)]
-unsafe fn begin<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool>(
-    x: *const ActivationBlock,
-    part: usize,
-) -> v128 {
-    let splat = |value: *const i32| v128_load32_splat(value.cast());
-    if SIGNED {
-        let negative = (&raw const (*x).negative).cast::<i32>().add(part);
-        return if PARTS == 1 { i32x4_add(splat(negative), splat(negative.add(1))) } else { splat(negative) };
+impl Kind {
+    /// That of a form.
+    pub(crate) const fn of<V: Levels, C: Scales>() -> Kind {
+        let kind = Kind { is_signed: V::SEVEN_BITS.is_none(), parts: C::PARTS, has_min: C::HAS_MIN };
+        if let Some(SevenBits { zero, .. }) = V::SEVEN_BITS {
+            assert!(zero == kind.zero(), "kernels know it by how scales are stored");
+        }
+        kind
     }
-    match (zero_of(PARTS, HAS_MIN), PARTS) {
-        (0, _) => i32x4_splat(0),
-        (8, 1) => splat(&raw const (*x).minus_8),
-        // What is shifted out are zeros.
-        (32, 2) => i32x4_shr(splat((&raw const (*x).halves_minus_128).cast::<i32>().add(part)), 2),
-        _ => panic!("no other levels are taken from others; this is a bug"),
+
+    /// Which level of seven bits stands for zero.
+    const fn zero(self) -> i32 {
+        match (self.parts, self.has_min) {
+            (_, true) => 0,
+            (1, false) => 8,
+            _ => 32,
+        }
+    }
+
+    /// What the sums of a part of a block begin with.
+    #[inline(always)]
+    pub(crate) unsafe fn begin(self, x: *const ActivationBlock, part: usize) -> v128 {
+        if self.is_signed {
+            let negative = (&raw const (*x).negative).cast::<i32>().add(part);
+            return if self.parts == 1 { i32x4_add(splat(negative), splat(negative.add(1))) } else { splat(negative) };
+        }
+        match (self.zero(), self.parts) {
+            (0, _) => i32x4_splat(0),
+            (8, 1) => splat(&raw const (*x).minus_8),
+            // What is shifted out are zeros.
+            (32, 2) => i32x4_shr(splat((&raw const (*x).halves_minus_128).cast::<i32>().add(part)), 2),
+            _ => panic!("no other levels are taken from others; this is a bug"),
+        }
+    }
+
+    /// What scales and mins of a part are multiplied by.
+    #[inline(always)]
+    pub(crate) unsafe fn scale_and_sum(self, x: *const ActivationBlock, part: usize) -> (v128, v128) {
+        let sum =
+            if self.parts == 1 { &raw const (*x).sum } else { (&raw const (*x).half_sums).cast::<f32>().add(part) };
+        (splat(&raw const (*x).scale), splat(sum))
     }
 }
 
-/// Which level of seven bits stands for zero in all forms that have their scales like this.
-const fn zero_of(parts: usize, has_min: bool) -> i32 {
-    match (parts, has_min) {
-        (_, true) => 0,
-        (1, false) => 8,
-        _ => 32,
-    }
+/// Four bytes in all lanes.
+#[inline(always)]
+pub(crate) unsafe fn splat<T>(source: *const T) -> v128 {
+    const { assert!(size_of::<T>() == 4, "a lane") };
+    v128_load32_splat(source.cast())
 }
 
 /// Adds the products of four inputs.
@@ -248,19 +280,18 @@ unsafe fn add<const SIGNED: bool, const M: usize>(
     let mut rows = [(i32x4_splat(0), i32x4_splat(0)); M];
     for (row, activations) in rows.iter_mut().enumerate() {
         let x = group.add(row * size_of::<ActivationBlock>());
-        let levels = v128_load32_splat(x.cast());
+        let levels = splat(x.cast::<i32>());
         *activations = if SIGNED {
-            let signs = v128_load32_splat(x.add(std::mem::offset_of!(ActivationBlock, signs)).cast());
-            (i8x16_abs(levels), signs)
+            (i8x16_abs(levels), splat(x.add(std::mem::offset_of!(ActivationBlock, flips)).cast::<i32>()))
         } else {
             (levels, levels)
         };
     }
     for register in 0..REGISTERS {
         let levels = v128_load(levels.add(register));
-        for (whole, (activations, signs)) in whole.iter_mut().zip(rows) {
+        for (whole, (activations, flips)) in whole.iter_mut().zip(rows) {
             whole[register] = if SIGNED {
-                relaxed_dot(whole[register], activations, v128_xor(levels, signs))
+                relaxed_dot(whole[register], activations, v128_xor(levels, flips))
             } else {
                 relaxed_dot(whole[register], levels, activations)
             };

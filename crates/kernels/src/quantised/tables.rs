@@ -2,8 +2,6 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx;
-#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-use super::simd128_tall;
 #[cfg(target_arch = "x86_64")]
 use super::tall::{self, TallFn, TallKernels, TallTile};
 use super::{
@@ -13,6 +11,8 @@ use super::{
     sums::scalar::ScalarSums,
     tile::block_tile,
 };
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+use super::{simd128_row, simd128_tall};
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 use crate::tile::TallTileFn;
 use crate::{
@@ -93,7 +93,11 @@ instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
 #[cfg(target_arch = "wasm32")]
 instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-instance!(relaxed_simd, super::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
+#[target_feature(enable = "simd128,relaxed-simd")]
+unsafe fn relaxed_simd<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
+    const { assert!(M == 1 && N == 1, "more rows are multiplied otherwise") };
+    simd128_row::row_tile::<V, C>(tile);
+}
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
 unsafe fn tall_relaxed_simd<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
@@ -111,7 +115,8 @@ macro_rules! relaxed_kernels {
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
 unsafe fn multiply_relaxed_simd<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
-    let kernels = match (V::SEVEN_BITS.is_none(), C::PARTS, C::HAS_MIN) {
+    let simd128_tall::Kind { is_signed, parts, has_min } = const { simd128_tall::Kind::of::<V, C>() };
+    let kernels = match (is_signed, parts, has_min) {
         (true, 1, false) => relaxed_kernels!(true, 1, false),
         (true, 1, true) => relaxed_kernels!(true, 1, true),
         (false, 1, false) => relaxed_kernels!(false, 1, false),

@@ -1,6 +1,6 @@
-//! WebAssembly's 128-bit sums: four registers. Relaxed SIMD multiplies bytes with numbers of seven bits at once. Nibbles are such
-//! numbers, and so are the magnitudes of activations: where one is negative, the levels times it are taken as their complements,
-//! -1 - level, and what that leaves out is what the sum begins with. Without relaxed SIMD products are of 16 bits.
+//! WebAssembly's 128-bit sums: four registers. Relaxed SIMD multiplies bytes with numbers of seven bits at once. Magnitudes of
+//! activations are such numbers: where one is negative, the levels times it are taken as their complements, -1 - level, and what that
+//! leaves out is what the sum begins with. Without relaxed SIMD products are of 16 bits.
 
 use std::arch::wasm32::*;
 
@@ -121,15 +121,7 @@ impl<const RELAXED: bool> Sums for Simd128Sums<RELAXED> {
     }
     #[inline(always)]
     unsafe fn add_unsigned(self, levels: Self::Levels, activations: *const i8) -> Self {
-        if !RELAXED {
-            return self.add_signed(levels, activations);
-        }
-        let activations = i32x4_splat(activations.cast::<i32>().read_unaligned());
-        let mut sums = self.0;
-        for (sums, levels) in sums.iter_mut().zip(levels) {
-            *sums = relaxed_dot(*sums, levels, activations);
-        }
-        Simd128Sums(sums)
+        self.add_signed(levels, activations)
     }
     #[inline(always)]
     unsafe fn to_lanes(self) -> Self::Lanes {
