@@ -44,7 +44,7 @@ pub struct AlignedBuffer {
 enum Origin {
     Empty,
     Heap(Layout),
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     Mapping,
     #[cfg(target_arch = "wasm32")]
     Pages,
@@ -67,7 +67,7 @@ impl AlignedBuffer {
             let start = NonNull::<Line>::dangling().cast();
             return Ok(AlignedBuffer { start, len_bytes, origin: Origin::Empty });
         }
-        #[cfg(target_os = "linux")]
+        #[cfg(unix)]
         if len_bytes >= HUGE_PAGE_BYTES {
             let start = map_huge(len_bytes).ok_or_else(out_of_memory)?;
             return Ok(AlignedBuffer { start, len_bytes, origin: Origin::Mapping });
@@ -149,7 +149,7 @@ impl Drop for AlignedBuffer {
             Origin::Empty => {}
             // SAFETY: `start` came from `alloc_zeroed` with this layout and is freed once.
             Origin::Heap(layout) => unsafe { dealloc(self.start.as_ptr(), layout) },
-            #[cfg(target_os = "linux")]
+            #[cfg(unix)]
             Origin::Mapping => {
                 // SAFETY: the mapping starts here, has this length (rounded up to pages as mmap did), and is unmapped once.
                 unsafe { libc::munmap(self.start.as_ptr().cast(), self.len_bytes) };
@@ -164,8 +164,9 @@ impl Drop for AlignedBuffer {
 #[repr(align(64))]
 struct Line;
 
-/// Maps zeroed pages at a multiple of 2 MiB and asks for huge pages; the unaligned margins are given back.
-#[cfg(target_os = "linux")]
+/// Maps zeroed pages at a multiple of 2 MiB and asks for huge pages where the system takes advice of them; the unaligned margins are given
+/// back. Where there are no such pages, the allocator of Rust writes the zeros itself, which makes all of it resident.
+#[cfg(unix)]
 fn map_huge(len_bytes: usize) -> Option<NonNull<u8>> {
     // A mapping ends at a page, so round the length up before cutting the tail off.
     let page_bytes = 1 << 16;
@@ -191,6 +192,7 @@ fn map_huge(len_bytes: usize) -> Option<NonNull<u8>> {
         if tail_bytes > 0 {
             libc::munmap(start.add(mapped_bytes).cast(), tail_bytes);
         }
+        #[cfg(target_os = "linux")]
         libc::madvise(start.cast(), mapped_bytes, libc::MADV_HUGEPAGE);
         NonNull::new(start)
     }
