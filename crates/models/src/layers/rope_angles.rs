@@ -92,9 +92,10 @@ impl RopeAngles {
             _ => &self.frequencies,
         };
         for ((frequency, cosine), sine) in frequencies.iter().zip(cosines).zip(sines) {
-            let angle = position as f32 * frequency;
-            *cosine = angle.cos() * self.magnitude;
-            *sine = angle.sin() * self.magnitude;
+            // In f64: what systems' libraries say of an f32 differs in the last bit, which rounded activations make much more of.
+            let angle = f64::from(position as f32 * frequency);
+            *cosine = angle.cos() as f32 * self.magnitude;
+            *sine = angle.sin() as f32 * self.magnitude;
         }
     }
 }
