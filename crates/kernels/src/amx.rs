@@ -12,6 +12,7 @@ use std::{arch::asm, mem::MaybeUninit, ops::Range};
 
 use crate::{
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
+    prefetch::ask_to_write,
     tile::{Tile, finish},
 };
 use products::{Bf16Products, Instruction, Operands};
@@ -189,6 +190,17 @@ unsafe fn pad_rest(block: &Tile, panels: Range<usize>, target: *mut u8) -> *cons
         std::ptr::copy_nonoverlapping(last, target, rest_inputs.div_ceil(2) * ROW_BYTES);
     }
     target
+}
+
+/// Asks for the lines to which [`store_sums`] will write.
+#[inline(always)]
+pub(crate) unsafe fn ask_for_results(block: &Tile, rows: Range<usize>, panels: Range<usize>) {
+    for row in rows {
+        let start = block.out.add(row * block.out_stride + panels.start * LANES);
+        for index in 0..panels.len() {
+            ask_to_write(start.wrapping_add(index * LANES));
+        }
+    }
 }
 
 /// Sums of up to 32 rows of some panels, all panels of the upper rows before those of the lower ones, to the results.

@@ -35,6 +35,14 @@ pub(crate) fn ask_for_line(at: *const u8) {
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
 }
 
+/// Asks for a line that is written soon, which need not be there.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn ask_to_write(at: *const f32) {
+    // SAFETY: an x86-64 CPU has the instruction or takes it for one that does nothing; it changes nothing that a program could see.
+    unsafe { std::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly)) };
+}
+
 /// Elsewhere nothing is asked for.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]

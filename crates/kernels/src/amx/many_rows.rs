@@ -6,7 +6,7 @@
 use std::{arch::asm, mem::MaybeUninit, ops::Range};
 
 use super::{
-    BF16_INPUTS, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, pad_rest,
+    BF16_INPUTS, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results, pad_rest,
     products::{Bf16Products, Instruction, Operands},
     store_sums,
 };
@@ -133,6 +133,10 @@ unsafe fn multiply_slice(
                 rest: std::ptr::null(),
                 sums: waiting.add(first_tile * panels.len() * TILE_SUMS),
             };
+            let rows = first_tile * TILE_ROWS..num_rows.min(tiles.end * TILE_ROWS);
+            if ends {
+                ask_for_results(block, rows.clone(), panels.clone());
+            }
             let mut begins = steps.start == 0;
             if !steps.is_empty() {
                 let ahead = next
@@ -151,7 +155,6 @@ unsafe fn multiply_slice(
                 std::ptr::write_bytes(operands.sums, 0, tiles.len() * panels.len() * TILE_SUMS);
             }
             if ends {
-                let rows = first_tile * TILE_ROWS..num_rows.min(tiles.end * TILE_ROWS);
                 store_sums(block, rows, panels.clone(), operands.sums);
             }
         }

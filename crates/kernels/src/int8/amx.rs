@@ -9,7 +9,7 @@ use std::{
 use super::{LINE_INPUTS, panels::SCALES_BYTES, tile::scaled};
 use crate::{
     amx::{
-        Configured, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory,
+        Configured, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results,
         products::{ByteProducts, Instruction, Operands},
     },
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
@@ -97,6 +97,9 @@ unsafe fn multiply_rows(block: &Tile, rows: Range<usize>) {
                         rest: std::ptr::null(),
                         sums: sums.add((row - start) * panels * LANES),
                     };
+                    if ends {
+                        ask_for_results(block, row..row + num_rows, panel..panel + panels);
+                    }
                     match (num_rows > TILE_ROWS, panels) {
                         (true, 2) => ByteProducts::two_by_two(operands),
                         (false, 4) => ByteProducts::one_by_four(operands),

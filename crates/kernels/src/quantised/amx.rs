@@ -11,7 +11,7 @@ use super::{
     scales::Scales,
 };
 use crate::{
-    amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, store_sums},
+    amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results, store_sums},
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
     prefetch::{ask_for_line, ask_for_share},
     tile::Tile,
@@ -163,6 +163,9 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
     let shares = rows.len().div_ceil(TILE_ROWS);
     for (share, row) in rows.clone().step_by(TILE_ROWS).enumerate() {
         let num_rows = TILE_ROWS.min(rows.end - row);
+        if blocks.end == num_blocks {
+            ask_for_results(block, row..row + num_rows, panels.clone());
+        }
         let next_row = row + TILE_ROWS;
         let next_x = if next_row < rows.end { x_of(next_row, blocks.start) } else { x_of(rows.start, next.start) };
         let x_bytes = blocks.len() * num_rows * size_of::<ActivationBlock>() / panels.len();
