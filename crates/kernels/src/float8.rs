@@ -32,14 +32,14 @@ impl<const FRACTION_BITS: u32, const BIAS: u32, const LARGEST: u32> Format<FRACT
     }
 
     #[inline(always)]
-    fn to_f32(code: u8, not_finite: u32) -> f32 {
-        let magnitude = u32::from(code & 0x7f);
+    const fn to_f32(code: u8, not_finite: u32) -> f32 {
+        let magnitude = (code & 0x7f) as u32;
         let normal = f32::from_bits((magnitude << Self::SHIFT) + ((127 - BIAS) << 23));
         // Whole numbers of steps, so that no instruction meets a f32 that is subnormal: those are slow on many CPUs.
         let step = f32::from_bits((128 - BIAS - FRACTION_BITS) << 23);
         let finite = if magnitude < 1 << FRACTION_BITS { magnitude as f32 * step } else { normal };
         let special = if magnitude >= not_finite { 0x7f80_0000 } else { 0 };
-        f32::from_bits(finite.to_bits() | special | (u32::from(code & 0x80) << 24))
+        f32::from_bits(finite.to_bits() | special | (((code & 0x80) as u32) << 24))
     }
 }
 
@@ -57,13 +57,13 @@ pub(crate) fn e5m2_from_f32(value: f32) -> u8 {
 
 /// The value of an e4m3. Exact.
 #[inline(always)]
-pub(crate) fn e4m3_to_f32(code: u8) -> f32 {
+pub(crate) const fn e4m3_to_f32(code: u8) -> f32 {
     E4m3::to_f32(code, 0x7f)
 }
 
 /// The value of an e5m2. Exact.
 #[inline(always)]
-pub(crate) fn e5m2_to_f32(code: u8) -> f32 {
+pub(crate) const fn e5m2_to_f32(code: u8) -> f32 {
     E5m2::to_f32(code, 0x7c)
 }
 

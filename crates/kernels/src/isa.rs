@@ -7,7 +7,7 @@ use crate::KernelsError;
 /// An instruction set, widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// The next, and Intel's tiles (AMX), which multiply bf16 and bytes sixteen rows at a time. Asked of Linux alone.
+    /// The next, AVX-512 VBMI, and Intel's tiles (AMX), which multiply bf16 and bytes sixteen rows at a time. Asked of Linux alone.
     Amx,
     /// AVX-512 F, BW, DQ, VL and BF16: bf16 products by `vdpbf16ps`.
     Avx512Bf16,
@@ -70,7 +70,9 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => Isa::Avx512Bf16.is_available() && crate::amx::is_available(),
+            Isa::Amx => {
+                Isa::Avx512Bf16.is_available() && is_x86_feature_detected!("avx512vbmi") && crate::amx::is_available()
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]

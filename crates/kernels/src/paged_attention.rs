@@ -3,9 +3,11 @@
 //! A work item is one key-value head and a few queries of one sequence, with all query heads that share the key-value
 //! head. It walks over tiles of 64 absolute key positions with an online softmax (Milakov and Gimelshein,
 //! arXiv:1805.02867; Dao et al., arXiv:2205.14135). Tiles begin at multiples of 64 whatever the chunk, the block size or
-//! the window, and each query's sums run over its keys in ascending order, so a query's result depends on nothing but
-//! the query and its keys.
+//! the window, and each query's sums run over its keys tile by tile, in an order inside of a tile that is always the same,
+//! so a query's result depends on nothing but the query and its keys.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attend;
 mod cached;
 mod plan;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, sizes as staged_sizes};
 use super::{
     plan::Item,
-    tile_kernels::{CachedTile, Entries, ScoreRow, TILE_KEYS, VALUE_PANEL, WeighedTile},
+    tile_kernels::{CachedKernels, CachedTile, Entries, ScoreRow, TILE_KEYS, VALUE_PANEL, WeighedTile},
 };
 use crate::{Epilogue, HeadLayout, Kernels, KvLayout, disjoint::Disjoint, lanes::LANES, tile::Tile};
 
@@ -33,11 +35,11 @@ pub(super) struct Attend<'a> {
 
 /// Scratch of one thread. A row is one query of one head; rows of an item are query by query, head by head.
 pub(super) struct Workspace<'a> {
-    /// Scaled queries, [rows, head_dim].
+    /// Scaled queries, [rows, head_dim], or as tile products take them.
     queries: &'a mut [f32],
-    /// A tile of keys, [TILE_KEYS / 16, head_dim, 16].
+    /// A tile of keys, [TILE_KEYS / 16, head_dim, 16], or as tile products take them.
     keys: &'a mut [f32],
-    /// A tile of values, [head_dim / 16, VALUE_PANEL].
+    /// A tile of values, [head_dim / 16, VALUE_PANEL], or as tile products take them.
     values: &'a mut [f32],
     /// Scores, then weights, [rows, TILE_KEYS].
     scores: &'a mut [f32],
@@ -54,10 +56,11 @@ pub(super) struct Workspace<'a> {
 impl<'a> Workspace<'a> {
     fn sizes(max_rows: usize, head_dim: usize) -> [usize; 8] {
         let padded = head_dim.next_multiple_of(LANES);
+        let [queries, keys, values] = staged_sizes(max_rows, head_dim);
         [
-            max_rows * head_dim,
-            TILE_KEYS * head_dim,
-            VALUE_PANEL * padded / LANES,
+            queries.max(max_rows * head_dim),
+            keys.max(TILE_KEYS * head_dim),
+            values.max(VALUE_PANEL * padded / LANES),
             max_rows * TILE_KEYS,
             max_rows * padded,
             max_rows,
@@ -86,6 +89,32 @@ impl<'a> Workspace<'a> {
     }
 }
 
+/// Nothing is staged for tile products elsewhere.
+#[cfg(not(target_arch = "x86_64"))]
+fn staged_sizes(_max_rows: usize, _head_dim: usize) -> [usize; 3] {
+    [0; 3]
+}
+
+/// One tile, on its way through [`Attend`].
+struct TileStep<'a> {
+    /// Where its keys are, and its values.
+    keys: &'a Entries,
+    values: &'a Entries,
+    /// The keys of the next tile.
+    next_keys: &'a Entries,
+    /// Keys up to the last one that any row sees.
+    num_visible: usize,
+    /// Rows.
+    rows: usize,
+}
+
+impl TileStep<'_> {
+    /// Keys that are scored.
+    fn num_keys(&self) -> usize {
+        self.num_visible.next_multiple_of(LANES)
+    }
+}
+
 impl Attend<'_> {
     /// Computes an item's outputs.
     pub(super) fn run(&self, item: &[i32; 5], workspace: &mut Workspace<'_>) {
@@ -94,6 +123,10 @@ impl Attend<'_> {
         let head_dim = self.layout.head_dim;
         let padded = head_dim.next_multiple_of(LANES);
         let rows = num_queries * self.group;
+        let cached = self.kernels.attention.cached(self.layout.cache_type);
+        // SAFETY: the kernels have tile products only where the CPU has, and nothing below configures them.
+        #[cfg(target_arch = "x86_64")]
+        let _configured = cached.stage.map(|_| unsafe { amx::configure() });
         self.load_queries(&item, workspace);
         workspace.sums[..rows * padded].fill(0.0);
         workspace.largest[..rows].fill(f32::NEG_INFINITY);
@@ -106,9 +139,11 @@ impl Attend<'_> {
         let mut keys = self.entries(&item, tile_start, &visible(tile_start), workspace);
         while tile_start < end {
             let next_start = tile_start + TILE_KEYS;
+            // SAFETY: the tiles are configured where they are used.
+            unsafe { cached.stay_awake() };
             let next_keys =
                 if next_start < end { self.entries(&item, next_start, &visible(next_start), workspace) } else { keys };
-            self.attend_tile(&item, tile_start, visible(tile_start), rows, [&keys, &next_keys], workspace);
+            self.attend_tile(&item, &cached, tile_start, visible(tile_start), [&keys, &next_keys], workspace);
             (tile_start, keys) = (next_start, next_keys);
         }
         self.store(&item, workspace);
@@ -127,57 +162,47 @@ impl Attend<'_> {
     fn load_queries(&self, item: &Item, workspace: &mut Workspace<'_>) {
         let head_dim = self.layout.head_dim;
         let first_head = item.kv_head as usize * self.group;
-        for (row, target) in workspace.queries[..item.num_queries as usize * self.group * head_dim]
-            .chunks_exact_mut(head_dim)
-            .enumerate()
-        {
+        let row = |row: usize| {
             let token = item.first_token as usize + row / self.group;
-            let source = &self.queries[self.query_layout.head(token, first_head + row % self.group)];
+            &self.queries[self.query_layout.head(token, first_head + row % self.group)]
+        };
+        let rows = item.num_queries as usize * self.group;
+        #[cfg(target_arch = "x86_64")]
+        if self.kernels.attention.cached(self.layout.cache_type).stage.is_some() {
+            // SAFETY: the workspace has the sizes that were asked for, and the instruction set is this CPU's.
+            unsafe { amx::stage_queries(rows, row, self.scale, workspace.queries) };
+            return;
+        }
+        for (index, target) in workspace.queries[..rows * head_dim].chunks_exact_mut(head_dim).enumerate() {
             // SAFETY: the lengths agree, and the instruction set is this CPU's.
-            unsafe { (self.kernels.attention.scale_to)(source, self.scale, target) };
+            unsafe { (self.kernels.attention.scale_to)(row(index), self.scale, target) };
         }
     }
 
     fn attend_tile(
         &self,
         item: &Item,
+        cached: &CachedKernels,
         tile_start: usize,
         visible: Range<usize>,
-        rows: usize,
         [keys, next_keys]: [&Entries; 2],
         workspace: &mut Workspace<'_>,
     ) {
-        let head_dim = self.layout.head_dim;
-        let padded = head_dim.next_multiple_of(LANES);
+        let padded = self.layout.head_dim.next_multiple_of(LANES);
         let num_visible = visible.end - tile_start;
-        let num_keys = num_visible.next_multiple_of(LANES);
         let attention = &self.kernels.attention;
-        let cached = attention.cached(self.layout.cache_type);
         let value_offset = self.layout.value_offset();
         let mut values = *keys;
         for entry in &mut values[visible.start - tile_start..num_visible] {
             *entry = entry.wrapping_add(value_offset);
         }
-        let tile = CachedTile { entries: keys, next: &values, num_keys, head_dim, panels: workspace.keys.as_mut_ptr() };
+        let rows = item.num_queries as usize * self.group;
+        let step = TileStep { keys, values: &values, next_keys, num_visible, rows };
+        let num_keys = step.num_keys();
         // SAFETY: entries point at slots of the cache (checked against its size) or at zeros as long; the
         // workspace is of the sizes that its fields state, and this thread's alone; the instruction set is this CPU's.
         unsafe {
-            (cached.load_keys)(&tile);
-            let scores = Tile {
-                weights: workspace.keys.as_ptr().cast(),
-                panel_bytes: head_dim * LANES * 4,
-                x: workspace.queries.as_ptr().cast(),
-                x_stride_bytes: head_dim * 4,
-                x_scales: std::ptr::null(),
-                num_inputs: head_dim,
-                bias: std::ptr::null(),
-                out: workspace.scores.as_mut_ptr(),
-                out_stride: TILE_KEYS,
-                columns: num_keys,
-                epilogue: Epilogue::Store,
-                waiting: std::ptr::null_mut(),
-            };
-            self.kernels.f32_tiles.multiply(&scores, rows);
+            self.score(&step, cached, workspace);
             self.scale_keys(keys, num_keys, rows, workspace);
             if let Some(cap) = self.soft_cap {
                 for row in workspace.scores[..rows * TILE_KEYS].chunks_exact_mut(TILE_KEYS) {
@@ -185,6 +210,7 @@ impl Attend<'_> {
                 }
             }
             for row in 0..rows {
+                cached.stay_awake();
                 let position = item.first_position as usize + row / self.group;
                 let first = self.first_visible(position).clamp(tile_start, tile_start + num_keys) - tile_start;
                 let end = self.end_visible(item, position).clamp(tile_start, tile_start + num_visible) - tile_start;
@@ -200,44 +226,95 @@ impl Attend<'_> {
                 });
             }
             self.scale_keys(&values, num_visible, rows, workspace);
-            if rows <= DIRECT_ROWS {
-                let weigh = WeighedTile {
-                    entries: &values,
-                    next: next_keys,
-                    num_keys: num_visible,
-                    head_dim,
-                    scores: workspace.scores.as_ptr(),
-                    num_rows: rows,
-                    sums: workspace.sums.as_mut_ptr(),
-                    sums_stride: padded,
-                };
-                (cached.weigh)(&weigh);
-                return;
-            }
-            let panels = workspace.values.as_mut_ptr();
-            (cached.load_values)(&CachedTile {
-                entries: &values,
-                next: next_keys,
-                num_keys: num_visible,
-                head_dim,
-                panels,
-            });
-            let weighted = Tile {
-                weights: workspace.values.as_ptr().cast(),
-                panel_bytes: VALUE_PANEL * 4,
-                x: workspace.scores.as_ptr().cast(),
-                x_stride_bytes: TILE_KEYS * 4,
-                x_scales: std::ptr::null(),
-                num_inputs: num_visible,
-                bias: std::ptr::null(),
-                out: workspace.sums.as_mut_ptr(),
-                out_stride: padded,
-                columns: padded,
-                epilogue: Epilogue::Add,
-                waiting: std::ptr::null_mut(),
-            };
-            self.kernels.f32_tiles.multiply(&weighted, rows);
+            self.weigh(&step, cached, workspace);
         }
+    }
+
+    /// Scores of a tile's keys.
+    ///
+    /// # Safety
+    /// Entries are slots of the cache, or zeros as long.
+    unsafe fn score(&self, step: &TileStep<'_>, cached: &CachedKernels, workspace: &mut Workspace<'_>) {
+        let head_dim = self.layout.head_dim;
+        let panels = workspace.keys.as_mut_ptr();
+        let num_keys = step.num_keys();
+        let tile = CachedTile { entries: step.keys, next: step.values, num_keys, head_dim, panels };
+        #[cfg(target_arch = "x86_64")]
+        if let Some(stage) = cached.stage {
+            (stage.keys)(&tile);
+            amx::score(&amx::Scored {
+                queries: workspace.queries.as_ptr(),
+                keys: panels,
+                head_dim,
+                num_rows: step.rows,
+                scores: workspace.scores.as_mut_ptr(),
+            });
+            return;
+        }
+        (cached.load_keys)(&tile);
+        let scores = Tile {
+            weights: workspace.keys.as_ptr().cast(),
+            panel_bytes: head_dim * LANES * 4,
+            x: workspace.queries.as_ptr().cast(),
+            x_stride_bytes: head_dim * 4,
+            x_scales: std::ptr::null(),
+            num_inputs: head_dim,
+            bias: std::ptr::null(),
+            out: workspace.scores.as_mut_ptr(),
+            out_stride: TILE_KEYS,
+            columns: num_keys,
+            epilogue: Epilogue::Store,
+            waiting: std::ptr::null_mut(),
+        };
+        self.kernels.f32_tiles.multiply(&scores, step.rows);
+    }
+
+    /// Adds a tile's weighted values to the sums.
+    ///
+    /// # Safety
+    /// As [`Attend::score`].
+    unsafe fn weigh(&self, step: &TileStep<'_>, cached: &CachedKernels, workspace: &mut Workspace<'_>) {
+        let head_dim = self.layout.head_dim;
+        let padded = head_dim.next_multiple_of(LANES);
+        let weigh = WeighedTile {
+            entries: step.values,
+            next: step.next_keys,
+            num_keys: step.num_visible,
+            head_dim,
+            scores: workspace.scores.as_ptr(),
+            num_rows: step.rows,
+            sums: workspace.sums.as_mut_ptr(),
+            sums_stride: padded,
+        };
+        let panels = workspace.values.as_mut_ptr();
+        let tile =
+            CachedTile { entries: step.values, next: step.next_keys, num_keys: step.num_visible, head_dim, panels };
+        #[cfg(target_arch = "x86_64")]
+        if let Some(stage) = cached.stage {
+            (stage.values)(&tile);
+            amx::weigh(&weigh, panels);
+            return;
+        }
+        if step.rows <= DIRECT_ROWS {
+            (cached.weigh)(&weigh);
+            return;
+        }
+        (cached.load_values)(&tile);
+        let weighted = Tile {
+            weights: workspace.values.as_ptr().cast(),
+            panel_bytes: VALUE_PANEL * 4,
+            x: workspace.scores.as_ptr().cast(),
+            x_stride_bytes: TILE_KEYS * 4,
+            x_scales: std::ptr::null(),
+            num_inputs: step.num_visible,
+            bias: std::ptr::null(),
+            out: workspace.sums.as_mut_ptr(),
+            out_stride: padded,
+            columns: padded,
+            epilogue: Epilogue::Add,
+            waiting: std::ptr::null_mut(),
+        };
+        self.kernels.f32_tiles.multiply(&weighted, step.rows);
     }
 
     /// Multiplies rows of scores with the scales of `entries`, in a cache that has scales.

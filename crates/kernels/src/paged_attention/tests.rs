@@ -166,7 +166,7 @@ fn attend(
 const CAPPED: Shape =
     Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), cache_type: F32 };
 
-const SHAPES: [Shape; 20] = [
+const SHAPES: [Shape; 21] = [
     Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Bf16 },
@@ -184,6 +184,7 @@ const SHAPES: [Shape; 20] = [
     Shape { heads: 4, kv_heads: 2, head_dim: 33, causal: false, window: None, cap: None, cache_type: Fp8E5m2 },
     Shape { heads: 130, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: Int8 },
     Shape { heads: 2, kv_heads: 1, head_dim: 131, causal: true, window: Some(70), cap: None, cache_type: Int8 },
+    Shape { heads: 8, kv_heads: 2, head_dim: 8, causal: true, window: None, cap: None, cache_type: Bf16 },
     Shape { cache_type: Int8, ..CAPPED },
     CAPPED,
     Shape { heads: 9, window: None, cap: Some(3.0), kv_heads: 1, cache_type: Bf16, ..CAPPED },

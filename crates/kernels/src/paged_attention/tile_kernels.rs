@@ -85,6 +85,23 @@ pub(super) struct CachedKernels {
     pub(super) load_values: LoadFn,
     /// Weighs values without loading them into panels: for few rows.
     pub(super) weigh: WeighFn,
+    /// Where the CPU has tile products that suit the type: what they take instead of all of these.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) stage: Option<super::amx::StageKernels>,
+}
+
+impl CachedKernels {
+    /// Keeps tile products, where these kernels have any, from going to sleep between two tiles.
+    ///
+    /// # Safety
+    /// The thread's tiles are configured where there is a `stage`.
+    #[inline(always)]
+    pub(super) unsafe fn stay_awake(&self) {
+        #[cfg(target_arch = "x86_64")]
+        if self.stage.is_some() {
+            super::amx::stay_awake();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -107,26 +124,36 @@ impl AttentionKernels {
                 load_keys: load_keys_f32(isa),
                 load_values: load_values_f32(isa),
                 weigh: weigh_f32(isa),
+                #[cfg(target_arch = "x86_64")]
+                stage: super::amx::StageKernels::new(isa, CacheType::F32),
             },
             bf16: CachedKernels {
                 load_keys: load_keys_bf16(isa),
                 load_values: load_values_bf16(isa),
                 weigh: weigh_bf16(isa),
+                #[cfg(target_arch = "x86_64")]
+                stage: super::amx::StageKernels::new(isa, CacheType::Bf16),
             },
             e4m3: CachedKernels {
                 load_keys: load_keys_e4m3(isa),
                 load_values: load_values_e4m3(isa),
                 weigh: weigh_e4m3(isa),
+                #[cfg(target_arch = "x86_64")]
+                stage: super::amx::StageKernels::new(isa, CacheType::Fp8E4m3),
             },
             e5m2: CachedKernels {
                 load_keys: load_keys_e5m2(isa),
                 load_values: load_values_e5m2(isa),
                 weigh: weigh_e5m2(isa),
+                #[cfg(target_arch = "x86_64")]
+                stage: super::amx::StageKernels::new(isa, CacheType::Fp8E5m2),
             },
             int8: CachedKernels {
                 load_keys: load_keys_int8(isa),
                 load_values: load_values_int8(isa),
                 weigh: weigh_int8(isa),
+                #[cfg(target_arch = "x86_64")]
+                stage: super::amx::StageKernels::new(isa, CacheType::Int8),
             },
             update_row: update_row(isa),
             scale_to: scale_to(isa),
