@@ -194,13 +194,13 @@ test('two pulls at once: each byte comes once', async t => {
   const { options, server } = await hubCase(t)
   server.fail(({ origin }) => origin === 'store', { kind: 'slow', pieceBytes: 30_000, pauseMs: 40 }, 1e9)
   const waits: (string | undefined)[] = []
-  const [first, second] = await Promise.all([
-    resolveModel(MODEL, options),
-    resolveModel(MODEL, { ...options, onProgress: ({ phase, file }) => void (phase === 'wait' && waits.push(file)) }),
-  ])
+  const pull = (): Promise<string> =>
+    resolveModel(MODEL, { ...options, onProgress: ({ phase, file }) => void (phase === 'wait' && waits.push(file)) })
+  const [first, second] = await Promise.all([pull(), pull()])
   t.is(first, second)
   t.is(server.downloadsOf(WEIGHTS).length, 3)
-  t.true(waits.includes('model.safetensors') || waits.length === 0)
+  // Either of them may be first, of each file anew.
+  t.true(waits.filter(file => file === 'model.safetensors').length <= 1, 'one waits for the other')
 })
 
 test('two processes at once: one downloads, the other waits; both have it', async t => {
