@@ -269,3 +269,32 @@ unsafe fn stage_weights(scores: *const f32, staged: *mut u8) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Isa, Kernels, ThreadPool,
+        paged_attention::tests::{SHAPES, Sequence, attend},
+        testing::assert_close,
+    };
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
+    fn attention_by_tiles_agrees_with_the_scalar_twin() {
+        let Ok(kernels) = Kernels::new(Isa::Amx) else {
+            eprintln!("SKIPPED attention by tiles: this processor or system lacks them");
+            return;
+        };
+        let scalar = Kernels::new(Isa::Scalar).expect("scalar");
+        let pool = ThreadPool::new(2).expect("threads");
+        for shape in SHAPES {
+            let sequences: Vec<Sequence> =
+                [1, 64, 131].iter().zip(1..).map(|(&len, seed)| Sequence::new(shape, len, seed)).collect();
+            let by = |kernels| attend(kernels, &pool, shape, &sequences, 16, 1000, 0.3);
+            for (tiles, twin) in by(&kernels).into_iter().zip(by(&scalar)) {
+                let twin: Vec<f64> = twin.into_iter().map(f64::from).collect();
+                assert_close(&tiles, &twin, 1e-5, &format!("{shape:?}"));
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+pub(super) struct Shape {
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
@@ -21,7 +21,7 @@ struct Shape {
 }
 
 /// q, k and v of one sequence, [tokens, heads * head_dim] each.
-struct Sequence {
+pub(super) struct Sequence {
     queries: Vec<f32>,
     keys: Vec<f32>,
     values: Vec<f32>,
@@ -29,7 +29,7 @@ struct Sequence {
 }
 
 impl Sequence {
-    fn new(shape: Shape, len: usize, seed: u64) -> Self {
+    pub(super) fn new(shape: Shape, len: usize, seed: u64) -> Self {
         let (query, kv) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         Sequence {
             queries: numbers(len * query, seed),
@@ -80,7 +80,7 @@ impl Sequence {
 }
 
 /// Runs sequences through a cache of NaN-filled foreign blocks, in chunks of `chunk` tokens each per step.
-fn attend(
+pub(super) fn attend(
     kernels: &Kernels,
     pool: &ThreadPool,
     shape: Shape,
@@ -166,7 +166,7 @@ fn attend(
 const CAPPED: Shape =
     Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), cache_type: F32 };
 
-const SHAPES: [Shape; 21] = [
+pub(super) const SHAPES: [Shape; 21] = [
     Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Bf16 },

@@ -271,7 +271,7 @@ mod tests {
                 })
                 .collect();
             let entries = std::array::from_fn(|key| slots[key].as_ptr());
-            let bits = |key: usize, element: usize| -> u32 {
+            let scalar_bits = |key: usize, element: usize| -> u32 {
                 let code = &slots[key][element * cache_type.size_bytes()..][..cache_type.size_bytes()];
                 match cache_type {
                     CacheType::F32 => 0,
@@ -299,7 +299,7 @@ mod tests {
                 u32::from(u16::from_le_bytes([bytes[0], bytes[1]])) << 16
             };
             for (key, element) in (0..TILE_KEYS).flat_map(|key| (0..padded).map(move |element| (key, element))) {
-                let expected = if element < head_dim { bits(key, element) } else { 0 };
+                let expected = if element < head_dim { scalar_bits(key, element) } else { 0 };
                 let what = format!("{cache_type}, {head_dim} elements: {element} of key {key}");
                 assert_eq!(word(&keys, key * padded + element), expected, "{what}");
                 let (row, second) = (key / 32 * 16 + key % 16, key / 16 % 2);
