@@ -91,6 +91,23 @@ pub(super) struct CachedKernels {
 }
 
 impl CachedKernels {
+    fn new(isa: Isa, cache_type: CacheType) -> Self {
+        let (load_keys, load_values, weigh) = match cache_type {
+            CacheType::F32 => (load_keys_f32(isa), load_values_f32(isa), weigh_f32(isa)),
+            CacheType::Bf16 => (load_keys_bf16(isa), load_values_bf16(isa), weigh_bf16(isa)),
+            CacheType::Fp8E4m3 => (load_keys_e4m3(isa), load_values_e4m3(isa), weigh_e4m3(isa)),
+            CacheType::Fp8E5m2 => (load_keys_e5m2(isa), load_values_e5m2(isa), weigh_e5m2(isa)),
+            CacheType::Int8 => (load_keys_int8(isa), load_values_int8(isa), weigh_int8(isa)),
+        };
+        CachedKernels {
+            load_keys,
+            load_values,
+            weigh,
+            #[cfg(target_arch = "x86_64")]
+            stage: super::amx::StageKernels::new(isa, cache_type),
+        }
+    }
+
     /// Keeps tile products, where these kernels have any, from going to sleep between two tiles.
     ///
     /// # Safety
@@ -120,41 +137,11 @@ pub(crate) struct AttentionKernels {
 impl AttentionKernels {
     pub(crate) fn new(isa: Isa) -> Self {
         AttentionKernels {
-            f32: CachedKernels {
-                load_keys: load_keys_f32(isa),
-                load_values: load_values_f32(isa),
-                weigh: weigh_f32(isa),
-                #[cfg(target_arch = "x86_64")]
-                stage: super::amx::StageKernels::new(isa, CacheType::F32),
-            },
-            bf16: CachedKernels {
-                load_keys: load_keys_bf16(isa),
-                load_values: load_values_bf16(isa),
-                weigh: weigh_bf16(isa),
-                #[cfg(target_arch = "x86_64")]
-                stage: super::amx::StageKernels::new(isa, CacheType::Bf16),
-            },
-            e4m3: CachedKernels {
-                load_keys: load_keys_e4m3(isa),
-                load_values: load_values_e4m3(isa),
-                weigh: weigh_e4m3(isa),
-                #[cfg(target_arch = "x86_64")]
-                stage: super::amx::StageKernels::new(isa, CacheType::Fp8E4m3),
-            },
-            e5m2: CachedKernels {
-                load_keys: load_keys_e5m2(isa),
-                load_values: load_values_e5m2(isa),
-                weigh: weigh_e5m2(isa),
-                #[cfg(target_arch = "x86_64")]
-                stage: super::amx::StageKernels::new(isa, CacheType::Fp8E5m2),
-            },
-            int8: CachedKernels {
-                load_keys: load_keys_int8(isa),
-                load_values: load_values_int8(isa),
-                weigh: weigh_int8(isa),
-                #[cfg(target_arch = "x86_64")]
-                stage: super::amx::StageKernels::new(isa, CacheType::Int8),
-            },
+            f32: CachedKernels::new(isa, CacheType::F32),
+            bf16: CachedKernels::new(isa, CacheType::Bf16),
+            e4m3: CachedKernels::new(isa, CacheType::Fp8E4m3),
+            e5m2: CachedKernels::new(isa, CacheType::Fp8E5m2),
+            int8: CachedKernels::new(isa, CacheType::Int8),
             update_row: update_row(isa),
             scale_to: scale_to(isa),
             scale_keys: scale_keys(isa),
