@@ -11,7 +11,7 @@ use quire_blocks::BlockFormat;
 use quire_kernels::{
     AlignedBuffer, CacheType, ElementType, Epilogue, HeadLayout, Isa, Kernels, KvLayout, Matmul, MatrixOrder,
     MatrixSource, PackedMatrix, PagedAttention, SharedBuffer, ThreadPool, WeightFormat,
-    probes::{STREAM_BYTES, byte_multiply_rate, multiply_rate, read_rate, stream_memory, widest_byte_multiply_rate},
+    probes::{STREAM_BYTES, block_multiply_rate, multiply_rate, read_rate, stream_memory, widest_byte_multiply_rate},
 };
 
 /// Formats that are measured unless one is named.
@@ -131,7 +131,7 @@ impl Bench {
         for (num_rows, num_outputs, num_inputs) in [(512, 8192, 2048), (512, 2048, 8192), (64, 8192, 2048)] {
             let weights = self.blocks(num_outputs, num_inputs, format)?;
             let operations = 2.0 * (num_rows * num_outputs * num_inputs) as f64;
-            let peak = || byte_multiply_rate(self.kernels.isa(), &self.pool);
+            let peak = || block_multiply_rate(self.kernels.isa(), &self.pool, format);
             let rate = self.between(operations, peak, self.product(&weights, num_rows))?;
             rate.report(&format!("product {format}, {num_rows} rows, {num_outputs} x {num_inputs}"), "Gop/s");
         }

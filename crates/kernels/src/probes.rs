@@ -9,7 +9,7 @@ mod share;
 
 use std::time::Instant;
 
-pub use byte_peak::{byte_multiply_rate, widest_byte_multiply_rate};
+pub use byte_peak::{block_multiply_rate, byte_multiply_rate, widest_byte_multiply_rate};
 pub use peak::multiply_rate;
 pub use share::{ProductShares, product_shares};
 

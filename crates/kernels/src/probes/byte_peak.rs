@@ -5,6 +5,10 @@ use std::{
     time::Instant,
 };
 
+use quire_blocks::BlockFormat;
+
+#[cfg(target_arch = "x86_64")]
+use crate::quantised::tables::ByteProducts;
 use crate::{Isa, ThreadPool};
 
 /// Independent sums: more than latency times issue width of any CPU in sight.
@@ -13,6 +17,21 @@ const SUMS: usize = 12;
 /// Operations per second of the widest multiply-add of vectors of bytes that an instruction set has, on all threads of the pool.
 pub fn byte_multiply_rate(isa: Isa, pool: &ThreadPool) -> f64 {
     rate_of(pool, |rounds| multiply_add_bytes(isa, rounds))
+}
+
+/// The same for levels of a format: those of few bits need no sums of 32 bits where products of bytes are added to 16.
+pub fn block_multiply_rate(isa: Isa, pool: &ThreadPool, format: BlockFormat) -> f64 {
+    let has_eight_bits = matches!(format, BlockFormat::Q8_0 | BlockFormat::IQ4_NL | BlockFormat::IQ4_XS);
+    #[cfg(target_arch = "x86_64")]
+    if !has_eight_bits && ByteProducts::best(isa) == ByteProducts::Avx2 {
+        return rate_of(pool, |rounds| {
+            // SAFETY: the CPU has the instructions.
+            unsafe { x86::few_bits_avx2(rounds) };
+            2 * 32 * SUMS * rounds
+        });
+    }
+    let _ = has_eight_bits;
+    byte_multiply_rate(isa, pool)
 }
 
 /// The same of tiles, where there are any.
@@ -124,18 +143,49 @@ mod x86 {
         black_box(sums);
     }
 
+    /// As the kernels do without VNNI where levels have few bits; a sum for each of [`SUMS`].
+    #[target_feature(enable = "avx2")]
+    pub(super) fn few_bits_avx2(rounds: usize) {
+        // SAFETY: computes with registers alone.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
+                "vpmaddubsw ymm14, ymm12, ymm13",
+                "vpaddw ymm\\sum, ymm\\sum, ymm14",
+                ".endr",
+                "dec {rounds}",
+                "jnz 2b",
+                rounds = inout(reg) rounds => _,
+                out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
+                out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+                in("ymm12") _mm256_set1_epi8(3), in("ymm13") _mm256_set1_epi8(3), out("ymm14") _,
+                options(nostack, nomem),
+            );
+        }
+    }
+
     /// As the kernels do without VNNI.
     #[target_feature(enable = "avx2")]
     pub(super) fn bytes_avx2(rounds: usize) {
-        let factor = black_box(_mm256_set1_epi8(3));
-        let ones = _mm256_set1_epi16(1);
-        let mut sums = [_mm256_setzero_si256(); SUMS];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                let pairs = _mm256_maddubs_epi16(factor, _mm256_xor_si256(factor, *sum));
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
-            }
+        // SAFETY: computes with registers alone.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
+                "vpmaddubsw ymm14, ymm12, ymm13",
+                "vpmaddwd ymm14, ymm14, ymm15",
+                "vpaddd ymm\\sum, ymm\\sum, ymm14",
+                ".endr",
+                "dec {rounds}",
+                "jnz 2b",
+                rounds = inout(reg) rounds => _,
+                out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
+                out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+                in("ymm12") _mm256_set1_epi8(3), in("ymm13") _mm256_set1_epi8(3), out("ymm14") _,
+                in("ymm15") _mm256_set1_epi16(1),
+                options(nostack, nomem),
+            );
         }
-        black_box(sums);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{MachineLimits, multiply_rate, read_rate, widest_byte_multiply_rate};
+use super::{MachineLimits, block_multiply_rate, multiply_rate, read_rate, widest_byte_multiply_rate};
 use crate::{
     AlignedBuffer, ElementType, Epilogue, Kernels, KernelsError, Matmul, MatrixOrder, MatrixSource, PackedMatrix,
     ThreadPool, WeightFormat,
@@ -77,14 +77,18 @@ pub fn product_shares(
     let cached = pack(OUTPUTS)?;
     let operations = 2.0 * (PROMPT_ROWS * OUTPUTS * INPUTS) as f64;
     let isa = kernels.isa();
-    let (limit, dtype) = match format {
-        WeightFormat::Elements(ElementType::F32 | ElementType::F16) => (limits.f32_operations, Some(ElementType::F32)),
-        WeightFormat::Elements(ElementType::Bf16) => (limits.bf16_operations, Some(ElementType::Bf16)),
-        WeightFormat::Blocks(_) | WeightFormat::Int8 => (limits.int8_operations, None),
+    let limit = match format {
+        WeightFormat::Elements(ElementType::F32 | ElementType::F16) => limits.f32_operations,
+        WeightFormat::Elements(ElementType::Bf16) => limits.bf16_operations,
+        WeightFormat::Blocks(_) | WeightFormat::Int8 => limits.int8_operations,
     };
-    let multiplied = || match dtype {
-        Some(dtype) => multiply_rate(isa, pool, dtype),
-        None => widest_byte_multiply_rate(isa, pool),
+    let multiplied = || match format {
+        WeightFormat::Elements(ElementType::F16) => multiply_rate(isa, pool, ElementType::F32),
+        WeightFormat::Elements(dtype) => multiply_rate(isa, pool, dtype),
+        WeightFormat::Blocks(format) => {
+            widest_byte_multiply_rate(isa, pool).max(block_multiply_rate(isa, pool, format))
+        }
+        WeightFormat::Int8 => widest_byte_multiply_rate(isa, pool),
     };
     Ok(ProductShares { decode, prefill: share(&cached, PROMPT_ROWS, operations, limit, &multiplied)? })
 }

@@ -12,9 +12,9 @@ use super::{BLOCK_INPUTS, form::LevelCode, rows::ActivationBlock, sums::Sums};
 pub(crate) trait Levels {
     /// The stored form.
     const CODE: LevelCode;
-    /// How they are numbers of seven bits, if they are.
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    const SEVEN_BITS: Option<SevenBits>;
+    /// How they are numbers of few bits, if they are.
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    const FEW_BITS: Option<FewBits>;
     /// Makes bytes of levels + `bias`, 0 or 128, of `len_bytes` of what is stored, in the order of [`Bytes`].
     #[cfg(target_arch = "x86_64")]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8);
@@ -38,20 +38,23 @@ pub(crate) trait Levels {
     }
 }
 
-/// Levels as numbers from 0 to 127.
-#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+/// Levels as numbers from 0 to some below 128.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 #[derive(Clone, Copy)]
-pub(crate) struct SevenBits {
+pub(crate) struct FewBits {
     /// What makes them of what [`Levels::load`] gives.
     pub(crate) added: i8,
     /// The one that stands for zero.
     pub(crate) zero: i32,
+    /// The greatest.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set adds them up in few bits"))]
+    pub(crate) most: i32,
 }
 
 /// Bytes of levels + 128.
 pub(crate) struct Bytes;
-/// Bytes of levels + 128, of which none is below -`ZERO` and none above 127 - `ZERO`.
-pub(crate) struct SmallBytes<const ZERO: u8>;
+/// Bytes of levels + 128, of which none is below -`ZERO` and none above `MOST` - `ZERO`.
+pub(crate) struct SmallBytes<const ZERO: u8, const MOST: u8>;
 /// Nibbles, of which `ZERO`, 0 or 8, is taken.
 pub(crate) struct Nibbles<const ZERO: u8>;
 /// Nibbles that are looked up.
@@ -94,8 +97,8 @@ unsafe fn lift_bytes(stored: *const u8, len_bytes: usize, bias: u8, target: *mut
 
 impl Levels for Bytes {
     const CODE: LevelCode = LevelCode::Byte;
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    const SEVEN_BITS: Option<SevenBits> = None;
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    const FEW_BITS: Option<FewBits> = None;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
@@ -107,10 +110,10 @@ impl Levels for Bytes {
     }
 }
 
-impl<const ZERO: u8> Levels for SmallBytes<ZERO> {
+impl<const ZERO: u8, const MOST: u8> Levels for SmallBytes<ZERO, MOST> {
     const CODE: LevelCode = LevelCode::Byte;
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    const SEVEN_BITS: Option<SevenBits> = Some(SevenBits { added: ZERO as i8, zero: ZERO as i32 });
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    const FEW_BITS: Option<FewBits> = Some(FewBits { added: ZERO as i8, zero: ZERO as i32, most: MOST as i32 });
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
@@ -124,8 +127,8 @@ impl<const ZERO: u8> Levels for SmallBytes<ZERO> {
 
 impl<const ZERO: u8> Levels for Nibbles<ZERO> {
     const CODE: LevelCode = LevelCode::Nibble;
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    const SEVEN_BITS: Option<SevenBits> = Some(SevenBits { added: 0, zero: ZERO as i32 });
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    const FEW_BITS: Option<FewBits> = Some(FewBits { added: 0, zero: ZERO as i32, most: 15 });
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {
@@ -154,8 +157,8 @@ impl<const ZERO: u8> Levels for Nibbles<ZERO> {
 
 impl Levels for Table {
     const CODE: LevelCode = LevelCode::Nibble;
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    const SEVEN_BITS: Option<SevenBits> = None;
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    const FEW_BITS: Option<FewBits> = None;
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn lift(stored: *const u8, len_bytes: usize, bias: u8, target: *mut u8) {

@@ -79,7 +79,7 @@ unsafe fn add_part<V: Levels, C: Scales, const PART: usize>(block: Block, sums: 
 /// Four activations in all lanes; of those that signed levels are multiplied by the magnitudes.
 #[inline(always)]
 unsafe fn magnitudes<V: Levels>(activations: *const i32) -> v128 {
-    if V::SEVEN_BITS.is_some() { splat(activations) } else { i8x16_abs(splat(activations)) }
+    if V::FEW_BITS.is_some() { splat(activations) } else { i8x16_abs(splat(activations)) }
 }
 
 /// Adds them to the sums of two registers.
@@ -135,8 +135,8 @@ unsafe fn add_pair<V: Levels, const FIRST: usize, const PAIR: usize>(
 /// Adds the products of levels, as [`Levels::load`] gives them, and four activations.
 #[inline(always)]
 unsafe fn add<V: Levels>(sums: v128, levels: v128, activations: v128, flips: v128) -> v128 {
-    match V::SEVEN_BITS {
-        Some(seven_bits) => relaxed_dot(sums, i8x16_add(levels, i8x16_splat(seven_bits.added)), activations),
+    match V::FEW_BITS {
+        Some(few_bits) => relaxed_dot(sums, i8x16_add(levels, i8x16_splat(few_bits.added)), activations),
         None => relaxed_dot(sums, activations, v128_xor(v128_xor(levels, i8x16_splat(-128)), flips)),
     }
 }

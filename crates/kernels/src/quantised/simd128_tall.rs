@@ -12,7 +12,7 @@ use std::{
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS,
     form::LevelCode,
-    levels::{Levels, SevenBits},
+    levels::{FewBits, Levels},
     regions::Regions,
     rows::ActivationBlock,
     scales::Scales,
@@ -96,7 +96,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
     let num_groups = black_box(GROUPS / C::PARTS);
     // Signed bytes are multiplied as they are stored.
-    let is_lifted = V::CODE != LevelCode::Byte || V::SEVEN_BITS.is_some();
+    let is_lifted = V::CODE != LevelCode::Byte || V::FEW_BITS.is_some();
     for first_row in (0..num_rows).step_by(MOST_ROWS) {
         let rows = (num_rows - first_row).min(MOST_ROWS);
         for panel in 0..block.columns.div_ceil(LANES) {
@@ -139,7 +139,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
 /// Makes bytes of the levels of so many blocks: of seven bits where they have no more, else 128 more than they are.
 #[inline(always)]
 unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
-    let added = i8x16_splat(V::SEVEN_BITS.map_or(-128, |seven_bits| seven_bits.added));
+    let added = i8x16_splat(V::FEW_BITS.map_or(-128, |few_bits| few_bits.added));
     for block in 0..num_blocks {
         let (stored, target) = (stored.add(block * V::CODE.block_bytes()), target.add(block * GROUPS * 4 * LANES));
         for pair in 0..GROUPS / 2 {
@@ -222,8 +222,8 @@ pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS
 impl Kind {
     /// That of a form.
     pub(crate) const fn of<V: Levels, C: Scales>() -> Kind {
-        let kind = Kind { is_signed: V::SEVEN_BITS.is_none(), parts: C::PARTS, has_min: C::HAS_MIN };
-        if let Some(SevenBits { zero, .. }) = V::SEVEN_BITS {
+        let kind = Kind { is_signed: V::FEW_BITS.is_none(), parts: C::PARTS, has_min: C::HAS_MIN };
+        if let Some(FewBits { zero, .. }) = V::FEW_BITS {
             assert!(zero == kind.zero(), "kernels know it by how scales are stored");
         }
         kind

@@ -1,9 +1,10 @@
 //! The micro-kernels of every form of blocks, for the instructions that this CPU multiplies bytes with.
 
 #[cfg(target_arch = "x86_64")]
-use super::amx;
-#[cfg(target_arch = "x86_64")]
-use super::tall::{self, TallFn, TallKernels, TallTile};
+use super::{
+    amx, avx2_tall,
+    tall::{self, TallFn, TallKernels, TallTile},
+};
 use super::{
     form::BlockForm,
     levels::{Bytes, Levels, Nibbles, SmallBytes, Table},
@@ -86,6 +87,35 @@ instance!(
 instance!(avx_vnni, x86::Avx2Sums<true>, "avx2,avxvnni,fma,f16c");
 #[cfg(target_arch = "x86_64")]
 instance!(avx2, x86::Avx2Sums<false>, "avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn tall_avx2<const TOGETHER: usize, const ZERO: i32, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
+    tile: &avx2_tall::TallTile,
+) {
+    avx2_tall::tall_tile::<TOGETHER, ZERO, PARTS, HAS_MIN, M>(tile);
+}
+/// `avx2_kernels!(groups together, zero, parts, mins; rows, ...)`
+#[cfg(target_arch = "x86_64")]
+macro_rules! avx2_kernels {
+    ($($kind:tt),+; $($rows:literal),+) => { avx2_kernels!(@each ($($kind),+) $($rows)+) };
+    (@each $kind:tt $($rows:literal)+) => { &[$(avx2_kernels!(@one $kind $rows)),+] as &[avx2_tall::TallFn] };
+    (@one ($($kind:tt),+) $rows:literal) => { tall_avx2::<$($kind),+, $rows> as avx2_tall::TallFn };
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
+    let few_bits = V::FEW_BITS.expect("levels of eight bits are multiplied otherwise");
+    let avx2_tall::Kind { together, zero, parts, has_min } = avx2_tall::Kind::of::<C>(few_bits);
+    let kernels = match (together, zero, parts, has_min) {
+        (8, 8, 1, false) => avx2_kernels!(8, 8, 1, false; 1, 2, 3, 4, 5, 6),
+        (8, 0, 1, true) => avx2_kernels!(8, 0, 1, true; 1, 2, 3, 4, 5, 6),
+        (4, 0, 1, true) => avx2_kernels!(4, 0, 1, true; 1, 2, 3, 4, 5, 6),
+        (4, 0, 2, true) => avx2_kernels!(4, 0, 2, true; 1, 2, 3, 4, 5, 6),
+        (2, 32, 2, false) => avx2_kernels!(2, 32, 2, false; 1, 2, 3, 4),
+        _ => panic!("no form is of this kind; this is a bug"),
+    };
+    avx2_tall::multiply::<V, C>(tile, num_rows, few_bits, kernels);
+}
 #[cfg(target_arch = "aarch64")]
 instance!(neon, super::sums::neon::NeonSums<false>, "neon");
 #[cfg(target_arch = "aarch64")]
@@ -196,10 +226,10 @@ impl ByteProducts {
     pub(crate) fn tiles(self, form: BlockForm) -> TileTable {
         match form {
             BlockForm::Bytes => self.tiles_of::<Bytes, Half>(),
-            BlockForm::BytesMin => self.tiles_of::<SmallBytes<0>, HalfMin>(),
-            BlockForm::BytesOf16 => self.tiles_of::<SmallBytes<32>, Of16>(),
-            BlockForm::BytesOf16Min => self.tiles_of::<SmallBytes<0>, Of16Min>(),
-            BlockForm::BytesOf32Min => self.tiles_of::<SmallBytes<0>, Of32Min>(),
+            BlockForm::BytesMin => self.tiles_of::<SmallBytes<0, 31>, HalfMin>(),
+            BlockForm::BytesOf16 => self.tiles_of::<SmallBytes<32, 63>, Of16>(),
+            BlockForm::BytesOf16Min => self.tiles_of::<SmallBytes<0, 3>, Of16Min>(),
+            BlockForm::BytesOf32Min => self.tiles_of::<SmallBytes<0, 31>, Of32Min>(),
             BlockForm::Nibbles => self.tiles_of::<Nibbles<8>, Half>(),
             BlockForm::NibblesMin => self.tiles_of::<Nibbles<0>, HalfMin>(),
             BlockForm::NibblesOf32Min => self.tiles_of::<Nibbles<0>, Of32Min>(),
@@ -226,7 +256,14 @@ impl ByteProducts {
             #[cfg(target_arch = "x86_64")]
             ByteProducts::AvxVnni => blocks!(avx_vnni, V, C; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(target_arch = "x86_64")]
-            ByteProducts::Avx2 => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1),
+            ByteProducts::Avx2 => match V::FEW_BITS {
+                Some(few_bits) => {
+                    let tall = Some(multiply_avx2::<V, C> as TallTileFn);
+                    let group_rows = avx2_tall::Kind::of::<C>(few_bits).rows();
+                    TileTable { tall, group_rows, ..blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1) }
+                }
+                None => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1),
+            },
             // 32 registers of 4 sums, eight for each row and panel.
             #[cfg(target_arch = "aarch64")]
             ByteProducts::NeonDot => blocks!(neon_dot, V, C; 1 => 2, 2 => 1, 3 => 1),

@@ -1,6 +1,6 @@
 //! Products of blocks: the same bits everywhere, near to what exact arithmetic gives, whatever the company.
 
-use quire_blocks::{BlockFormat, dequantise};
+use quire_blocks::{BlockFormat, dequantise, quantise};
 
 use super::tables::ByteProducts;
 use crate::{
@@ -84,6 +84,39 @@ fn every_format_has_one_result_on_all_sets_and_it_is_right() {
                 match &twin {
                     Some(twin) => assert_same_bits(&out, &twin[..m * n], &what),
                     None => twin = Some(out),
+                }
+            }
+        }
+    }
+}
+
+/// Sums of few bits have room for the greatest levels of all formats, times the greatest activations, of either sign.
+#[test]
+fn sums_hold_the_greatest_levels_and_activations() {
+    let (n, k, m) = (16, 512, 7);
+    let pool = ThreadPool::new(1).expect("threads");
+    // Levels are greatest but for the first of each 16, which is the least; then the other way about.
+    let high = (0..n * k).map(|index| if index % 16 == 0 { -1.0 } else { 0.99 }).collect::<Vec<f32>>();
+    let low = high.iter().map(|weight| -weight).collect::<Vec<f32>>();
+    let ones = vec![1.0; m * k];
+    let by_pairs = (0..m * k).map(|index| if index % 4 < 2 { 1.0 } else { -1.0 }).collect::<Vec<f32>>();
+    let negative = vec![-1.0; m * k];
+    // Of each number of bits a format that is written.
+    use BlockFormat::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q6_K, Q8_0};
+    for format in [Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q6_K, Q8_0] {
+        for weights in [&high, &low] {
+            let mut bytes = vec![0; n * k / format.block_len() * format.block_bytes()];
+            quantise(format, weights, &mut bytes);
+            let mut weights = vec![0.0; n * k];
+            dequantise(format, &bytes, &mut weights);
+            let packed = pack(&[source(&bytes, format, n, k)]);
+            for x in [&ones, &by_pairs, &negative] {
+                let reference = exact(&rounded(x), &weights, k);
+                for (name, kernels) in setups() {
+                    for m in [m, 1, 2, 3, 4, 5, 6] {
+                        let out = product(&kernels, &pool, &packed, None, &x[..m * k], m);
+                        assert_close(&out, &reference[..m * n], 2e-4, &format!("{format} {name} m={m}"));
+                    }
                 }
             }
         }

@@ -1,0 +1,338 @@
+//! More than one row times blocks of few bits, by AVX2 alone, which multiplies bytes to sums of 16 bits: products of several groups
+//! are added up there before they are widened. Of a stretch of a panel levels become bytes and scales floats, once for all rows;
+//! sums of floats wait in memory between blocks. None of it changes any sum, since those of whole numbers are exact.
+
+use std::{
+    arch::x86_64::*,
+    hint::black_box,
+    mem::MaybeUninit,
+    ops::Range,
+    sync::atomic::{Ordering, compiler_fence},
+};
+
+use super::{
+    BLOCK_INPUTS, SUPER_BLOCKS,
+    form::LevelCode,
+    levels::{FewBits, Levels},
+    regions::Regions,
+    rows::ActivationBlock,
+    scales::Scales,
+};
+use crate::{
+    lanes::{LANES, Lanes, avx2::Avx2Lanes},
+    prefetch::ask_for_share,
+    tile::{Tile, finish},
+};
+
+/// Registers of a panel's sums.
+const REGISTERS: usize = LANES / 8;
+
+/// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
+const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
+
+/// Groups of four inputs in a block.
+const GROUPS: usize = BLOCK_INPUTS / 4;
+
+/// Rows whose sums wait at once.
+const MOST_ROWS: usize = 192;
+
+/// Sixteen levels of four inputs each, sixteen scales, or sixteen sums.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[expect(dead_code, reason = "is written and read by address")] [u8; 64]);
+
+/// Memory for so many lines.
+type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
+
+/// Scales and mins of a block have as many lines at most.
+const SCALE_LINES: usize = 4;
+
+/// A few rows and a stretch of a panel.
+pub(crate) struct TallTile {
+    /// The first blocks of the rows, side by side.
+    x: *const ActivationBlock,
+    /// Levels, [blocks][groups][16][4].
+    levels: *const u8,
+    /// Scales, [blocks][parts][16], and behind those of a block as many mins, if there are any.
+    scales: *const f32,
+    num_blocks: usize,
+    /// Registers of a panel's levels that are added up in one loop. Not known to the compiler: it is not to make one long sequence
+    /// of the loop, of which it would keep little in registers.
+    num_steps: usize,
+    /// Sums of the rows, [rows][16].
+    sums: *mut f32,
+}
+
+pub(crate) type TallFn = unsafe fn(&TallTile);
+
+/// What makes a kernel of forms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Groups whose products are added up in 16 bits.
+    pub(crate) together: usize,
+    /// The level that stands for zero.
+    pub(crate) zero: i32,
+    /// Parts of a block with scales of their own.
+    pub(crate) parts: usize,
+    /// Whether there are mins.
+    pub(crate) has_min: bool,
+}
+
+impl Kind {
+    /// That of a form of such levels.
+    pub(crate) const fn of<C: Scales>(FewBits { most, zero, .. }: FewBits) -> Kind {
+        let (parts, has_min) = (C::PARTS, C::HAS_MIN);
+        let mut together = GROUPS / parts;
+        while together as i32 * 2 * most * 127 > i16::MAX as i32 {
+            together /= 2;
+        }
+        Kind { together, zero, parts, has_min }
+    }
+
+    /// Rows whose sums are in registers: twelve of sixteen, or eight where more levels are.
+    pub(crate) const fn rows(self) -> usize {
+        if self.together == 2 { 4 } else { 6 }
+    }
+
+    /// Steps of one loop.
+    const fn num_steps(self) -> usize {
+        if self.together == 2 { GROUPS / self.parts } else { self.together }
+    }
+}
+
+/// Any number of rows times all columns of a tile, by kernels for 1 row and more.
+///
+/// # Safety
+/// As the other micro-kernels of [`Tile`]s.
+#[inline(always)]
+pub(crate) unsafe fn multiply<V: Levels, C: Scales>(
+    block: &Tile,
+    num_rows: usize,
+    few_bits: FewBits,
+    kernels: &[TallFn],
+) {
+    let mut lifted: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
+    let mut scales: Lines<{ STRETCH_BLOCKS * SCALE_LINES }> = [MaybeUninit::uninit(); _];
+    let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
+    let (lifted, scales) = (lifted.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
+    let num_blocks = block.num_inputs / BLOCK_INPUTS;
+    let num_steps = black_box(Kind::of::<C>(few_bits).num_steps());
+    let group_rows = kernels.len();
+    let most_rows = MOST_ROWS / group_rows * group_rows;
+    for first_row in (0..num_rows).step_by(most_rows) {
+        let rows = (num_rows - first_row).min(most_rows);
+        for panel in 0..block.columns.div_ceil(LANES) {
+            let weights = block.weights.add(panel * block.panel_bytes);
+            sums.write_bytes(0, rows * LANES);
+            for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
+                let stretch = STRETCH_BLOCKS.min(num_blocks - first);
+                let stored = weights.add(regions.levels + first * V::CODE.block_bytes());
+                lift::<V>(stored, stretch, few_bits, lifted);
+                widen::<C>(weights, weights.add(regions.scales), first..first + stretch, scales);
+                let ends = first + stretch == num_blocks;
+                let next = if ends { weights.wrapping_add(block.panel_bytes + regions.levels) } else { stored };
+                let next = if ends { next } else { next.add(stretch * V::CODE.block_bytes()) };
+                for row in (0..rows).step_by(group_rows) {
+                    let (share, shares) = (row / group_rows, rows.div_ceil(group_rows));
+                    ask_for_share(next, STRETCH_BLOCKS * V::CODE.block_bytes(), share, shares);
+                    let together = group_rows.min(rows - row);
+                    let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
+                    kernels[together - 1](&TallTile {
+                        x: x.add(first * together),
+                        levels: lifted,
+                        scales,
+                        num_blocks: stretch,
+                        num_steps,
+                        sums: sums.add(row * LANES),
+                    });
+                }
+            }
+            let column = panel * LANES;
+            for row in 0..rows {
+                let tile = Tile {
+                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                    out: block.out.add((first_row + row) * block.out_stride + column),
+                    columns: (block.columns - column).min(LANES),
+                    ..*block
+                };
+                finish(&tile, [[Avx2Lanes::load(sums.add(row * LANES))]]);
+            }
+        }
+    }
+}
+
+/// Makes bytes of the levels of so many blocks.
+#[inline(always)]
+unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, few_bits: FewBits, target: *mut u8) {
+    let num_bytes = num_blocks * V::CODE.block_bytes();
+    // Bytes are stored as levels + 128.
+    let added = _mm256_set1_epi8(few_bits.added.wrapping_sub(-128));
+    let mask = _mm256_set1_epi8(15);
+    for at in (0..num_bytes).step_by(32) {
+        let bytes = _mm256_loadu_si256(stored.add(at).cast());
+        match V::CODE {
+            LevelCode::Byte => _mm256_store_si256(target.add(at).cast(), _mm256_add_epi8(bytes, added)),
+            LevelCode::Nibble => {
+                // Of each line the low halves, then the high ones.
+                let target = target.add(at / 64 * 128 + at % 64).cast::<__m256i>();
+                _mm256_store_si256(target, _mm256_and_si256(bytes, mask));
+                _mm256_store_si256(target.add(2), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask));
+            }
+        }
+    }
+}
+
+/// Makes floats of the scales of blocks.
+#[inline(always)]
+unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, mut target: *mut f32) {
+    for block in blocks {
+        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
+        let of_32 = of_32.add(block * C::BLOCK_BYTES);
+        for part in 0..C::PARTS {
+            C::scale::<Avx2Lanes>(of_256, of_32, part).store(target);
+            target = target.add(LANES);
+        }
+        if C::HAS_MIN {
+            for part in 0..C::PARTS {
+                C::min::<Avx2Lanes>(of_256, of_32, part).store(target);
+                target = target.add(LANES);
+            }
+        }
+    }
+}
+
+/// The whole sums of a few rows and a panel.
+type Whole<const M: usize> = [[__m256i; REGISTERS]; M];
+
+/// The micro-kernel for `M` rows; the others are those of [`Kind`].
+///
+/// # Safety
+/// The CPU has AVX2, FMA and F16C; what the tile says is there.
+#[inline(always)]
+pub(crate) unsafe fn tall_tile<
+    const TOGETHER: usize,
+    const ZERO: i32,
+    const PARTS: usize,
+    const HAS_MIN: bool,
+    const M: usize,
+>(
+    tall: &TallTile,
+) {
+    let (mut x, mut levels, mut scales) = (tall.x, tall.levels.cast::<__m256i>(), tall.scales);
+    for _ in 0..tall.num_blocks {
+        for part in 0..PARTS {
+            let mut whole = begin::<ZERO, M>(x, part);
+            let group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
+            let end = levels.add(tall.num_steps * REGISTERS);
+            match TOGETHER {
+                2 => whole = add_pairs(whole, group, levels, end),
+                _ => {
+                    for first in (0..GROUPS / PARTS).step_by(TOGETHER) {
+                        let levels = levels.add(first * REGISTERS);
+                        whole = add_bytes(whole, group.add(first * 4), levels, levels.add(tall.num_steps * REGISTERS));
+                    }
+                }
+            }
+            levels = levels.add(REGISTERS * GROUPS / PARTS);
+            // Sums of floats are not to be in registers before their turn: those of whole numbers take all.
+            compiler_fence(Ordering::SeqCst);
+            for (row, whole) in whole.into_iter().enumerate() {
+                let of_x = x.add(row);
+                let scale_of_x = _mm256_set1_ps((*of_x).scale);
+                let sum_of_x = if PARTS == 1 { (*of_x).sum } else { (*of_x).half_sums[part] };
+                for (register, whole) in whole.into_iter().enumerate() {
+                    let scale = scales.add(part * LANES + register * 8);
+                    let sum = tall.sums.add(row * LANES + register * 8);
+                    let factor = _mm256_mul_ps(scale_of_x, _mm256_load_ps(scale));
+                    let mut value = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), factor, _mm256_load_ps(sum));
+                    if HAS_MIN {
+                        let min = _mm256_load_ps(scale.add(PARTS * LANES));
+                        value = _mm256_fmadd_ps(_mm256_set1_ps(sum_of_x), min, value);
+                    }
+                    _mm256_store_ps(sum, value);
+                }
+            }
+            compiler_fence(Ordering::SeqCst);
+        }
+        x = x.add(M);
+        scales = scales.add(PARTS * LANES * if HAS_MIN { 2 } else { 1 });
+    }
+}
+
+/// What the sums of a part of a block begin with.
+#[inline(always)]
+unsafe fn begin<const ZERO: i32, const M: usize>(x: *const ActivationBlock, part: usize) -> Whole<M> {
+    let mut whole = [[_mm256_setzero_si256(); REGISTERS]; M];
+    for (row, whole) in whole.iter_mut().enumerate() {
+        let of_x = x.add(row);
+        *whole = [match ZERO {
+            0 => _mm256_setzero_si256(),
+            8 => _mm256_set1_epi32((*of_x).minus_8),
+            32 => _mm256_srai_epi32::<2>(_mm256_set1_epi32((*of_x).halves_minus_128[part])),
+            _ => panic!("no sums are kept for these"),
+        }; REGISTERS];
+    }
+    whole
+}
+
+/// Adds the products of groups of levels of few bits; sums of 16 bits cannot overflow: see [`Kind::of`].
+#[inline(always)]
+unsafe fn add_bytes<const M: usize>(
+    mut whole: Whole<M>,
+    mut group: *const u8,
+    mut levels: *const __m256i,
+    end: *const __m256i,
+) -> Whole<M> {
+    let mut sums = [[_mm256_setzero_si256(); REGISTERS]; M];
+    while levels != end {
+        let weights = [_mm256_load_si256(levels), _mm256_load_si256(levels.add(1))];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let activations = four_activations(group, row);
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(weights, activations));
+            }
+        }
+        levels = levels.add(REGISTERS);
+        group = group.add(4);
+    }
+    for (whole, sums) in whole.iter_mut().zip(sums) {
+        for (whole, sums) in whole.iter_mut().zip(sums) {
+            *whole = _mm256_add_epi32(*whole, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+        }
+    }
+    whole
+}
+
+/// The same where 16 bits hold the products of two groups.
+#[inline(always)]
+unsafe fn add_pairs<const M: usize>(
+    mut whole: Whole<M>,
+    mut group: *const u8,
+    mut levels: *const __m256i,
+    end: *const __m256i,
+) -> Whole<M> {
+    while levels != end {
+        let first = [_mm256_load_si256(levels), _mm256_load_si256(levels.add(1))];
+        let second = [_mm256_load_si256(levels.add(2)), _mm256_load_si256(levels.add(3))];
+        for (row, whole) in whole.iter_mut().enumerate() {
+            let activations = (four_activations(group, row), four_activations(group.add(4), row));
+            for (register, whole) in whole.iter_mut().enumerate() {
+                let first = _mm256_maddubs_epi16(first[register], activations.0);
+                let second = _mm256_maddubs_epi16(second[register], activations.1);
+                let sums = _mm256_add_epi16(first, second);
+                *whole = _mm256_add_epi32(*whole, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+            }
+        }
+        levels = levels.add(2 * REGISTERS);
+        group = group.add(8);
+    }
+    whole
+}
+
+/// Those of one group of a row in all lanes.
+#[inline(always)]
+unsafe fn four_activations(group: *const u8, row: usize) -> __m256i {
+    _mm256_set1_epi32(group.add(row * size_of::<ActivationBlock>()).cast::<i32>().read())
+}
