@@ -46,6 +46,16 @@ test('on Windows no Python is looked for', async t => {
   t.regex('reason' in here ? here.reason : '', /^No Python with numpy/)
 })
 
+test('on Windows no environment is made that could not be used', t => {
+  const installs = fakePlugin({ pythonEnvironment }).pythonEnvironment?.installs
+  const machine = { arch: 'x64', accelerators: [] }
+  t.throws(() => installs?.({ ...machine, platform: 'win32' }), {
+    code: 'ERR_NO_FRAMEWORK',
+    message: /run Quire in WSL/,
+  })
+  t.deepEqual(installs?.({ ...machine, platform: 'linux' }), [])
+})
+
 test('a Python that is not where QUIRE_PYTHON says', async t => {
   t.regex(
     await refusal(fakePlugin(), { QUIRE_PYTHON: '/nowhere/python' }),

@@ -50,7 +50,7 @@ export type Interpreter = InterpreterFound | { readonly reason: string }
 const PROBE_TIMEOUT_MS = 20_000
 
 /** A worker forks, and ends with the group of its processes. */
-const WITHOUT_WORKERS =
+export const WITHOUT_WORKERS =
   'Frameworks in Python run in processes of their own, which need Linux or macOS. On Windows, run Quire in WSL, or use candle.'
 
 const probeScript = `

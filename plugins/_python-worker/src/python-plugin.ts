@@ -5,6 +5,7 @@ import {
   type Device,
   type FrameworkPlugin,
   InvalidArgumentError,
+  NoFrameworkError,
   type OpenedFramework,
   type OpenOptions,
   type Probe,
@@ -21,6 +22,7 @@ import {
   processEnvironment,
   requireInterpreter,
   type VersionRange,
+  WITHOUT_WORKERS,
 } from './interpreter.js'
 import { type FrameworkFacts, WorkerFramework } from './worker-framework.js'
 import { type Timeouts, WorkerProcess } from './worker-process.js'
@@ -118,7 +120,19 @@ export function definePythonPlugin(definition: PythonPluginDefinition): Framewor
     }
   }
 
-  return { specVersion: SPEC_VERSION, name, priority, ...(pythonEnvironment && { pythonEnvironment }), probe, open }
+  const managed = pythonEnvironment && { pythonEnvironment: wherePossible(pythonEnvironment) }
+  return { specVersion: SPEC_VERSION, name, priority, ...managed, probe, open }
+}
+
+/** Nothing is installed where it could not be run. */
+function wherePossible(environment: PythonEnvironment): PythonEnvironment {
+  return {
+    ...environment,
+    installs(machine) {
+      if (machine.platform === 'win32') throw new NoFrameworkError(WITHOUT_WORKERS)
+      return environment.installs(machine)
+    },
+  }
 }
 
 function frameworkFacts(reply: Reply): FrameworkFacts {

@@ -92,7 +92,14 @@ function deathOf(engine: Engine): Promise<Error> {
   })
 }
 
-/** SIGINT and SIGTERM: while the model is loaded, the first that ends serving, and the second that ends what runs. */
+/** What asks a server to end: of a terminal, of a supervisor, and Ctrl-Break on Windows, whose supervisors send that. */
+const ENDING: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  ...(process.platform === 'win32' ? (['SIGBREAK'] as const) : []),
+]
+
+/** While the model is loaded, the first signal that ends serving, and the second that ends what runs. */
 class Signals {
   readonly first: Promise<'signal'>
   readonly second: Promise<void>
@@ -115,8 +122,7 @@ class Signals {
       if (this.#count === 1) tellFirst('signal')
       else tellSecond()
     }
-    process.on('SIGINT', this.#listener)
-    process.on('SIGTERM', this.#listener)
+    for (const signal of ENDING) process.on(signal, this.#listener)
   }
 
   /** Aborted by the first signal. */
@@ -125,7 +131,6 @@ class Signals {
   }
 
   off(): void {
-    process.off('SIGINT', this.#listener)
-    process.off('SIGTERM', this.#listener)
+    for (const signal of ENDING) process.off(signal, this.#listener)
   }
 }
