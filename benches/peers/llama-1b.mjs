@@ -1,7 +1,7 @@
 // The 1B Llama shape with random weights, in bfloat16, Q8_0 and Q4_0: Quire, llama.cpp as it was built, and node-llama-cpp, one after
 // the other on the same GGUF file, in one run.
 //
-//     node benches/peers/llama-1b.mjs [--llama-bin FOLDER] [--only bf16,q8_0,q4_0] [--rounds 1] [--output]
+//     node benches/peers/llama-1b.mjs [--llama-bin FOLDER] [--only bf16,q8_0,q4_0] [--rounds 1] [--output] [--as peers-1b]
 
 import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'bf16,q8_0,q4_0' },
     rounds: { type: 'string', default: '1' },
     output: { type: 'boolean', default: false },
+    as: { type: 'string', default: 'peers-1b' },
   },
 })
 const rounds = Number(values.rounds)
@@ -44,7 +45,7 @@ if (values.output) {
   const threads = Number(process.env.BENCH_THREADS ?? 2)
   const of =
     'tokens per second: prefill of 512, one stream after them, all new tokens of 16 streams of 128 over the whole time'
-  writeResult('peers-1b', { of, threads, rounds, decode_tokens: Number(env.BENCH_DECODE_TOKENS), weights })
+  writeResult(values.as, { of, threads, rounds, decode_tokens: Number(env.BENCH_DECODE_TOKENS), weights })
 }
 
 function mediansOf(list) {
