@@ -20,15 +20,21 @@ const BLOCK_SIZE = 16
 const NUM_BLOCKS = 512
 const NUM_ROWS = 64
 
+/** Of the runner. Kernels: absent = the best here. */
+export interface RunnerChoices {
+  readonly quantization?: string
+  readonly kernels?: string
+}
+
 /** All prompts at once, to their ends: the ids that follow each. */
 export async function continuePrompts(
   doors: Doors,
   path: string,
   prompts: readonly Prompt[],
-  quantization = 'auto',
+  choices: RunnerChoices = {},
 ): Promise<number[][]> {
   const { native, candle } = doors
-  const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1, quantization }, () => {}))
+  const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1, ...choices }, () => {}))
   const info = unwrap(runner.modelInfo())
   const spec = unwrap(runner.kvCacheSpec(BLOCK_SIZE))
   const shape = [2, NUM_BLOCKS, spec.numKvHeads, BLOCK_SIZE, spec.entryElements]

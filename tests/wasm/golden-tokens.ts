@@ -64,8 +64,8 @@ export function declareTokenTests(build: BuildName): void {
   }
 }
 
-/** Of a build that rounds as native CPUs do: sums of blocks have their bits, whichever way bytes are multiplied. */
-export function declareQuantisedTests(build: BuildName): void {
+/** Of a build that rounds as native CPUs do: sums of blocks have their bits, whichever of its kernels multiply bytes. */
+export function declareQuantisedTests(build: BuildName, kernels: readonly string[]): void {
   if (sharedModels === undefined) test.skip(`quantised models in WebAssembly: ${withoutSharedModels}`, () => {})
   for (const model of goldenModels()) {
     const quantizations = QUANTIZATIONS[model.name]
@@ -79,15 +79,16 @@ export function declareQuantisedTests(build: BuildName): void {
         maxTokens: Math.min(prompt.maxTokens, FEW_TOKENS),
       }))
       for (const quantization of quantizations) {
-        await bringModel(wasm.files, model.path)
-        const [ours, theirs] = [
-          await continuePrompts(wasm, model.path, prompts, quantization),
-          await continuePrompts(native, model.path, prompts, quantization),
-        ]
-        t.deepEqual(ours, theirs, quantization)
-        // One at a time: other kernels.
-        await bringModel(wasm.files, model.path)
-        t.deepEqual(await continuePrompts(wasm, model.path, prompts.slice(0, 1), quantization), theirs.slice(0, 1))
+        const theirs = await continuePrompts(native, model.path, prompts, { quantization })
+        for (const name of kernels) {
+          const choices = { quantization, kernels: name }
+          await bringModel(wasm.files, model.path)
+          t.deepEqual(await continuePrompts(wasm, model.path, prompts, choices), theirs, `${quantization}, ${name}`)
+          // One at a time: other kernels.
+          await bringModel(wasm.files, model.path)
+          const alone = await continuePrompts(wasm, model.path, prompts.slice(0, 1), choices)
+          t.deepEqual(alone, theirs.slice(0, 1), `${quantization}, ${name}, alone`)
+        }
       }
       wasm.files.remove(model.path)
     })

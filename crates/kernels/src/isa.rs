@@ -19,6 +19,8 @@ pub enum Isa {
     Neon,
     /// WebAssembly's 128-bit SIMD with relaxed instructions, in builds that have them.
     RelaxedSimd,
+    /// The same, with bytes multiplied by instructions that add two products: the same bits, sooner where a CPU has none that adds four.
+    RelaxedWords,
     /// WebAssembly's 128-bit SIMD.
     Simd128,
     /// Portable code.
@@ -27,17 +29,32 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, widest first.
-    pub const ALL: [Isa; 8] =
-        [Isa::Amx, Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::RelaxedSimd, Isa::Simd128, Isa::Scalar];
+    pub const ALL: [Isa; 9] = [
+        Isa::Amx,
+        Isa::Avx512Bf16,
+        Isa::Avx512,
+        Isa::Avx2,
+        Isa::Neon,
+        Isa::RelaxedSimd,
+        Isa::RelaxedWords,
+        Isa::Simd128,
+        Isa::Scalar,
+    ];
 
-    /// The widest instruction set of this CPU.
+    /// The best instruction set of this CPU.
     pub fn detect() -> Isa {
         Isa::available().next().unwrap_or(Isa::Scalar)
     }
 
-    /// The instruction sets that this CPU can run, widest first; the last is always [`Isa::Scalar`].
+    /// The instruction sets that this CPU can run, the best first; the last is always [`Isa::Scalar`].
     pub fn available() -> impl Iterator<Item = Isa> {
-        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+        let words_are_faster = words_are_faster();
+        let best_first = move |isa| match isa {
+            Isa::RelaxedSimd if words_are_faster => Isa::RelaxedWords,
+            Isa::RelaxedWords if words_are_faster => Isa::RelaxedSimd,
+            _ => isa,
+        };
+        Isa::ALL.into_iter().map(best_first).filter(|isa| isa.is_available())
     }
 
     /// Reads a name as [`fmt::Display`] writes it, in any case.
@@ -52,7 +69,7 @@ impl Isa {
             .ok_or_else(|| KernelsError::UnknownIsa { name: name.to_owned() })
     }
 
-    /// The name: `amx`, `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `simd128` or `scalar`.
+    /// The name: `amx`, `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `relaxed-words`, `simd128` or `scalar`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Amx => "amx",
@@ -61,6 +78,7 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::Neon => "neon",
             Isa::RelaxedSimd => "relaxed-simd",
+            Isa::RelaxedWords => "relaxed-words",
             Isa::Simd128 => "simd128",
             Isa::Scalar => "scalar",
         }
@@ -90,12 +108,20 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             // A module with an instruction that its engine does not know is refused whole, before it runs.
-            Isa::RelaxedSimd => cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")),
+            Isa::RelaxedSimd | Isa::RelaxedWords => cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")),
             Isa::Simd128 => cfg!(target_arch = "wasm32"),
             Isa::Scalar => true,
             _ => false,
         }
     }
+}
+
+/// Which of the two ways of relaxed SIMD is the faster one here.
+fn words_are_faster() -> bool {
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+    return crate::quantised::sums::simd128::relaxed_dot_is_of_pairs();
+    #[cfg(not(all(target_arch = "wasm32", feature = "relaxed-simd")))]
+    false
 }
 
 impl FromStr for Isa {

@@ -44,7 +44,7 @@ macro_rules! per_isa {
                 #[cfg(target_arch = "wasm32")]
                 crate::Isa::Simd128 => simd128,
                 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-                crate::Isa::RelaxedSimd => relaxed_simd,
+                crate::Isa::RelaxedSimd | crate::Isa::RelaxedWords => relaxed_simd,
                 _ => scalar,
             }
         }

@@ -13,8 +13,12 @@ pub(crate) mod form;
 pub(crate) mod levels;
 pub(crate) mod panels;
 pub(crate) mod regions;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+pub(crate) mod relaxed_facts;
 pub(crate) mod rows;
 pub(crate) mod scales;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+pub(crate) mod simd128_products;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 pub(crate) mod simd128_row;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]

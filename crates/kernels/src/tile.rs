@@ -133,7 +133,7 @@ impl TileTable {
             Isa::Neon => table!(f32_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             // 16 registers of 4 lanes on most CPUs below: 8 sums at a time, and what they are made of.
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            Isa::RelaxedSimd => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
+            Isa::RelaxedSimd | Isa::RelaxedWords => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(target_arch = "wasm32")]
             Isa::Simd128 => table!(f32_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             _ => table!(f32_scalar, F32; 1 => 1, 2 => 1),
@@ -166,7 +166,7 @@ impl TileTable {
             Isa::Neon => table!(bf16_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             // Twelve sums, two registers of weights and an activation: eight sums wait for each other.
-            Isa::RelaxedSimd => {
+            Isa::RelaxedSimd | Isa::RelaxedWords => {
                 table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1, 5 => 1, 6 => 1)
             }
             #[cfg(target_arch = "wasm32")]

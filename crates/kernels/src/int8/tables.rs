@@ -90,7 +90,7 @@ impl ByteProducts {
             #[cfg(target_arch = "aarch64")]
             ByteProducts::Neon => table!(neon; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-            ByteProducts::RelaxedSimd => table!(relaxed_simd; 1 => 1, 2 => 1),
+            ByteProducts::RelaxedSimd | ByteProducts::RelaxedWords => table!(relaxed_simd; 1 => 1, 2 => 1),
             #[cfg(target_arch = "wasm32")]
             ByteProducts::Simd128 => table!(simd128; 1 => 1, 2 => 1),
             _ => {

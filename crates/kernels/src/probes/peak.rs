@@ -29,7 +29,7 @@ fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
         (Isa::Avx512Bf16, ElementType::Bf16) => 32,
         (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
         (Isa::Avx2, _) => 8,
-        (Isa::Neon | Isa::RelaxedSimd | Isa::Simd128 | Isa::Scalar, _) => 4,
+        (Isa::Neon | Isa::RelaxedSimd | Isa::RelaxedWords | Isa::Simd128 | Isa::Scalar, _) => 4,
     };
     (2 * lanes * SUMS) as f64
 }

@@ -47,7 +47,6 @@ pub(crate) struct FewBits {
     /// The one that stands for zero.
     pub(crate) zero: i32,
     /// The greatest.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set adds them up in few bits"))]
     pub(crate) most: i32,
 }
 

@@ -3,6 +3,8 @@
 use crate::{lanes::Lanes, per_isa::per_isa};
 
 use super::BLOCK_INPUTS;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+use super::relaxed_facts::RelaxedFacts;
 
 /// 32 activations, in one cache line, or two of a CPU below WebAssembly's relaxed SIMD.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,12 +24,9 @@ pub(crate) struct ActivationBlock {
     pub(crate) halves_minus_128: [i32; 2],
     /// The sums of the first and the second sixteen activations as rounded.
     pub(crate) half_sums: [f32; 2],
-    /// What makes levels of weights of levels + 128, or complements of them where the level here is negative, by exclusive or.
+    /// What relaxed SIMD needs besides.
     #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    pub(crate) flips: [u8; BLOCK_INPUTS],
-    /// The sums of the magnitudes of negative levels among the first and the second sixteen.
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    pub(crate) negative: [i32; 2],
+    pub(crate) relaxed: RelaxedFacts,
 }
 
 per_isa!(
@@ -67,6 +66,8 @@ unsafe fn quantise_any<L: Lanes>(row: &[f32], blocks: *mut ActivationBlock, stri
 /// Adding this to a number below 2^22 leaves the nearest whole number, ties to even, in the low bits.
 const ROUNDER: f32 = 12_582_912.0;
 
+/// Loops count, and sums are four side by side: for WebAssembly the compiler leaves `map` and `zip` functions of their own, and makes
+/// vectors of nothing else.
 #[inline(always)]
 fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
     // Bits of magnitudes are in the order of the magnitudes, infinity and NaN above all.
@@ -83,30 +84,23 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         (scale, inverse) = (0.0, 0.0);
     }
     let mut levels = [0_i32; BLOCK_INPUTS];
-    for (level, value) in levels.iter_mut().zip(values) {
-        let rounded = value * inverse + ROUNDER;
-        *level = if inverse == 0.0 { 0 } else { rounded.to_bits() as i32 - ROUNDER.to_bits() as i32 };
+    for index in 0..BLOCK_INPUTS {
+        let rounded = values[index] * inverse + ROUNDER;
+        levels[index] = if inverse == 0.0 { 0 } else { rounded.to_bits() as i32 - ROUNDER.to_bits() as i32 };
     }
-    let mut halves = [0, 0];
-    for (sum, levels) in halves.iter_mut().zip(levels.as_chunks::<16>().0) {
-        *sum = levels.iter().sum::<i32>();
-    }
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    let (mut flips, mut negative) = ([0; BLOCK_INPUTS], [0, 0]);
-    #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-    {
-        for (flip, level) in flips.iter_mut().zip(levels) {
-            *flip = (level >> 31) as u8 ^ 128;
-        }
-        for (sum, levels) in negative.iter_mut().zip(levels.as_chunks::<16>().0) {
-            *sum = levels.iter().map(|level| 0.max(-level)).sum::<i32>();
+    let mut halves = [[0; 4]; 2];
+    for (half, sums) in halves.iter_mut().enumerate() {
+        for four in levels[half * 16..half * 16 + 16].as_chunks::<4>().0 {
+            for lane in 0..4 {
+                sums[lane] += four[lane];
+            }
         }
     }
+    let halves = halves.map(|[a, b, c, d]| a + b + (c + d));
     let total = halves[0] + halves[1];
-    // Not `map`, which the compiler leaves a function of its own that stores bytes one by one.
     let mut bytes = [0; BLOCK_INPUTS];
-    for (byte, level) in bytes.iter_mut().zip(levels) {
-        *byte = level as i8;
+    for index in 0..BLOCK_INPUTS {
+        bytes[index] = levels[index] as i8;
     }
     ActivationBlock {
         levels: bytes,
@@ -116,10 +110,9 @@ fn quantise_block(values: &[f32; BLOCK_INPUTS]) -> ActivationBlock {
         sum: scale * total as f32,
         halves_minus_128: halves.map(|sum| -128 * sum),
         half_sums: halves.map(|sum| scale * sum as f32),
+        // SAFETY: a build with these instructions runs only where they are.
         #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-        flips,
-        #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-        negative,
+        relaxed: unsafe { RelaxedFacts::of(&bytes) },
     }
 }
 

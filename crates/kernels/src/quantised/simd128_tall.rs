@@ -12,11 +12,12 @@ use std::{
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS,
     form::LevelCode,
-    levels::{FewBits, Levels},
+    levels::Levels,
     regions::Regions,
     rows::ActivationBlock,
     scales::Scales,
-    sums::simd128::{Simd128Sums, relaxed_dot},
+    simd128_products::{GROUPS, Kind, Products, splat},
+    sums::simd128::Simd128Sums,
 };
 use crate::{
     lanes::{
@@ -35,9 +36,6 @@ pub(crate) const REGISTERS: usize = LANES / 4;
 /// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
 const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
 
-/// Groups of four inputs in a block.
-pub(crate) const GROUPS: usize = BLOCK_INPUTS / 4;
-
 /// Rows whose sums wait at once.
 const MOST_ROWS: usize = 192;
 
@@ -51,17 +49,6 @@ type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
 
 /// Scales and mins of a block have as many lines at most.
 const BLOCK_LINES: usize = 4;
-
-/// What makes a kernel of forms.
-#[derive(Clone, Copy)]
-pub(crate) struct Kind {
-    /// Whether levels have eight bits.
-    pub(crate) is_signed: bool,
-    /// Parts of a block with scales of their own.
-    pub(crate) parts: usize,
-    /// Whether there are mins.
-    pub(crate) has_min: bool,
-}
 
 /// A few rows and a stretch of a panel.
 pub(crate) struct TallTile {
@@ -177,29 +164,37 @@ unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: std::ops
 /// # Safety
 /// The CPU has the instructions; what the tile says is there.
 #[inline(always)]
-pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
+pub(crate) unsafe fn tall_tile<
+    P: Products,
+    const SIGNED: bool,
+    const PARTS: usize,
+    const HAS_MIN: bool,
+    const M: usize,
+>(
     tall: &TallTile,
 ) {
+    let ones = P::ones();
     let kind = Kind { is_signed: SIGNED, parts: PARTS, has_min: HAS_MIN };
     let (mut x, mut levels, mut scales) = (tall.x, tall.levels, tall.scales);
     for _ in 0..tall.num_blocks {
         for part in 0..PARTS {
             let mut whole = [[i32x4_splat(0); REGISTERS]; M];
             for (row, whole) in whole.iter_mut().enumerate() {
-                *whole = [kind.begin(x.add(row), part); REGISTERS];
+                *whole = [P::begin(kind, x.add(row), part); REGISTERS];
             }
             let mut group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
             let end = levels.add(tall.num_groups * 4 * LANES);
             while levels != end {
-                whole = add::<SIGNED, M>(whole, levels.cast(), group);
+                whole = add::<P, SIGNED, M>(whole, levels.cast(), group, ones);
                 levels = levels.add(4 * LANES);
                 group = group.add(4);
             }
             // Sums of floats are not to be in registers before their turn: those of whole numbers take all.
             compiler_fence(Ordering::SeqCst);
-            let mut of_rows = [(f32x4_splat(0.0), f32x4_splat(0.0)); M];
+            let mut of_rows = [(f32x4_splat(0.0), f32x4_splat(0.0), i32x4_splat(0)); M];
             for (row, of_row) in of_rows.iter_mut().enumerate() {
-                *of_row = kind.scale_and_sum(x.add(row), part);
+                let (scale, sum) = kind.scale_and_sum(x.add(row), part);
+                *of_row = (scale, sum, P::rest(kind, x.add(row), part));
             }
             for register in 0..REGISTERS {
                 let scale = scales.add(part * LANES + register * 4).cast::<v128>();
@@ -208,7 +203,8 @@ pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS
                 for (row, whole) in whole.iter().enumerate() {
                     let sum = tall.sums.add(row * LANES + register * 4).cast::<v128>();
                     let factor = f32x4_mul(scale, of_rows[row].0);
-                    let value = relaxed_madd(f32x4_convert_i32x4(whole[register]), factor, v128_load(sum));
+                    let whole = P::end(kind, whole[register], of_rows[row].2);
+                    let value = relaxed_madd(f32x4_convert_i32x4(whole), factor, v128_load(sum));
                     v128_store(sum, if HAS_MIN { relaxed_madd(min, of_rows[row].1, value) } else { value });
                 }
             }
@@ -219,70 +215,20 @@ pub(crate) unsafe fn tall_tile<const SIGNED: bool, const PARTS: usize, const HAS
     }
 }
 
-impl Kind {
-    /// That of a form.
-    pub(crate) const fn of<V: Levels, C: Scales>() -> Kind {
-        let kind = Kind { is_signed: V::FEW_BITS.is_none(), parts: C::PARTS, has_min: C::HAS_MIN };
-        if let Some(FewBits { zero, .. }) = V::FEW_BITS {
-            assert!(zero == kind.zero(), "kernels know it by how scales are stored");
-        }
-        kind
-    }
-
-    /// Which level of seven bits stands for zero.
-    const fn zero(self) -> i32 {
-        match (self.parts, self.has_min) {
-            (_, true) => 0,
-            (1, false) => 8,
-            _ => 32,
-        }
-    }
-
-    /// What the sums of a part of a block begin with.
-    #[inline(always)]
-    pub(crate) unsafe fn begin(self, x: *const ActivationBlock, part: usize) -> v128 {
-        if self.is_signed {
-            let negative = (&raw const (*x).negative).cast::<i32>().add(part);
-            return if self.parts == 1 { i32x4_add(splat(negative), splat(negative.add(1))) } else { splat(negative) };
-        }
-        match (self.zero(), self.parts) {
-            (0, _) => i32x4_splat(0),
-            (8, 1) => splat(&raw const (*x).minus_8),
-            // What is shifted out are zeros.
-            (32, 2) => i32x4_shr(splat((&raw const (*x).halves_minus_128).cast::<i32>().add(part)), 2),
-            _ => panic!("no other levels are taken from others; this is a bug"),
-        }
-    }
-
-    /// What scales and mins of a part are multiplied by.
-    #[inline(always)]
-    pub(crate) unsafe fn scale_and_sum(self, x: *const ActivationBlock, part: usize) -> (v128, v128) {
-        let sum =
-            if self.parts == 1 { &raw const (*x).sum } else { (&raw const (*x).half_sums).cast::<f32>().add(part) };
-        (splat(&raw const (*x).scale), splat(sum))
-    }
-}
-
-/// Four bytes in all lanes.
-#[inline(always)]
-pub(crate) unsafe fn splat<T>(source: *const T) -> v128 {
-    const { assert!(size_of::<T>() == 4, "a lane") };
-    v128_load32_splat(source.cast())
-}
-
 /// Adds the products of four inputs.
 #[inline(always)]
-unsafe fn add<const SIGNED: bool, const M: usize>(
+unsafe fn add<P: Products, const SIGNED: bool, const M: usize>(
     mut whole: [[v128; REGISTERS]; M],
     levels: *const v128,
     group: *const u8,
+    ones: v128,
 ) -> [[v128; REGISTERS]; M] {
     let mut rows = [(i32x4_splat(0), i32x4_splat(0)); M];
     for (row, activations) in rows.iter_mut().enumerate() {
         let x = group.add(row * size_of::<ActivationBlock>());
         let levels = splat(x.cast::<i32>());
         *activations = if SIGNED {
-            (i8x16_abs(levels), splat(x.add(std::mem::offset_of!(ActivationBlock, flips)).cast::<i32>()))
+            (i8x16_abs(levels), splat(x.add(std::mem::offset_of!(ActivationBlock, relaxed.flips)).cast::<i32>()))
         } else {
             (levels, levels)
         };
@@ -291,9 +237,9 @@ unsafe fn add<const SIGNED: bool, const M: usize>(
         let levels = v128_load(levels.add(register));
         for (whole, (activations, flips)) in whole.iter_mut().zip(rows) {
             whole[register] = if SIGNED {
-                relaxed_dot(whole[register], activations, v128_xor(levels, flips))
+                P::add_signed(whole[register], v128_xor(levels, flips), activations, ones)
             } else {
-                relaxed_dot(whole[register], levels, activations)
+                P::add_seven_bits(whole[register], levels, activations)
             };
         }
     }

@@ -13,7 +13,10 @@ use super::{
     tile::block_tile,
 };
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-use super::{simd128_row, simd128_tall};
+use super::{
+    simd128_products::{Dots, Kind, Products, Words},
+    simd128_row, simd128_tall,
+};
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 use crate::tile::TallTileFn;
 use crate::{
@@ -122,39 +125,59 @@ instance!(neon, super::sums::neon::NeonSums<false>, "neon");
 instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
 #[cfg(target_arch = "wasm32")]
 instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
+/// Defines the instances for one way of summing products by relaxed SIMD.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-#[target_feature(enable = "simd128,relaxed-simd")]
-unsafe fn relaxed_simd<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
-    const { assert!(M == 1 && N == 1, "more rows are multiplied otherwise") };
-    simd128_row::row_tile::<V, C>(tile);
+macro_rules! relaxed_instance {
+    ($name:ident, $tall:ident, $products:ty) => {
+        #[target_feature(enable = "simd128,relaxed-simd")]
+        unsafe fn $name<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
+            const { assert!(M == 1 && N == 1, "more rows are multiplied otherwise") };
+            simd128_row::row_tile::<$products, V, C>(tile);
+        }
+        unsafe fn $tall<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
+            multiply_relaxed::<V, C>(tile, num_rows, tall_kernels::<$products>(const { Kind::of::<V, C>() }));
+        }
+    };
 }
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+relaxed_instance!(relaxed_simd, tall_relaxed_simd, Dots);
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+relaxed_instance!(relaxed_words, tall_relaxed_words, Words);
+
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
-unsafe fn tall_relaxed_simd<const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
+unsafe fn tall_kernel<P: Products, const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
     tile: &simd128_tall::TallTile,
 ) {
-    simd128_tall::tall_tile::<SIGNED, PARTS, HAS_MIN, M>(tile);
+    simd128_tall::tall_tile::<P, SIGNED, PARTS, HAS_MIN, M>(tile);
 }
-/// `relaxed_kernels!(signed, parts, mins)`: those for each number of rows.
+
+/// Those of a kind, for each number of rows. Forms share them.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-macro_rules! relaxed_kernels {
-    ($($kind:tt),+) => {
-        [tall_relaxed_simd::<$($kind),+, 1> as simd128_tall::TallFn, tall_relaxed_simd::<$($kind),+, 2>]
-    };
-}
-#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-#[target_feature(enable = "simd128,relaxed-simd")]
-unsafe fn multiply_relaxed_simd<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
-    let simd128_tall::Kind { is_signed, parts, has_min } = const { simd128_tall::Kind::of::<V, C>() };
-    let kernels = match (is_signed, parts, has_min) {
-        (true, 1, false) => relaxed_kernels!(true, 1, false),
-        (true, 1, true) => relaxed_kernels!(true, 1, true),
-        (false, 1, false) => relaxed_kernels!(false, 1, false),
-        (false, 1, true) => relaxed_kernels!(false, 1, true),
-        (false, 2, false) => relaxed_kernels!(false, 2, false),
-        (false, 2, true) => relaxed_kernels!(false, 2, true),
+fn tall_kernels<P: Products>(kind: Kind) -> [simd128_tall::TallFn; simd128_tall::ROWS] {
+    macro_rules! kernels {
+        ($($kind:tt),+) => { [tall_kernel::<P, $($kind),+, 1>, tall_kernel::<P, $($kind),+, 2>] };
+    }
+    match (kind.is_signed, kind.parts, kind.has_min) {
+        (true, 1, false) => kernels!(true, 1, false),
+        (true, 1, true) => kernels!(true, 1, true),
+        (false, 1, false) => kernels!(false, 1, false),
+        (false, 1, true) => kernels!(false, 1, true),
+        (false, 2, false) => kernels!(false, 2, false),
+        (false, 2, true) => kernels!(false, 2, true),
         _ => panic!("no form has signed levels and scales for 16; this is a bug"),
-    };
+    }
+}
+
+/// Not a part of its callers: one for both ways of summing products.
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+#[inline(never)]
+#[target_feature(enable = "simd128,relaxed-simd")]
+unsafe fn multiply_relaxed<V: Levels, C: Scales>(
+    tile: &Tile,
+    num_rows: usize,
+    kernels: [simd128_tall::TallFn; simd128_tall::ROWS],
+) {
     simd128_tall::multiply::<V, C>(tile, num_rows, kernels);
 }
 instance!(scalar, ScalarSums);
@@ -174,8 +197,10 @@ pub(crate) enum ByteProducts {
     Neon,
     /// Advanced SIMD with the instructions of the dot product extension.
     NeonDot,
-    /// WebAssembly's SIMD with relaxed products.
+    /// WebAssembly's SIMD with relaxed products, four at once.
     RelaxedSimd,
+    /// The same, two at once.
+    RelaxedWords,
     /// WebAssembly's SIMD.
     Simd128,
     /// Portable code.
@@ -185,13 +210,16 @@ pub(crate) enum ByteProducts {
 impl ByteProducts {
     /// Every way that this CPU has within an instruction set that it has, the best first.
     pub(crate) fn available(isa: Isa) -> impl Iterator<Item = ByteProducts> {
-        use ByteProducts::{Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, Scalar, Simd128, Tiles};
+        use ByteProducts::{
+            Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, RelaxedWords, Scalar, Simd128, Tiles,
+        };
         let ways: &[ByteProducts] = match isa {
             Isa::Amx => &[Tiles, Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx2 => &[AvxVnni, Avx2],
             Isa::Neon => &[NeonDot, Neon],
             Isa::RelaxedSimd => &[RelaxedSimd],
+            Isa::RelaxedWords => &[RelaxedWords],
             Isa::Simd128 => &[Simd128],
             Isa::Scalar => &[Scalar],
         };
@@ -271,8 +299,14 @@ impl ByteProducts {
             ByteProducts::Neon => blocks!(neon, V, C; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             ByteProducts::RelaxedSimd => {
-                let tall = Some(multiply_relaxed_simd::<V, C> as TallTileFn);
+                let tall = Some(tall_relaxed_simd::<V, C> as TallTileFn);
                 let by_rows = blocks!(relaxed_simd, V, C; 1 => 1);
+                TileTable { tall, group_rows: simd128_tall::ROWS, ..by_rows }
+            }
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+            ByteProducts::RelaxedWords => {
+                let tall = Some(tall_relaxed_words::<V, C> as TallTileFn);
+                let by_rows = blocks!(relaxed_words, V, C; 1 => 1);
                 TileTable { tall, group_rows: simd128_tall::ROWS, ..by_rows }
             }
             #[cfg(target_arch = "wasm32")]
