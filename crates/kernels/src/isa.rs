@@ -21,7 +21,7 @@ pub enum Isa {
     RelaxedSimd,
     /// The same, with bytes multiplied by instructions that add two products: the same bits, sooner where a CPU has none that adds four.
     RelaxedWords,
-    /// WebAssembly's 128-bit SIMD.
+    /// WebAssembly's 128-bit SIMD, in builds without relaxed instructions.
     Simd128,
     /// Portable code.
     Scalar,
@@ -109,7 +109,7 @@ impl Isa {
             Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             // A module with an instruction that its engine does not know is refused whole, before it runs.
             Isa::RelaxedSimd | Isa::RelaxedWords => cfg!(all(target_arch = "wasm32", feature = "relaxed-simd")),
-            Isa::Simd128 => cfg!(target_arch = "wasm32"),
+            Isa::Simd128 => cfg!(all(target_arch = "wasm32", not(feature = "relaxed-simd"))),
             Isa::Scalar => true,
             _ => false,
         }

@@ -21,7 +21,7 @@ macro_rules! per_isa {
             unsafe fn neon($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::neon::NeonLanes, $($generic)*>($($argument),*)
             }
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             #[target_feature(enable = "simd128")]
             unsafe fn simd128($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::simd128::Simd128Lanes<false>, $($generic)*>($($argument),*)
@@ -41,7 +41,7 @@ macro_rules! per_isa {
                 crate::Isa::Avx2 => avx2,
                 #[cfg(target_arch = "aarch64")]
                 crate::Isa::Neon => neon,
-                #[cfg(target_arch = "wasm32")]
+                #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
                 crate::Isa::Simd128 => simd128,
                 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
                 crate::Isa::RelaxedSimd | crate::Isa::RelaxedWords => relaxed_simd,

@@ -134,7 +134,7 @@ impl TileTable {
             // 16 registers of 4 lanes on most CPUs below: 8 sums at a time, and what they are made of.
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             Isa::RelaxedSimd | Isa::RelaxedWords => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             Isa::Simd128 => table!(f32_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             _ => table!(f32_scalar, F32; 1 => 1, 2 => 1),
         }
@@ -169,7 +169,7 @@ impl TileTable {
             Isa::RelaxedSimd | Isa::RelaxedWords => {
                 table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1, 5 => 1, 6 => 1)
             }
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             Isa::Simd128 => table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             _ => table!(bf16_scalar, F32; 1 => 1, 2 => 1),
         }
@@ -272,9 +272,9 @@ instance!(bf16_avx2, bf16_tile, x86::Avx2Lanes, "avx2,fma,f16c");
 instance!(f32_neon, f32_tile, crate::lanes::neon::NeonLanes, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(bf16_neon, bf16_tile, crate::lanes::neon::NeonLanes, "neon");
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 wasm_instance!(f32_simd128, f32_tile, false, "simd128");
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 wasm_instance!(bf16_simd128, bf16_tile, false, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 wasm_instance!(f32_relaxed_simd, f32_tile, true, "simd128,relaxed-simd");

@@ -42,7 +42,7 @@ instance!(avx2, x86::Avx2Sums<false>, "avx2,fma,f16c");
 instance!(neon, crate::quantised::sums::neon::NeonSums<false>, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(neon_dot, crate::quantised::sums::neon::NeonSums<true>, "neon,dotprod");
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 instance!(simd128, crate::quantised::sums::simd128::Simd128Sums<false>, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 instance!(relaxed_simd, crate::quantised::sums::simd128::Simd128Sums<true>, "simd128,relaxed-simd");
@@ -91,7 +91,7 @@ impl ByteProducts {
             ByteProducts::Neon => table!(neon; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             ByteProducts::RelaxedSimd | ByteProducts::RelaxedWords => table!(relaxed_simd; 1 => 1, 2 => 1),
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             ByteProducts::Simd128 => table!(simd128; 1 => 1, 2 => 1),
             _ => {
                 // Other CPUs take rows one way, however many there are.

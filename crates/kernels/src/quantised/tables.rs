@@ -123,7 +123,7 @@ unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
 instance!(neon, super::sums::neon::NeonSums<false>, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
 /// Defines the instances for one way of summing products by relaxed SIMD.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
@@ -309,7 +309,7 @@ impl ByteProducts {
                 let by_rows = blocks!(relaxed_words, V, C; 1 => 1);
                 TileTable { tall, group_rows: simd128_tall::ROWS, ..by_rows }
             }
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             ByteProducts::Simd128 => blocks!(simd128, V, C; 1 => 1, 2 => 1),
             _ => blocks!(scalar, V, C; 1 => 1),
         }
