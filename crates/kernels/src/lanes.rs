@@ -16,6 +16,10 @@ use crate::float8::{e4m3_to_f32, e5m2_to_f32};
 /// Lanes of one vector.
 pub(crate) const LANES: usize = 16;
 
+/// Where [`Lanes::e4m3_to_bf16`] has the first eight elements, the second and so on: as AVX2 takes them apart at no cost.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const BF16_PLACES: [usize; 4] = [0, 16, 8, 24];
+
 /// Sixteen f32 values in registers.
 ///
 /// # Safety
@@ -24,8 +28,9 @@ pub(crate) const LANES: usize = 16;
 pub(crate) trait Lanes: Copy {
     /// Whether lanes lie in few enough registers that several chains of additions side by side are worth their code.
     const IN_REGISTERS: bool = true;
-    /// Whether there are registers for 24 of them.
-    const MANY_REGISTERS: bool = false;
+    /// How many of them a kernel keeps as sums side by side at most, and of how many rows.
+    const SUMS: usize = 12;
+    const SUM_ROWS: usize = 3;
     /// All lanes equal.
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen consecutive f32.
@@ -76,6 +81,49 @@ pub(crate) trait Lanes: Copy {
         self.store(rows.as_mut_ptr().cast());
         let columns: [[u8; LANES]; 4] = std::array::from_fn(|column| rows.map(|row| row[column]));
         target.cast::<[[u8; LANES]; 4]>().write_unaligned(columns);
+    }
+    /// Stores sixteen bytes at each of sixteen places as columns, two of them together: the first halves of both, then the second ones.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn store_byte_column_pairs(rows: &[*const u8; LANES], target: *mut u8) {
+        for (index, row) in rows.iter().enumerate() {
+            for byte in 0..LANES {
+                let half = byte / 2 * 4 + index / 8 * 2 + byte % 2;
+                *target.add(half * 8 + index % 8) = *row.add(byte);
+            }
+        }
+    }
+    /// Two such columns of signed bytes.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_i8_column_pair(source: *const u8) -> (Self, Self) {
+        let columns = two_columns(source);
+        (Self::load_i8(columns[0].as_ptr().cast()), Self::load_i8(columns[1].as_ptr().cast()))
+    }
+    /// Two such columns of e5m2.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_e5m2_column_pair(source: *const u8) -> (Self, Self) {
+        let columns = two_columns(source);
+        (Self::load_e5m2(columns[0].as_ptr()), Self::load_e5m2(columns[1].as_ptr()))
+    }
+    /// Stores thirty-two consecutive e4m3 as bf16, eight of them at each of [`BF16_PLACES`]. Exact.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn e4m3_to_bf16(source: *const u8, target: *mut u16) {
+        for index in 0..2 * LANES {
+            let bits = e4m3_to_f32(*source.add(index)).to_bits();
+            *target.add(BF16_PLACES[index / 8] + index % 8) = (bits >> 16) as u16;
+        }
+    }
+    /// Eight consecutive bf16, widened, and eight others.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_bf16_halves(first: *const u16, last: *const u16) -> Self {
+        let mut lanes = [0_u16; LANES];
+        std::ptr::copy_nonoverlapping(first, lanes.as_mut_ptr(), 8);
+        std::ptr::copy_nonoverlapping(last, lanes.as_mut_ptr().add(8), 8);
+        Self::load_bf16(lanes.as_ptr())
     }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -145,6 +193,19 @@ pub(crate) trait Lanes: Copy {
         std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
         Self::load_bf16(lanes.as_ptr())
     }
+}
+
+/// The columns of a pair that [`Lanes::store_byte_column_pairs`] stored.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn two_columns(source: *const u8) -> [[u8; LANES]; 2] {
+    let [even, odd, even_end, odd_end] = source.cast::<[[u8; 8]; 4]>().read_unaligned();
+    let mut columns = [[0; LANES]; 2];
+    for (column, (start, end)) in columns.iter_mut().zip([(even, even_end), (odd, odd_end)]) {
+        column[..8].copy_from_slice(&start);
+        column[8..].copy_from_slice(&end);
+    }
+    columns
 }
 
 /// A half's value, by plain arithmetic that vectorises. Its exponent is 112 less than that of a f32 of the same bits.

@@ -10,8 +10,15 @@
 mod amx;
 mod attend;
 mod cached;
+#[cfg(target_arch = "x86_64")]
+mod narrow_columns;
 mod plan;
+#[cfg(target_arch = "x86_64")]
+mod score;
 mod tile_kernels;
+mod weigh;
+#[cfg(target_arch = "x86_64")]
+mod weigh_e4m3;
 
 pub(crate) use tile_kernels::AttentionKernels;
 

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{LANES, Lanes};
+use crate::float8::e4m3_to_f32;
 
 /// Sixteen f32 in two ymm registers.
 #[derive(Clone, Copy)]
@@ -40,10 +41,68 @@ unsafe fn widen_e4m3(codes: __m128i) -> __m256 {
     _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(halves, special)), _mm256_set1_ps(256.0))
 }
 
-/// Eight e5m2 in the low half of `codes`.
+/// Sixteen e4m3 in either half of `codes`, as bf16: the low bytes and the high bytes.
 #[inline(always)]
-unsafe fn widen_e5m2(codes: __m128i) -> __m256 {
-    _mm256_cvtph_ps(_mm_slli_epi16::<8>(_mm_cvtepu8_epi16(codes)))
+unsafe fn e4m3_as_bf16_bytes(codes: __m256i) -> (__m256i, __m256i) {
+    // By sign and the upper three bits of the exponent: the high byte of a number that is normal.
+    const NORMAL_HIGH: [u8; 16] = {
+        let mut bytes = [0; 16];
+        let mut index = 0;
+        while index < 16 {
+            bytes[index] = bf16_bits((index as u8) << 4 | 8)[1];
+            index += 1;
+        }
+        bytes
+    };
+    // By code: what the sixteen smallest have otherwise than that.
+    const SMALL: [[u8; 16]; 2] = {
+        let mut bytes = [[0; 16]; 2];
+        let mut code = 0;
+        while code < 16 {
+            let [low, high] = bf16_bits(code);
+            bytes[0][code as usize] = low ^ (code << 4);
+            bytes[1][code as usize] = high ^ NORMAL_HIGH[0];
+            code += 1;
+        }
+        bytes
+    };
+    let low_bits = _mm256_set1_epi8(0x0f);
+    let magnitudes = _mm256_and_si256(codes, _mm256_set1_epi8(0x7f));
+    // The table of the small answers 0 where bit 7 is set.
+    let small = _mm256_adds_epu8(magnitudes, _mm256_set1_epi8(0x70));
+    let not_numbers = _mm256_cmpeq_epi8(magnitudes, _mm256_set1_epi8(0x7f));
+    let low = _mm256_andnot_si256(low_bits, _mm256_slli_epi16::<4>(codes));
+    let high = _mm256_shuffle_epi8(table(&NORMAL_HIGH), _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_bits));
+    let low = _mm256_xor_si256(low, _mm256_shuffle_epi8(table(&SMALL[0]), small));
+    let high = _mm256_xor_si256(high, _mm256_shuffle_epi8(table(&SMALL[1]), small));
+    (low, _mm256_or_si256(high, not_numbers))
+}
+
+/// Sixteen e5m2: the high bytes of halves.
+#[inline(always)]
+unsafe fn widen_e5m2(source: *const u8) -> Avx2Lanes {
+    let (codes, zero) = (_mm_loadu_si128(source.cast()), _mm_setzero_si128());
+    let (low, high) = (_mm_unpacklo_epi8(zero, codes), _mm_unpackhi_epi8(zero, codes));
+    Avx2Lanes(_mm256_cvtph_ps(low), _mm256_cvtph_ps(high))
+}
+
+/// Sixteen bytes each of two rows. Blending what is broadcast leaves the units that shuffle to others.
+#[inline(always)]
+unsafe fn two_rows(low: *const u8, high: *const u8) -> __m256i {
+    let low = _mm256_castsi128_si256(_mm_loadu_si128(low.cast()));
+    _mm256_blend_epi32::<0xf0>(low, _mm256_broadcastsi128_si256(_mm_loadu_si128(high.cast())))
+}
+
+/// The bf16 that an e4m3 is, low byte first.
+const fn bf16_bits(code: u8) -> [u8; 2] {
+    let [_, _, low, high] = e4m3_to_f32(code).to_bits().to_le_bytes();
+    [low, high]
+}
+
+/// A table of sixteen bytes in either half.
+#[inline(always)]
+unsafe fn table(bytes: &[u8; 16]) -> __m256i {
+    _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.as_ptr().cast()))
 }
 
 /// The byte columns of eight lanes: eight bytes of each.
@@ -105,6 +164,9 @@ unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
 }
 
 impl Lanes for Avx2Lanes {
+    // Twelve registers of sixteen; the others hold what is added to them.
+    const SUMS: usize = 6;
+    const SUM_ROWS: usize = 6;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Avx2Lanes(_mm256_set1_ps(value), _mm256_set1_ps(value))
@@ -129,8 +191,8 @@ impl Lanes for Avx2Lanes {
     }
     #[inline(always)]
     unsafe fn load_i8(source: *const i8) -> Self {
-        let bytes = _mm_loadu_si128(source.cast());
-        let (low, high) = (_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes)));
+        let eight = |first: usize| _mm256_cvtepi8_epi32(_mm_loadl_epi64(source.add(first).cast()));
+        let (low, high) = (eight(0), eight(8));
         Avx2Lanes(_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
     }
     #[inline(always)]
@@ -146,8 +208,73 @@ impl Lanes for Avx2Lanes {
     }
     #[inline(always)]
     unsafe fn load_e5m2(source: *const u8) -> Self {
-        let codes = _mm_loadu_si128(source.cast());
-        Avx2Lanes(widen_e5m2(codes), widen_e5m2(_mm_srli_si128::<8>(codes)))
+        widen_e5m2(source)
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_halves(first: *const u16, last: *const u16) -> Self {
+        Avx2Lanes(widen(first), widen(last))
+    }
+    #[inline(always)]
+    unsafe fn e4m3_to_bf16(source: *const u8, target: *mut u16) {
+        let (low, high) = e4m3_as_bf16_bytes(_mm256_loadu_si256(source.cast()));
+        let (starts, ends) = (_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high));
+        _mm256_storeu_si256(target.cast(), starts);
+        _mm256_storeu_si256(target.add(16).cast(), ends);
+    }
+    #[inline(always)]
+    unsafe fn store_byte_column_pairs(rows: &[*const u8; LANES], target: *mut u8) {
+        let mut halves: [__m256i; 8] = std::array::from_fn(|row| two_rows(rows[row], rows[row + 8]));
+        // Three times bytes of one half of the rows and the other are interleaved: a byte's place moves from the number of its row to
+        // the place in a row, bit by bit. What is left is eight rows of two columns in either half.
+        for _ in 0..3 {
+            halves = std::array::from_fn(|row| {
+                let (first, second) = (halves[row / 2], halves[row / 2 + 4]);
+                if row % 2 == 0 { _mm256_unpacklo_epi8(first, second) } else { _mm256_unpackhi_epi8(first, second) }
+            });
+        }
+        for (pair, columns) in halves.into_iter().enumerate() {
+            _mm256_storeu_si256(target.add(2 * pair * LANES).cast(), columns);
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_i8_column_pair(source: *const u8) -> (Self, Self) {
+        let eight = |half: usize| _mm256_cvtepi8_epi32(_mm_loadl_epi64(source.add(half * 8).cast()));
+        let column = |first, second| Avx2Lanes(_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(second));
+        (column(eight(0), eight(2)), column(eight(1), eight(3)))
+    }
+    #[inline(always)]
+    unsafe fn load_e5m2_column_pair(source: *const u8) -> (Self, Self) {
+        let (starts, ends) = (widen_e5m2(source), widen_e5m2(source.add(LANES)));
+        (Avx2Lanes(starts.0, ends.0), Avx2Lanes(starts.1, ends.1))
+    }
+    #[inline(always)]
+    unsafe fn store_columns_of(rows: &[*const u8; LANES], count: usize, target: *mut f32) {
+        let full = count / 4 * 4;
+        for first in (0..full).step_by(4) {
+            for half in [0, 8] {
+                // Rows 0..4 in the low halves, 4..8 in the high ones.
+                let [a, b, c, d] = std::array::from_fn(|row| {
+                    let from = |row: usize| rows[half + row].add(first * 4);
+                    _mm256_castsi256_ps(two_rows(from(row), from(row + 4)))
+                });
+                let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                let columns = [
+                    _mm256_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low),
+                    _mm256_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low),
+                    _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high),
+                ];
+                for (column, values) in columns.into_iter().enumerate() {
+                    _mm256_storeu_ps(target.add((first + column) * LANES + half), values);
+                }
+            }
+        }
+        for index in full..count {
+            for (row, source) in rows.iter().enumerate() {
+                *target.add(index * LANES + row) = source.cast::<f32>().add(index).read_unaligned();
+            }
+        }
     }
     #[inline(always)]
     unsafe fn store_byte_columns(self, target: *mut u8) {
@@ -236,5 +363,66 @@ impl Lanes for Avx2Lanes {
             columns[column + 8] = Avx2Lanes(top_right[column], bottom_right[column]);
         }
         columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Isa, lanes::scalar::ScalarLanes};
+
+    /// Sixteen bytes of each kind, then two columns of each kind that has them, from the same 32 bytes.
+    #[inline(always)]
+    unsafe fn widened<L: Lanes>(bytes: *const u8) -> [[f32; LANES]; 8] {
+        let (columns, e5m2) = (L::load_i8_column_pair(bytes), L::load_e5m2_column_pair(bytes));
+        let halves = L::load_bf16_halves(bytes.cast(), bytes.add(LANES).cast());
+        let plain = [L::load_i8(bytes.cast()), L::load_e4m3(bytes), L::load_e5m2(bytes), halves];
+        let mut values = [[0.0; LANES]; 8];
+        for (lanes, values) in plain.into_iter().chain([columns.0, columns.1, e5m2.0, e5m2.1]).zip(&mut values) {
+            lanes.store(values.as_mut_ptr());
+        }
+        values
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn widened_avx2(bytes: *const u8) -> [[f32; LANES]; 8] {
+        widened::<Avx2Lanes>(bytes)
+    }
+
+    /// Columns of bytes, then of one to four words, of sixteen rows of sixteen bytes.
+    #[inline(always)]
+    unsafe fn columns<L: Lanes>(rows: &[*const u8; LANES]) -> ([u8; 256], Vec<u32>) {
+        let (mut bytes, mut words) = ([0; 256], vec![0_u32; 4 * 4 * LANES]);
+        L::store_byte_column_pairs(rows, bytes.as_mut_ptr());
+        for count in 1..=4 {
+            L::store_columns_of(rows, count, words[(count - 1) * 4 * LANES..].as_mut_ptr().cast());
+        }
+        (bytes, words)
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn columns_avx2(rows: &[*const u8; LANES]) -> ([u8; 256], Vec<u32>) {
+        columns::<Avx2Lanes>(rows)
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that lacks something says so")]
+    fn bytes_are_widened_and_turned_as_by_the_scalar_twin() {
+        if !Isa::Avx2.is_available() {
+            eprintln!("SKIPPED AVX2 lanes: this processor lacks them");
+            return;
+        }
+        let bytes: Vec<u8> = (0..=255).collect();
+        for bytes in bytes.as_chunks::<32>().0 {
+            // SAFETY: the instruction set is there, and so are 32 bytes.
+            let (actual, twin) = unsafe { (widened_avx2(bytes.as_ptr()), widened::<ScalarLanes>(bytes.as_ptr())) };
+            for (actual, twin) in actual.as_flattened().iter().zip(twin.as_flattened()) {
+                assert!(actual.to_bits() == twin.to_bits() || actual.is_nan() && twin.is_nan(), "{actual}, not {twin}");
+            }
+        }
+        let rows = std::array::from_fn(|row| bytes[row * LANES..].as_ptr());
+        // SAFETY: the instruction set is there, and so are sixteen bytes of each row.
+        let (actual, twin) = unsafe { (columns_avx2(&rows), columns::<ScalarLanes>(&rows)) };
+        assert_eq!(actual, twin);
     }
 }

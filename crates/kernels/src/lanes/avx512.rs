@@ -9,7 +9,8 @@ use super::{LANES, Lanes};
 pub(crate) struct Avx512Lanes(pub(crate) __m512);
 
 impl Lanes for Avx512Lanes {
-    const MANY_REGISTERS: bool = true;
+    const SUMS: usize = 16;
+    const SUM_ROWS: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

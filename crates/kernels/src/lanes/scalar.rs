@@ -39,6 +39,8 @@ fn widen(bits: u16) -> f32 {
 
 impl Lanes for ScalarLanes {
     const IN_REGISTERS: bool = false;
+    const SUMS: usize = 1;
+    const SUM_ROWS: usize = 1;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         ScalarLanes([value; LANES])

@@ -59,7 +59,7 @@ impl<'a> Workspace<'a> {
         let [queries, keys, values] = staged_sizes(max_rows, head_dim);
         [
             queries.max(max_rows * head_dim),
-            keys.max(TILE_KEYS * head_dim),
+            keys.max(TILE_KEYS * padded),
             values.max(VALUE_PANEL * padded / LANES),
             max_rows * TILE_KEYS,
             max_rows * padded,
@@ -251,6 +251,20 @@ impl Attend<'_> {
             });
             return;
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(score) = cached.score.filter(|_| step.rows <= DIRECT_ROWS) {
+            score(&super::score::ScoredTile {
+                entries: step.keys,
+                next: step.values,
+                num_keys,
+                head_dim,
+                queries: workspace.queries.as_ptr(),
+                num_rows: step.rows,
+                columns: panels,
+                scores: workspace.scores.as_mut_ptr(),
+            });
+            return;
+        }
         (cached.load_keys)(&tile);
         let scores = Tile {
             weights: workspace.keys.as_ptr().cast(),
@@ -278,7 +292,7 @@ impl Attend<'_> {
         let padded = head_dim.next_multiple_of(LANES);
         let weigh = WeighedTile {
             entries: step.values,
-            next: step.next_keys,
+            next: Some(step.next_keys),
             num_keys: step.num_visible,
             head_dim,
             scores: workspace.scores.as_ptr(),

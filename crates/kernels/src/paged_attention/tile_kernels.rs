@@ -1,7 +1,10 @@
 //! The parts of attention that are not matrix products: bringing a tile of keys and values into panels, and the online
 //! softmax of a row of scores.
 
-use super::cached::{Bf16, Cached, E4m3, E5m2, F32, Int8};
+use super::{
+    cached::{Bf16, Cached, E4m3, E5m2, F32, Int8},
+    weigh::weigh_lanes,
+};
 use crate::{
     CacheType, Isa,
     lanes::{LANES, Lanes},
@@ -38,8 +41,8 @@ pub(super) struct CachedTile<'a> {
 pub(super) struct WeighedTile<'a> {
     /// Where each key's values are.
     pub(super) entries: &'a Entries,
-    /// The elements that are wanted after these, as many of each.
-    pub(super) next: &'a Entries,
+    /// The elements that are wanted after these, as many of each, unless they were asked for.
+    pub(super) next: Option<&'a Entries>,
     /// Keys that any row sees.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -74,7 +77,7 @@ pub(super) struct ScoreRow {
 }
 
 type LoadFn = unsafe fn(&CachedTile<'_>);
-type WeighFn = unsafe fn(&WeighedTile<'_>);
+pub(super) type WeighFn = unsafe fn(&WeighedTile<'_>);
 
 /// What depends on the cache's type.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,9 @@ pub(super) struct CachedKernels {
     pub(super) load_values: LoadFn,
     /// Weighs values without loading them into panels: for few rows.
     pub(super) weigh: WeighFn,
+    /// Scores from keys that are not widened before, where that is known to be faster: for few rows.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) score: Option<super::score::ScoreFn>,
     /// Where the CPU has tile products that suit the type: what they take instead of all of these.
     #[cfg(target_arch = "x86_64")]
     pub(super) stage: Option<super::amx::StageKernels>,
@@ -99,10 +105,14 @@ impl CachedKernels {
             CacheType::Fp8E5m2 => (load_keys_e5m2(isa), load_values_e5m2(isa), weigh_e5m2(isa)),
             CacheType::Int8 => (load_keys_int8(isa), load_values_int8(isa), weigh_int8(isa)),
         };
+        #[cfg(target_arch = "x86_64")]
+        let weigh = super::weigh_e4m3::weigh_as_bf16(isa, cache_type).unwrap_or(weigh);
         CachedKernels {
             load_keys,
             load_values,
             weigh,
+            #[cfg(target_arch = "x86_64")]
+            score: super::score::score(isa, cache_type),
             #[cfg(target_arch = "x86_64")]
             stage: super::amx::StageKernels::new(isa, cache_type),
         }
@@ -187,7 +197,7 @@ per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 /// some processors drop that when too much is under way. Plain reads in order of address stream at full bandwidth; the work then
 /// finds its numbers in cache.
 #[inline(never)]
-unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
+pub(super) unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
     for &entry in entries {
         for offset in (0..len_bytes).step_by(LINE_BYTES) {
             entry.add(offset).read_volatile();
@@ -197,7 +207,7 @@ unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
 
 /// Asks for the line of each entry that has a byte.
 #[inline(never)]
-fn ask_for_lines(entries: &[*const u8], byte: usize) {
+pub(super) fn ask_for_lines(entries: &[*const u8], byte: usize) {
     for entry in entries {
         ask_for(entry.wrapping_add(byte), LINE_BYTES);
     }
@@ -218,104 +228,6 @@ unsafe fn load_keys_lanes<L: Lanes, C: Cached>(tile: &CachedTile<'_>) {
             let count = (tile.head_dim - index).min(LANES);
             C::first_columns::<L>(entries, index, count, panel.add(index * LANES));
         }
-    }
-}
-
-/// Adds the weighted values of a tile to the sums of rows `0..M`, straight from the cache.
-///
-/// Each sum is the same chain of additions as a micro-kernel's over loaded panels: weights times values in ascending
-/// order of the keys from zero, then added to what was there.
-#[inline(always)]
-unsafe fn weigh_rows<L: Lanes, C: Cached, const M: usize>(weigh: &WeighedTile<'_>, first_row: usize) {
-    let vectors = weigh.head_dim / LANES;
-    let mut index = 0;
-    // Chains of additions wait for each other, so as many as possible run side by side.
-    if L::IN_REGISTERS {
-        for _ in 0..vectors / 4 {
-            weigh_vectors::<L, C, M, 4>(weigh, first_row, index);
-            index += 4 * LANES;
-        }
-        if vectors & 2 != 0 {
-            weigh_vectors::<L, C, M, 2>(weigh, first_row, index);
-            index += 2 * LANES;
-        }
-    }
-    while index + LANES <= weigh.head_dim {
-        weigh_vectors::<L, C, M, 1>(weigh, first_row, index);
-        index += LANES;
-    }
-    if index == weigh.head_dim {
-        return;
-    }
-    let count = weigh.head_dim - index;
-    let mut sums = [L::splat(0.0); M];
-    for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
-        let values: L = C::load_first(entry, index, count);
-        for (row, sum) in sums.iter_mut().enumerate() {
-            *sum = L::splat(*weigh.scores.add((first_row + row) * TILE_KEYS + key)).mul_add(values, *sum);
-        }
-    }
-    for (row, sum) in sums.into_iter().enumerate() {
-        let target = weigh.sums.add((first_row + row) * weigh.sums_stride + index);
-        L::load(target).add(sum).store(target);
-    }
-}
-
-/// The part of [`weigh_rows`] that is `V` whole vectors from element `index` on.
-#[inline(always)]
-unsafe fn weigh_vectors<L: Lanes, C: Cached, const M: usize, const V: usize>(
-    weigh: &WeighedTile<'_>,
-    first_row: usize,
-    index: usize,
-) {
-    let scores = weigh.scores.add(first_row * TILE_KEYS);
-    let mut sums = [[L::splat(0.0); V]; M];
-    for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
-        let mut values = [L::splat(0.0); V];
-        for (vector, values) in values.iter_mut().enumerate() {
-            *values = C::load(entry, index + vector * LANES);
-        }
-        if first_row == 0 {
-            ask_for(weigh.next[key].wrapping_add(index * C::SIZE_BYTES), V * LANES * C::SIZE_BYTES);
-        }
-        for (row, sums) in sums.iter_mut().enumerate() {
-            let weight = L::splat(*scores.add(row * TILE_KEYS + key));
-            for (sum, values) in sums.iter_mut().zip(values) {
-                *sum = weight.mul_add(values, *sum);
-            }
-        }
-    }
-    for (row, sums) in sums.into_iter().enumerate() {
-        for (vector, sum) in sums.into_iter().enumerate() {
-            let target = weigh.sums.add((first_row + row) * weigh.sums_stride + index + vector * LANES);
-            L::load(target).add(sum).store(target);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn weigh_lanes<L: Lanes, C: Cached>(weigh: &WeighedTile<'_>) {
-    stream(&weigh.entries[..weigh.num_keys], weigh.head_dim * C::SIZE_BYTES);
-    let mut row = 0;
-    if L::IN_REGISTERS {
-        if L::MANY_REGISTERS {
-            while row + 4 <= weigh.num_rows {
-                weigh_rows::<L, C, 4>(weigh, row);
-                row += 4;
-            }
-        }
-        while row + 3 <= weigh.num_rows {
-            weigh_rows::<L, C, 3>(weigh, row);
-            row += 3;
-        }
-        if row + 2 <= weigh.num_rows {
-            weigh_rows::<L, C, 2>(weigh, row);
-            row += 2;
-        }
-    }
-    while row < weigh.num_rows {
-        weigh_rows::<L, C, 1>(weigh, row);
-        row += 1;
     }
 }
 
