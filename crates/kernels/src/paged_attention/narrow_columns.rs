@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::cached::{Bf16, E4m3, E5m2, Elements, F32, Int8};
+use super::cached::{Bf16, E4m3, E5m2, Elements, Int8};
 use crate::lanes::{BF16_PLACES, LANES, Lanes};
 
 /// An element type whose columns may stay narrow.
@@ -16,17 +16,6 @@ pub(super) trait NarrowColumns: Elements {
     unsafe fn store_chunk<L: Lanes>(entries: &[*const u8; LANES], target: *mut u8);
     /// Columns `index` and `index + 1` of those that chunks make behind each other; `index` is even.
     unsafe fn load_two_columns<L: Lanes>(columns: *const u8, index: usize) -> (L, L);
-}
-
-impl NarrowColumns for F32 {
-    #[inline(always)]
-    unsafe fn store_chunk<L: Lanes>(entries: &[*const u8; LANES], target: *mut u8) {
-        L::store_columns_of(entries, 4, target.cast());
-    }
-    #[inline(always)]
-    unsafe fn load_two_columns<L: Lanes>(columns: *const u8, index: usize) -> (L, L) {
-        (Self::load(columns, index * LANES), Self::load(columns, (index + 1) * LANES))
-    }
 }
 
 /// What is at a byte of each entry.

@@ -207,7 +207,7 @@ pub(super) unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
 
 /// Asks for the line of each entry that has a byte.
 #[inline(never)]
-pub(super) fn ask_for_lines(entries: &[*const u8], byte: usize) {
+fn ask_for_lines(entries: &[*const u8], byte: usize) {
     for entry in entries {
         ask_for(entry.wrapping_add(byte), LINE_BYTES);
     }

@@ -60,12 +60,12 @@ unsafe fn weigh_vectors<L: Lanes, C: Elements, const M: usize, const V: usize>(
     let scores = weigh.scores.add(first_row * TILE_KEYS);
     let mut sums = [[L::splat(0.0); V]; M];
     let next = weigh.next.filter(|_| first_row == 0);
-    // Parts of a line share out whose line they ask for.
-    let shares = LINE_BYTES.div_ceil(V * LANES * C::SIZE_BYTES);
-    if let Some(next) = next.filter(|_| shares > 1) {
-        let byte = index * C::SIZE_BYTES;
-        for next in next.iter().skip(byte % LINE_BYTES * shares / LINE_BYTES).step_by(shares) {
-            ask_for(next.wrapping_add(byte), 1);
+    // Parts of lines take turns: each asks for whole lines of some keys.
+    let asks_by_key = V * LANES * C::SIZE_BYTES < LINE_BYTES;
+    if let Some(next) = next.filter(|_| asks_by_key) {
+        let keys = |index: usize| TILE_KEYS * index / weigh.head_dim;
+        for entry in &next[keys(index)..keys(index + V * LANES)] {
+            ask_for(*entry, weigh.head_dim * C::SIZE_BYTES);
         }
     }
     for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
@@ -73,7 +73,7 @@ unsafe fn weigh_vectors<L: Lanes, C: Elements, const M: usize, const V: usize>(
         for (vector, values) in values.iter_mut().enumerate() {
             *values = C::load(entry, index + vector * LANES);
         }
-        if let Some(next) = next.filter(|_| shares == 1) {
+        if let Some(next) = next.filter(|_| !asks_by_key) {
             ask_for(next[key].wrapping_add(index * C::SIZE_BYTES), V * LANES * C::SIZE_BYTES);
         }
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -93,7 +93,10 @@ unsafe fn weigh_vectors<L: Lanes, C: Elements, const M: usize, const V: usize>(
 
 #[inline(always)]
 pub(super) unsafe fn weigh_lanes<L: Lanes, C: Elements>(weigh: &WeighedTile<'_>) {
-    stream(&weigh.entries[..weigh.num_keys], weigh.head_dim * C::SIZE_BYTES);
+    // Where few sums fit into registers, bytes take longer than the memory that was asked for.
+    if C::SIZE_BYTES > 1 || L::SUMS > 6 {
+        stream(&weigh.entries[..weigh.num_keys], weigh.head_dim * C::SIZE_BYTES);
+    }
     weigh_all_rows::<L, C>(weigh);
 }
 

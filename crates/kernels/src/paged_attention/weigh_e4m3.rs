@@ -44,8 +44,9 @@ unsafe fn weigh_e4m3_as_bf16<L: Lanes>(weigh: &WeighedTile<'_>) {
     for index in (0..weigh.head_dim).step_by(CHUNK) {
         let count = (weigh.head_dim - index).min(CHUNK);
         if let Some(next) = weigh.next {
-            for next in next.iter().skip(index / CHUNK % 2).step_by(2) {
-                ask_for(next.wrapping_add(index), 1);
+            let keys = |index: usize| TILE_KEYS * index / weigh.head_dim;
+            for entry in &next[keys(index)..keys(index + count)] {
+                ask_for(*entry, weigh.head_dim);
             }
         }
         for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
