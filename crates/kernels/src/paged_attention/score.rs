@@ -118,7 +118,7 @@ fn ask_for_lines<C: NarrowColumns, const N: usize>(tile: &ScoredTile<'_>, first:
     // As much of sixteen entries as was multiplied in as many pairs.
     let len_bytes = 2 * LANES * C::SIZE_BYTES;
     let byte = pair / LANES * len_bytes;
-    if byte % LINE_BYTES == 0 {
+    if byte.is_multiple_of(LINE_BYTES) {
         for panel in 0..N {
             ask_for(tile.next[first + panel * LANES + pair % LANES].wrapping_add(byte), len_bytes);
         }
