@@ -12,6 +12,11 @@ pub(crate) fn read(words: &[i32]) {
         // SAFETY: the feature is there.
         return unsafe { x86::read_avx512(words) };
     }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the feature is there.
+        return unsafe { x86::read_avx2(words) };
+    }
     read_any(words);
 }
 
@@ -49,6 +54,24 @@ mod x86 {
                 unsafe {
                     _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD_WORDS).cast());
                     *sum = _mm512_xor_si512(*sum, _mm512_loadu_si512(at.cast()));
+                }
+            }
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn read_avx2(words: &[i32]) {
+        let lines = words.len() / STREAMS / 16;
+        let mut sums = [[_mm256_setzero_si256(); 2]; STREAMS];
+        for line in 0..lines {
+            for (stream, [first, second]) in sums.iter_mut().enumerate() {
+                let at = words.as_ptr().wrapping_add((stream * lines + line) * 16);
+                // SAFETY: as above.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD_WORDS).cast());
+                    *first = _mm256_xor_si256(*first, _mm256_loadu_si256(at.cast()));
+                    *second = _mm256_xor_si256(*second, _mm256_loadu_si256(at.add(8).cast()));
                 }
             }
         }
