@@ -143,26 +143,31 @@ mod x86 {
         black_box(sums);
     }
 
-    /// As the kernels do without VNNI where levels have few bits; a sum for each of [`SUMS`].
-    #[target_feature(enable = "avx2")]
-    pub(super) fn few_bits_avx2(rounds: usize) {
-        // SAFETY: computes with registers alone.
-        unsafe {
+    /// A loop of nothing but what one sum takes, for each of [`SUMS`]: the lines multiply `ymm12` with `ymm13` and add to `ymm\sum`.
+    macro_rules! loop_of_sums {
+        ($rounds:ident, $($line:literal),+) => {
             std::arch::asm!(
                 "2:",
                 ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
-                "vpmaddubsw ymm14, ymm12, ymm13",
-                "vpaddw ymm\\sum, ymm\\sum, ymm14",
+                $($line,)+
                 ".endr",
                 "dec {rounds}",
                 "jnz 2b",
-                rounds = inout(reg) rounds => _,
+                rounds = inout(reg) $rounds => _,
                 out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
                 out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
                 in("ymm12") _mm256_set1_epi8(3), in("ymm13") _mm256_set1_epi8(3), out("ymm14") _,
+                in("ymm15") _mm256_set1_epi16(1),
                 options(nostack, nomem),
-            );
-        }
+            )
+        };
+    }
+
+    /// As the kernels do without VNNI where levels have few bits.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn few_bits_avx2(rounds: usize) {
+        // SAFETY: computes with registers alone.
+        unsafe { loop_of_sums!(rounds, "vpmaddubsw ymm14, ymm12, ymm13", "vpaddw ymm\\sum, ymm\\sum, ymm14") };
     }
 
     /// As the kernels do without VNNI.
@@ -170,22 +175,12 @@ mod x86 {
     pub(super) fn bytes_avx2(rounds: usize) {
         // SAFETY: computes with registers alone.
         unsafe {
-            std::arch::asm!(
-                "2:",
-                ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
+            loop_of_sums!(
+                rounds,
                 "vpmaddubsw ymm14, ymm12, ymm13",
                 "vpmaddwd ymm14, ymm14, ymm15",
-                "vpaddd ymm\\sum, ymm\\sum, ymm14",
-                ".endr",
-                "dec {rounds}",
-                "jnz 2b",
-                rounds = inout(reg) rounds => _,
-                out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _, out("ymm4") _, out("ymm5") _,
-                out("ymm6") _, out("ymm7") _, out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
-                in("ymm12") _mm256_set1_epi8(3), in("ymm13") _mm256_set1_epi8(3), out("ymm14") _,
-                in("ymm15") _mm256_set1_epi16(1),
-                options(nostack, nomem),
+                "vpaddd ymm\\sum, ymm\\sum, ymm14"
             );
-        }
+        };
     }
 }
