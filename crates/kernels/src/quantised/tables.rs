@@ -290,7 +290,7 @@ impl ByteProducts {
                     let group_rows = avx2_tall::Kind::of::<C>(few_bits).rows();
                     TileTable { tall, group_rows, ..blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1) }
                 }
-                None => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1),
+                None => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             },
             // 32 registers of 4 sums, eight for each row and panel.
             #[cfg(target_arch = "aarch64")]
