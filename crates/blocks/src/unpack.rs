@@ -39,20 +39,20 @@ pub fn unpack(format: BlockFormat, block: &[u8], parts: &mut UnpackedBlock) {
     match format {
         BlockFormat::Q4_0 | BlockFormat::IQ4_NL => {
             parts.scale = half_at(block, 0);
-            nibbles(&block[2..18], codes, 16);
+            nibbles::<16>(&block[2..18], codes);
         }
         BlockFormat::Q4_1 => {
             (parts.scale, parts.min) = (half_at(block, 0), half_at(block, 2));
-            nibbles(&block[4..20], codes, 16);
+            nibbles::<16>(&block[4..20], codes);
         }
         BlockFormat::Q5_0 => {
             parts.scale = half_at(block, 0);
-            nibbles(&block[6..22], codes, 16);
+            nibbles::<16>(&block[6..22], codes);
             fifth_bits(&block[2..6], codes);
         }
         BlockFormat::Q5_1 => {
             (parts.scale, parts.min) = (half_at(block, 0), half_at(block, 2));
-            nibbles(&block[8..24], codes, 16);
+            nibbles::<16>(&block[8..24], codes);
             fifth_bits(&block[4..8], codes);
         }
         BlockFormat::Q8_0 => {
@@ -76,11 +76,11 @@ pub fn unpack(format: BlockFormat, block: &[u8], parts: &mut UnpackedBlock) {
         }
         BlockFormat::Q4_K => {
             six_bit_scales(block, parts);
-            nibbles(&block[16..], &mut parts.codes, 32);
+            nibbles::<32>(&block[16..], &mut parts.codes);
         }
         BlockFormat::Q5_K => {
             six_bit_scales(block, parts);
-            nibbles(&block[48..], &mut parts.codes, 32);
+            nibbles::<32>(&block[48..], &mut parts.codes);
             for (index, code) in parts.codes.iter_mut().enumerate() {
                 *code |= ((block[16 + index % 32] >> (index / 32)) & 1) << 4;
             }
@@ -90,7 +90,7 @@ pub fn unpack(format: BlockFormat, block: &[u8], parts: &mut UnpackedBlock) {
             parts.scales = std::array::from_fn(|group| block[192 + group] as i8);
             for half in 0..2 {
                 let codes = &mut codes[128 * half..][..128];
-                nibbles(&block[64 * half..][..64], codes, 64);
+                nibbles::<64>(&block[64 * half..][..64], codes);
                 for (index, code) in codes.iter_mut().enumerate() {
                     *code |= ((block[128 + 32 * half + index % 32] >> (2 * (index / 32))) & 3) << 4;
                 }
@@ -104,7 +104,7 @@ pub fn unpack(format: BlockFormat, block: &[u8], parts: &mut UnpackedBlock) {
                 let low = (block[4 + group / 2] >> (4 * (group % 2))) & 15;
                 *scale = (low | ((upper >> (2 * group)) as u8 & 3) << 4) as i8 - 32;
             }
-            nibbles(&block[8..], &mut parts.codes, 16);
+            nibbles::<16>(&block[8..], &mut parts.codes);
         }
     }
 }
@@ -113,12 +113,12 @@ fn half_at(block: &[u8], at: usize) -> f16 {
     f16::from_le_bytes([block[at], block[at + 1]])
 }
 
-/// Runs of `run` bytes: their low halves first, then their high ones.
-fn nibbles(packed: &[u8], codes: &mut [u8], run: usize) {
-    for (bytes, codes) in packed.chunks_exact(run).zip(codes.chunks_exact_mut(2 * run)) {
-        let (low, high) = codes.split_at_mut(run);
-        for ((low, high), &byte) in low.iter_mut().zip(high).zip(bytes) {
-            (*low, *high) = (byte & 15, byte >> 4);
+/// Runs of so many bytes: their low halves first, then their high ones.
+fn nibbles<const RUN: usize>(packed: &[u8], codes: &mut [u8]) {
+    let halves = codes.as_chunks_mut::<RUN>().0.as_chunks_mut::<2>().0;
+    for (bytes, [low, high]) in packed.as_chunks::<RUN>().0.iter().zip(halves) {
+        for index in 0..RUN {
+            (low[index], high[index]) = (bytes[index] & 15, bytes[index] >> 4);
         }
     }
 }

@@ -8,11 +8,17 @@
 use half::bf16;
 
 use crate::{
-    ElementType,
+    ElementType, WeightFormat,
     lanes::LANES,
-    matrix_source::{CHUNK_INPUTS, MatrixSource, panel_parts},
+    matrix_source::{CHUNK_INPUTS, MatrixOrder, MatrixSource, PanelPart, panel_parts},
     narrow::narrow_one,
 };
+
+/// Four bytes of each of sixteen outputs.
+const LINE_BYTES: usize = 4 * LANES;
+
+/// Lines that are filled together.
+const CHUNK_LINES: usize = 128;
 
 /// Bytes of a panel; `None` when they can't be counted.
 pub(crate) fn panel_bytes(dtype: ElementType, num_inputs: usize) -> Option<usize> {
@@ -32,6 +38,9 @@ const fn group(dtype: ElementType) -> usize {
 pub(crate) fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, dtype: ElementType, target: &mut [u8]) {
     let num_inputs = sources.first().map_or(0, |source| source.num_inputs);
     let group = group(dtype);
+    if num_inputs.is_multiple_of(group) && panel_parts(sources, panel).all(|part| is_kept(part.source, dtype)) {
+        return interleave(sources, panel, target);
+    }
     let mut block = [[0.0; CHUNK_INPUTS]; LANES];
     for start in (0..num_inputs).step_by(CHUNK_INPUTS) {
         let inputs = start..num_inputs.min(start + CHUNK_INPUTS);
@@ -55,6 +64,28 @@ pub(crate) fn pack_panel(sources: &[MatrixSource<'_>], panel: usize, dtype: Elem
                     let low = bf16::from_bits(narrow_one(row[index / LANES * 2])).to_le_bytes();
                     let high = bf16::from_bits(narrow_one(row[index / LANES * 2 + 1])).to_le_bytes();
                     *pair = [low[0], low[1], high[0], high[1]];
+                }
+            }
+        }
+    }
+}
+
+/// Whether what is stored is what panels of `dtype` are made of, row behind row.
+fn is_kept(source: &MatrixSource<'_>, dtype: ElementType) -> bool {
+    source.stored == WeightFormat::Elements(dtype)
+        && dtype != ElementType::F16
+        && source.order == MatrixOrder::OutputsFirst
+}
+
+/// Puts four bytes of each row side by side: a number of f32, or a pair of bf16, as they are stored.
+fn interleave(sources: &[MatrixSource<'_>], panel: usize, target: &mut [u8]) {
+    // A chunk of lines stays in the nearest cache while all rows pass.
+    for (index, lines) in target.as_chunks_mut::<LINE_BYTES>().0.chunks_mut(CHUNK_LINES).enumerate() {
+        for PanelPart { source, outputs, lanes } in panel_parts(sources, panel) {
+            for (lane, output) in lanes.zip(outputs) {
+                let row = source.stored_bytes(output, &(0..source.num_inputs)).as_chunks::<4>().0;
+                for (line, numbers) in lines.iter_mut().zip(&row[index * CHUNK_LINES..]) {
+                    line[4 * lane..4 * lane + 4].copy_from_slice(numbers);
                 }
             }
         }

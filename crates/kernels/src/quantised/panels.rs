@@ -14,6 +14,9 @@ use crate::{
     matrix_source::{CHUNK_INPUTS, MatrixSource, panel_parts},
 };
 
+/// Four bytes of each of sixteen outputs.
+const LINE_BYTES: usize = 4 * LANES;
+
 /// Bytes of a panel; `None` when they can't be counted.
 pub(crate) fn panel_bytes(form: BlockForm, num_inputs: usize) -> Option<usize> {
     // No form takes more than two bytes for each weight, and none more than three lines for nothing.
@@ -107,12 +110,23 @@ fn put(
             }
         }
         let stored = &mut panel[regions.levels + block * levels.block_bytes()..][..levels.block_bytes()];
-        for (group, codes) in codes.as_chunks::<4>().0.iter().enumerate() {
-            for (within, code) in codes.iter().enumerate() {
-                let at = lane * 4 + within;
-                match levels {
-                    LevelCode::Byte => stored[group * 64 + at] = code.wrapping_add(offset),
-                    LevelCode::Nibble => stored[group / 2 * 64 + at] |= code << (4 * (group % 2)),
+        let lines = stored.as_chunks_mut::<LINE_BYTES>().0;
+        let at = 4 * lane..4 * lane + 4;
+        match levels {
+            LevelCode::Byte => {
+                let mut bytes = *codes;
+                for byte in &mut bytes {
+                    *byte = byte.wrapping_add(offset);
+                }
+                for (line, group) in lines.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                    line[at.clone()].copy_from_slice(group);
+                }
+            }
+            LevelCode::Nibble => {
+                for (line, [low, high]) in lines.iter_mut().zip(codes.as_chunks::<4>().0.as_chunks::<2>().0) {
+                    // No code has a fifth bit, which would reach the next.
+                    let pairs = u32::from_le_bytes(*low) | u32::from_le_bytes(*high) << 4;
+                    line[at.clone()].copy_from_slice(&pairs.to_le_bytes());
                 }
             }
         }
