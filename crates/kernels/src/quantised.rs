@@ -8,6 +8,8 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2_few;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2_tall;
 pub(crate) mod form;
 pub(crate) mod levels;

@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// Registers of a panel's sums.
-const REGISTERS: usize = LANES / 8;
+pub(crate) const REGISTERS: usize = LANES / 8;
 
 /// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
 const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
 
 /// Groups of four inputs in a block.
-const GROUPS: usize = BLOCK_INPUTS / 4;
+pub(crate) const GROUPS: usize = BLOCK_INPUTS / 4;
 
 /// Rows whose sums wait at once.
 const MOST_ROWS: usize = 192;
@@ -204,7 +204,7 @@ unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<us
 }
 
 /// The whole sums of a few rows and a panel.
-type Whole<const M: usize> = [[__m256i; REGISTERS]; M];
+pub(crate) type Whole<const M: usize> = [[__m256i; REGISTERS]; M];
 
 /// The micro-kernel for `M` rows; the others are those of [`Kind`].
 ///
@@ -223,7 +223,7 @@ pub(crate) unsafe fn tall_tile<
     let (mut x, mut levels, mut scales) = (tall.x, tall.levels.cast::<__m256i>(), tall.scales);
     for _ in 0..tall.num_blocks {
         for part in 0..PARTS {
-            let mut whole = begin::<ZERO, M>(x, part);
+            let mut whole = begin::<M>(ZERO, x, part);
             let group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
             let end = levels.add(tall.num_steps * REGISTERS);
             match TOGETHER {
@@ -261,13 +261,13 @@ pub(crate) unsafe fn tall_tile<
     }
 }
 
-/// What the sums of a part of a block begin with.
+/// What the sums of a part of a block begin with, where `zero` is the level that stands for it.
 #[inline(always)]
-unsafe fn begin<const ZERO: i32, const M: usize>(x: *const ActivationBlock, part: usize) -> Whole<M> {
+pub(crate) unsafe fn begin<const M: usize>(zero: i32, x: *const ActivationBlock, part: usize) -> Whole<M> {
     let mut whole = [[_mm256_setzero_si256(); REGISTERS]; M];
     for (row, whole) in whole.iter_mut().enumerate() {
         let of_x = x.add(row);
-        *whole = [match ZERO {
+        *whole = [match zero {
             0 => _mm256_setzero_si256(),
             8 => _mm256_set1_epi32((*of_x).minus_8),
             32 => _mm256_srai_epi32::<2>(_mm256_set1_epi32((*of_x).halves_minus_128[part])),
@@ -280,7 +280,7 @@ unsafe fn begin<const ZERO: i32, const M: usize>(x: *const ActivationBlock, part
 /// Adds the products of groups of levels of few bits; sums of 16 bits cannot overflow: see [`Kind::of`].
 #[inline(always)]
 unsafe fn add_bytes<const M: usize>(
-    mut whole: Whole<M>,
+    whole: Whole<M>,
     mut group: *const u8,
     mut levels: *const __m256i,
     end: *const __m256i,
@@ -297,6 +297,12 @@ unsafe fn add_bytes<const M: usize>(
         levels = levels.add(REGISTERS);
         group = group.add(4);
     }
+    widen_pairs(whole, sums)
+}
+
+/// Adds sums of 16 bits in pairs.
+#[inline(always)]
+pub(crate) unsafe fn widen_pairs<const M: usize>(mut whole: Whole<M>, sums: Whole<M>) -> Whole<M> {
     for (whole, sums) in whole.iter_mut().zip(sums) {
         for (whole, sums) in whole.iter_mut().zip(sums) {
             *whole = _mm256_add_epi32(*whole, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
@@ -333,6 +339,6 @@ unsafe fn add_pairs<const M: usize>(
 
 /// Those of one group of a row in all lanes.
 #[inline(always)]
-unsafe fn four_activations(group: *const u8, row: usize) -> __m256i {
+pub(crate) unsafe fn four_activations(group: *const u8, row: usize) -> __m256i {
     _mm256_set1_epi32(group.add(row * size_of::<ActivationBlock>()).cast::<i32>().read())
 }

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::{
-    amx, avx2_tall,
+    amx, avx2_few, avx2_tall,
     tall::{self, TallFn, TallKernels, TallTile},
 };
 use super::{
@@ -90,6 +90,11 @@ instance!(
 instance!(avx_vnni, x86::Avx2Sums<true>, "avx2,avxvnni,fma,f16c");
 #[cfg(target_arch = "x86_64")]
 instance!(avx2, x86::Avx2Sums<false>, "avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn few_avx2<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
+    avx2_few::few_rows::<V, C, M, N>(tile);
+}
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn tall_avx2<const TOGETHER: usize, const ZERO: i32, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
@@ -288,7 +293,7 @@ impl ByteProducts {
                 Some(few_bits) => {
                     let tall = Some(multiply_avx2::<V, C> as TallTileFn);
                     let group_rows = avx2_tall::Kind::of::<C>(few_bits).rows();
-                    TileTable { tall, group_rows, ..blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1) }
+                    TileTable { tall, group_rows, ..blocks!(few_avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1) }
                 }
                 None => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             },
