@@ -20,10 +20,12 @@ const BLOCK_SIZE = 16
 const NUM_BLOCKS = 512
 const NUM_ROWS = 64
 
-/** Of the runner. Kernels: absent = the best here. */
+/** Of the runner, and how many tokens a step has at most. Kernels: absent = the best here. */
 export interface RunnerChoices {
+  readonly dtype?: string
   readonly quantization?: string
   readonly kernels?: string
+  readonly stepTokens?: number
 }
 
 /** All prompts at once, to their ends: the ids that follow each. */
@@ -31,7 +33,7 @@ export async function continuePrompts(
   doors: Doors,
   path: string,
   prompts: readonly Prompt[],
-  choices: RunnerChoices = {},
+  { stepTokens = 256, ...choices }: RunnerChoices = {},
 ): Promise<number[][]> {
   const { native, candle } = doors
   const runner = unwrap(await candle.Runner.load(path, { dtype: 'float32', threads: 1, ...choices }, () => {}))
@@ -45,10 +47,10 @@ export async function continuePrompts(
   const core = new Core(native, {
     blockSize: BLOCK_SIZE,
     numBlocks: NUM_BLOCKS,
-    maxNumSeqs: NUM_ROWS,
-    maxNumBatchedTokens: 256,
+    maxNumSeqs: Math.min(NUM_ROWS, stepTokens),
+    maxNumBatchedTokens: stepTokens,
     maxModelLen: Math.min(info.maxPositionEmbeddings, 1024),
-    maxLogitsRows: NUM_ROWS,
+    maxLogitsRows: Math.min(NUM_ROWS, stepTokens),
     enablePrefixCaching: true,
     enableChunkedPrefill: true,
     longPrefillTokenThreshold: 0,

@@ -64,6 +64,29 @@ export function declareTokenTests(build: BuildName): void {
   }
 }
 
+/** Few rows of a product and many have kernels of their own, which add in the same order. */
+export function declareRowTests(build: BuildName): void {
+  if (sharedModels === undefined) test.skip(`few and many rows in WebAssembly: ${withoutSharedModels}`, () => {})
+  for (const model of goldenModels()) {
+    if (!(model.name in QUANTIZATIONS)) continue
+    testOf(build, `${model.name}: the same ids however few tokens a step has`, async t => {
+      const wasm = await doorOf(build)
+      // Hot, so that ids show what logits are.
+      const prompts = promptsOf(model, { temperature: 3, seed: 11n })
+      for (const dtype of ['float32', 'bfloat16']) {
+        const continueIn = async (stepTokens: number) => {
+          await bringModel(wasm.files, model.path)
+          return continuePrompts(wasm, model.path, prompts, { dtype, stepTokens })
+        }
+        const whole = await continueIn(256)
+        for (const stepTokens of [1, 4, 6, 7, 23])
+          t.deepEqual(await continueIn(stepTokens), whole, `${dtype}, ${stepTokens}`)
+      }
+      wasm.files.remove(model.path)
+    })
+  }
+}
+
 /** Of a build that rounds as native CPUs do: sums of blocks have their bits, whichever of its kernels multiply bytes. */
 export function declareQuantisedTests(build: BuildName, kernels: readonly string[]): void {
   if (sharedModels === undefined) test.skip(`quantised models in WebAssembly: ${withoutSharedModels}`, () => {})

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import test from 'ava'
 import { supportsRelaxedSimd } from '../../ts/src/binding/wasm/wasm-features.js'
-import { declareQuantisedTests, declareTokenTests, doorOf, testOf } from './golden-tokens.js'
+import { declareQuantisedTests, declareRowTests, declareTokenTests, doorOf, testOf } from './golden-tokens.js'
 
 /** Both run everywhere; only one is as fast as the CPU. */
 const KERNELS = ['relaxed-simd', 'relaxed-words']
@@ -16,6 +16,7 @@ if (!supportsRelaxedSimd()) {
 }
 if (supportsRelaxedSimd()) {
   declareTokenTests('relaxed')
+  declareRowTests('relaxed')
   declareQuantisedTests('relaxed', KERNELS)
   declareChoiceTest()
 } else test.skip('relaxed SIMD: this engine has none', () => {})

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { Grammars, Text } from '../../ts/src/binding/index.js'
 import { loadNative } from '../../ts/src/binding/node.js'
 import { bundledModelDirectory } from '../../ts/src/config/bundled-model.js'
-import { declareTokenTests, doorOf, testOf } from './golden-tokens.js'
+import { declareRowTests, declareTokenTests, doorOf, testOf } from './golden-tokens.js'
 import { bringModel } from './wasm-model.js'
 
 declareTokenTests('simd')
+declareRowTests('simd')
 
 testOf('simd', 'texts, templates and grammars are those of the native module', async t => {
   const { native, files } = await doorOf('simd')

@@ -58,6 +58,8 @@ mod rope;
 mod rows;
 mod shared_buffer;
 #[cfg(target_arch = "wasm32")]
+mod simd128_tall;
+#[cfg(target_arch = "wasm32")]
 mod simd128_tile;
 #[cfg(test)]
 mod testing;

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// Registers of one panel's outputs.
-const REGISTERS: usize = LANES / 4;
+pub(crate) const REGISTERS: usize = LANES / 4;
 
 /// Rows that a pass over whole panels takes.
-const WHOLE_ROWS: usize = 2;
+pub(crate) const WHOLE_ROWS: usize = 2;
 
 /// The sums of `R` registers of each panel and row.
 type Sums<const M: usize, const N: usize, const R: usize> = [[[v128; R]; N]; M];
@@ -112,8 +112,7 @@ impl Format for Bf16 {
                 }
                 add::<RELAXED, M, N, R>(tile, panel, pair * 2, weights, &mut sums);
                 for register in 0..R {
-                    // The upper halves: a blend with zero, which needs no mask in a register.
-                    weights[register] = i16x8_shuffle::<0, 9, 2, 11, 4, 13, 6, 15>(i16x8_splat(0), pairs[register]);
+                    weights[register] = upper_halves(pairs[register]);
                 }
                 add::<RELAXED, M, N, R>(tile, panel, pair * 2 + 1, weights, &mut sums);
             }
@@ -152,9 +151,15 @@ unsafe fn add<const RELAXED: bool, const M: usize, const N: usize, const R: usiz
     }
 }
 
+/// The second of each pair of bf16: a blend with zero, which needs no mask in a register.
+#[inline(always)]
+pub(crate) unsafe fn upper_halves(pairs: v128) -> v128 {
+    i16x8_shuffle::<0, 9, 2, 11, 4, 13, 6, 15>(i16x8_splat(0), pairs)
+}
+
 /// `a * b + c`, rounded as the lanes do it.
 #[inline(always)]
-unsafe fn madd<const RELAXED: bool>(a: v128, b: v128, c: v128) -> v128 {
+pub(crate) unsafe fn madd<const RELAXED: bool>(a: v128, b: v128, c: v128) -> v128 {
     if RELAXED { relaxed_madd(a, b, c) } else { f32x4_add(f32x4_mul(a, b), c) }
 }
 

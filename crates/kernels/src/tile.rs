@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+#[cfg(target_arch = "wasm32")]
+use crate::simd128_tall::{self, Stretch, StretchFn};
 use crate::{
     Isa,
     int8::rows::RowScale,
@@ -166,11 +168,15 @@ impl TileTable {
             Isa::Neon => table!(bf16_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             // Twelve sums, two registers of weights and an activation: eight sums wait for each other.
-            Isa::RelaxedSimd | Isa::RelaxedWords => {
-                table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1, 5 => 1, 6 => 1)
-            }
+            Isa::RelaxedSimd | Isa::RelaxedWords => TileTable {
+                tall: Some(bf16_tall_relaxed_simd),
+                group_rows: simd128_tall::ROWS,
+                ..table!(bf16_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1, 5 => 1, 6 => 1)
+            },
             #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
-            Isa::Simd128 => table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
+            Isa::Simd128 => {
+                TileTable { tall: Some(bf16_tall_simd128), ..table!(bf16_simd128, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1) }
+            }
             _ => table!(bf16_scalar, F32; 1 => 1, 2 => 1),
         }
     }
@@ -256,6 +262,22 @@ macro_rules! wasm_instance {
     };
 }
 
+/// The same of `simd128_tall`.
+#[cfg(target_arch = "wasm32")]
+macro_rules! wasm_tall_instance {
+    ($name:ident, $stretch:ident, $relaxed:literal, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name(tile: &Tile, num_rows: usize) {
+            let kernels = [$stretch::<1>, $stretch::<2>, $stretch::<3>, $stretch::<4>] as [StretchFn; _];
+            simd128_tall::multiply::<$relaxed>(tile, num_rows, kernels);
+        }
+        #[target_feature(enable = $features)]
+        unsafe fn $stretch<const M: usize>(stretch: &Stretch) {
+            simd128_tall::stretch_tile::<$relaxed, M>(stretch);
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     pub(super) use crate::lanes::{avx2::Avx2Lanes, avx512::Avx512Lanes};
@@ -276,10 +298,14 @@ instance!(bf16_neon, bf16_tile, crate::lanes::neon::NeonLanes, "neon");
 wasm_instance!(f32_simd128, f32_tile, false, "simd128");
 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 wasm_instance!(bf16_simd128, bf16_tile, false, "simd128");
+#[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
+wasm_tall_instance!(bf16_tall_simd128, stretch_simd128, false, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 wasm_instance!(f32_relaxed_simd, f32_tile, true, "simd128,relaxed-simd");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 wasm_instance!(bf16_relaxed_simd, bf16_tile, true, "simd128,relaxed-simd");
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+wasm_tall_instance!(bf16_tall_relaxed_simd, stretch_relaxed_simd, true, "simd128,relaxed-simd");
 instance!(f32_scalar, f32_tile, crate::lanes::scalar::ScalarLanes);
 instance!(bf16_scalar, bf16_tile, crate::lanes::scalar::ScalarLanes);
 
