@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_matrix;
 pub(crate) mod panels;
 pub(crate) mod rows;
 pub(crate) mod tables;

@@ -13,6 +13,8 @@ pub(crate) mod avx2_few;
 pub(crate) mod avx2_tall;
 pub(crate) mod form;
 pub(crate) mod levels;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_matrix;
 pub(crate) mod panels;
 pub(crate) mod regions;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]

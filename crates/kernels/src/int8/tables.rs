@@ -42,6 +42,15 @@ instance!(avx2, x86::Avx2Sums<false>, "avx2,fma,f16c");
 instance!(neon, crate::quantised::sums::neon::NeonSums<false>, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(neon_dot, crate::quantised::sums::neon::NeonSums<true>, "neon,dotprod");
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod,i8mm")]
+unsafe fn neon_matrix<const M: usize, const N: usize>(tile: &Tile) {
+    if M == 1 {
+        int8_tile::<crate::quantised::sums::neon::NeonSums<true>, M, N>(tile);
+    } else {
+        super::neon_matrix::matrix_tile::<M>(tile);
+    }
+}
 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 instance!(simd128, crate::quantised::sums::simd128::Simd128Sums<false>, "simd128");
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
@@ -85,6 +94,8 @@ impl ByteProducts {
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Avx2 => table!(avx2; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             // 32 registers of 4 sums, four for each row and panel.
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::NeonMatrix => table!(neon_matrix; 1 => 4, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(target_arch = "aarch64")]
             ByteProducts::NeonDot => table!(neon_dot; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             #[cfg(target_arch = "aarch64")]

@@ -9,6 +9,8 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_pairs;
 pub(crate) mod scalar;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;

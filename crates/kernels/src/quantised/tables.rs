@@ -128,6 +128,15 @@ unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
 instance!(neon, super::sums::neon::NeonSums<false>, "neon");
 #[cfg(target_arch = "aarch64")]
 instance!(neon_dot, super::sums::neon::NeonSums<true>, "neon,dotprod");
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod,i8mm")]
+unsafe fn neon_matrix<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
+    if M == 1 {
+        block_tile::<super::sums::neon::NeonSums<true>, V, C, M, N>(tile);
+    } else {
+        super::neon_matrix::matrix_tile::<V, C, M>(tile);
+    }
+}
 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 instance!(simd128, super::sums::simd128::Simd128Sums<false>, "simd128");
 /// Defines the instances for one way of summing products by relaxed SIMD.
@@ -202,6 +211,8 @@ pub(crate) enum ByteProducts {
     Neon,
     /// Advanced SIMD with the instructions of the dot product extension.
     NeonDot,
+    /// The same, and with the matrix product of bytes where there are several rows.
+    NeonMatrix,
     /// WebAssembly's SIMD with relaxed products, four at once.
     RelaxedSimd,
     /// The same, two at once.
@@ -216,13 +227,13 @@ impl ByteProducts {
     /// Every way that this CPU has within an instruction set that it has, the best first.
     pub(crate) fn available(isa: Isa) -> impl Iterator<Item = ByteProducts> {
         use ByteProducts::{
-            Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, RelaxedSimd, RelaxedWords, Scalar, Simd128, Tiles,
+            Avx2, Avx512Vnni, AvxVnni, Neon, NeonDot, NeonMatrix, RelaxedSimd, RelaxedWords, Scalar, Simd128, Tiles,
         };
         let ways: &[ByteProducts] = match isa {
             Isa::Amx => &[Tiles, Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx2 => &[AvxVnni, Avx2],
-            Isa::Neon => &[NeonDot, Neon],
+            Isa::Neon => &[NeonMatrix, NeonDot, Neon],
             Isa::RelaxedSimd => &[RelaxedSimd],
             Isa::RelaxedWords => &[RelaxedWords],
             Isa::Simd128 => &[Simd128],
@@ -247,10 +258,14 @@ impl ByteProducts {
             ByteProducts::AvxVnni => is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "aarch64")]
             ByteProducts::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::NeonMatrix => {
+                ByteProducts::NeonDot.is_available() && std::arch::is_aarch64_feature_detected!("i8mm")
+            }
             #[cfg(not(target_arch = "x86_64"))]
             ByteProducts::Tiles | ByteProducts::Avx512Vnni | ByteProducts::AvxVnni => false,
             #[cfg(not(target_arch = "aarch64"))]
-            ByteProducts::NeonDot => false,
+            ByteProducts::NeonDot | ByteProducts::NeonMatrix => false,
             _ => true,
         }
     }
@@ -298,6 +313,8 @@ impl ByteProducts {
                 None => blocks!(avx2, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             },
             // 32 registers of 4 sums, eight for each row and panel.
+            #[cfg(target_arch = "aarch64")]
+            ByteProducts::NeonMatrix => blocks!(neon_matrix, V, C; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
             #[cfg(target_arch = "aarch64")]
             ByteProducts::NeonDot => blocks!(neon_dot, V, C; 1 => 2, 2 => 1, 3 => 1),
             #[cfg(target_arch = "aarch64")]

@@ -10,7 +10,7 @@ use crate::lanes::neon::NeonLanes;
 
 /// Sixteen sums in four 128-bit registers.
 #[derive(Clone, Copy)]
-pub(crate) struct NeonSums<const DOT: bool>([int32x4_t; 4]);
+pub(crate) struct NeonSums<const DOT: bool>(pub(crate) [int32x4_t; 4]);
 
 /// Adds four products to each lane. The intrinsic is not stable in the oldest compiler that builds this.
 #[inline]
