@@ -28,7 +28,7 @@ pub enum KernelsError {
         isa: Isa,
     },
     /// An instruction set name that is not known.
-    #[error("unknown instruction set {name:?}; known are amx, avx512bf16, avx512, avx2, neon, scalar")]
+    #[error("unknown instruction set {name:?}; known are amx, avx512bf16, avx512, avx2, neonbf16, neon, scalar")]
     UnknownIsa {
         /// The name given.
         name: String,

@@ -15,7 +15,9 @@ pub enum Isa {
     Avx512,
     /// AVX2, FMA and F16C.
     Avx2,
-    /// 64-bit ARM's Advanced SIMD.
+    /// The next, with bf16 products by `bfdot` and `bfmmla`.
+    NeonBf16,
+    /// 64-bit ARM's Advanced SIMD: bf16 weights are widened to f32.
     Neon,
     /// WebAssembly's 128-bit SIMD with relaxed instructions, in builds that have them.
     RelaxedSimd,
@@ -29,11 +31,12 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, widest first.
-    pub const ALL: [Isa; 9] = [
+    pub const ALL: [Isa; 10] = [
         Isa::Amx,
         Isa::Avx512Bf16,
         Isa::Avx512,
         Isa::Avx2,
+        Isa::NeonBf16,
         Isa::Neon,
         Isa::RelaxedSimd,
         Isa::RelaxedWords,
@@ -69,13 +72,15 @@ impl Isa {
             .ok_or_else(|| KernelsError::UnknownIsa { name: name.to_owned() })
     }
 
-    /// The name: `amx`, `avx512bf16`, `avx512`, `avx2`, `neon`, `relaxed-simd`, `relaxed-words`, `simd128` or `scalar`.
+    /// The name: `amx`, `avx512bf16`, `avx512`, `avx2`, `neonbf16`, `neon`, `relaxed-simd`, `relaxed-words`, `simd128` or
+    /// `scalar`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Amx => "amx",
             Isa::Avx512Bf16 => "avx512bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
+            Isa::NeonBf16 => "neonbf16",
             Isa::Neon => "neon",
             Isa::RelaxedSimd => "relaxed-simd",
             Isa::RelaxedWords => "relaxed-words",
@@ -105,6 +110,8 @@ impl Isa {
             Isa::Avx2 => {
                 is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonBf16 => Isa::Neon.is_available() && std::arch::is_aarch64_feature_detected!("bf16"),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             // A module with an instruction that its engine does not know is refused whole, before it runs.

@@ -43,6 +43,8 @@ mod math;
 mod matmul;
 mod matrix_source;
 mod narrow;
+#[cfg(target_arch = "aarch64")]
+mod neon_bf16;
 mod norm;
 mod packed_matrix;
 mod paged_attention;

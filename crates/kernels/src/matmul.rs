@@ -71,11 +71,11 @@ const LEAST_BLOCK_ROWS: usize = 48;
 impl Kernels {
     /// Multiplies rows of activations by a packed matrix, with f32 sums.
     ///
-    /// With [`Isa::Avx512Bf16`](crate::Isa::Avx512Bf16) or [`Isa::Amx`](crate::Isa::Amx) and bf16 weights, activations are rounded to bf16; with weights in
-    /// blocks, to a byte each, in blocks of 32; with weights of a byte and a scale for each output, to a byte each, with a
-    /// scale for the row; otherwise they are taken as they are. Row i of the result is the same, bit for bit, whatever the
-    /// other rows, their number and the threads; with weights in blocks or bytes, whatever the instruction set too, on native
-    /// CPUs.
+    /// With [`Isa::Amx`](crate::Isa::Amx), [`Isa::Avx512Bf16`](crate::Isa::Avx512Bf16) or
+    /// [`Isa::NeonBf16`](crate::Isa::NeonBf16) and bf16 weights, activations are rounded to bf16; with weights in blocks, to
+    /// a byte each, in blocks of 32; with weights of a byte and a scale for each output, to a byte each, with a scale for the
+    /// row; otherwise they are taken as they are. Row i of the result is the same, bit for bit, whatever the other rows, their
+    /// number and the threads; with weights in blocks or bytes, whatever the instruction set too, on native CPUs.
     ///
     /// # Errors
     /// [`KernelsError::OutOfMemory`] when there is no room for the rounded activations.

@@ -40,7 +40,7 @@ macro_rules! per_isa {
                 #[cfg(target_arch = "x86_64")]
                 crate::Isa::Avx2 => avx2,
                 #[cfg(target_arch = "aarch64")]
-                crate::Isa::Neon => neon,
+                crate::Isa::NeonBf16 | crate::Isa::Neon => neon,
                 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
                 crate::Isa::Simd128 => simd128,
                 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+#[cfg(target_arch = "aarch64")]
+use crate::neon_bf16::bf16_dot_neon;
 #[cfg(target_arch = "wasm32")]
 use crate::simd128_tall::{self, Stretch, StretchFn};
 use crate::{
@@ -59,7 +61,10 @@ pub(crate) enum TileInput {
     /// f32.
     F32,
     /// bf16.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set multiplies bf16"))]
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        expect(dead_code, reason = "no other set multiplies bf16")
+    )]
     Bf16,
     /// bf16 in tiles: sixteen rows have their first 32 inputs one behind the other, then their second ones.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set has tiles"))]
@@ -132,7 +137,7 @@ impl TileTable {
             Isa::Avx2 => table!(f32_avx2, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             // 32 registers of 4 lanes: at most 24 sums.
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => table!(f32_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
+            Isa::NeonBf16 | Isa::Neon => table!(f32_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1, 6 => 1),
             // 16 registers of 4 lanes on most CPUs below: 8 sums at a time, and what they are made of.
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             Isa::RelaxedSimd | Isa::RelaxedWords => table!(f32_relaxed_simd, F32; 1 => 2, 2 => 1, 3 => 1, 4 => 1),
@@ -164,6 +169,9 @@ impl TileTable {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => table!(bf16_avx2, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
+            // At most 24 sums, and a row or two of activations in a register each.
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonBf16 => table!(bf16_dot_neon, Bf16; 1 => 4, 2 => 2, 3 => 2, 4 => 1, 5 => 1, 6 => 1),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => table!(bf16_neon, F32; 1 => 4, 2 => 2, 3 => 1, 4 => 1, 5 => 1),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]

@@ -45,7 +45,7 @@ fn check_reference(kernels: &Kernels, pool: &ThreadPool, m: usize, n: usize, k: 
     let (x, weights, bias) = (numbers(m * k, 1), numbers(n * k, 2), numbers(n, 3));
     let packed = pack(&weights, n, k, dtype);
     let round = |value: f32, narrows: bool| if narrows { bf16::from_f32(value).to_f64() } else { value.into() };
-    let narrows_x = dtype == ElementType::Bf16 && matches!(kernels.isa(), Isa::Amx | Isa::Avx512Bf16);
+    let narrows_x = dtype == ElementType::Bf16 && matches!(kernels.isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::NeonBf16);
     let mut expected = Vec::with_capacity(m * n);
     for row in 0..m {
         for column in 0..n {

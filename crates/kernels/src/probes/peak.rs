@@ -27,9 +27,9 @@ fn operations_per_round(isa: Isa, dtype: ElementType) -> f64 {
         #[cfg(target_arch = "x86_64")]
         (Isa::Amx, ElementType::Bf16) => return (2 * 4 * 16 * 16 * 32) as f64,
         (Isa::Avx512Bf16, ElementType::Bf16) => 32,
-        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
+        (Isa::NeonBf16, ElementType::Bf16) | (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => 16,
         (Isa::Avx2, _) => 8,
-        (Isa::Neon | Isa::RelaxedSimd | Isa::RelaxedWords | Isa::Simd128 | Isa::Scalar, _) => 4,
+        (Isa::NeonBf16 | Isa::Neon | Isa::RelaxedSimd | Isa::RelaxedWords | Isa::Simd128 | Isa::Scalar, _) => 4,
     };
     (2 * lanes * SUMS) as f64
 }
@@ -56,6 +56,11 @@ fn multiply_add(isa: Isa, dtype: ElementType, rounds: usize) {
         (Isa::Avx2, _) => {
             // SAFETY: as above.
             unsafe { x86::f32_avx2(rounds) }
+        }
+        #[cfg(target_arch = "aarch64")]
+        (Isa::NeonBf16, ElementType::Bf16) => {
+            // SAFETY: as above.
+            unsafe { aarch64::bf16_neon(rounds) }
         }
         _ => portable(rounds),
     }
@@ -141,6 +146,26 @@ mod x86 {
         for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm256_fmadd_ps(*sum, factor, factor);
+            }
+        }
+        black_box(sums);
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64 {
+    use std::{arch::aarch64::*, hint::black_box};
+
+    use super::SUMS;
+    use crate::neon_bf16::multiply_add;
+
+    #[target_feature(enable = "neon,bf16")]
+    pub(super) fn bf16_neon(rounds: usize) {
+        let factor = black_box(vdupq_n_u16(0x3c00));
+        let mut sums = [vdupq_n_f32(0.0); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = multiply_add(*sum, factor, factor);
             }
         }
         black_box(sums);

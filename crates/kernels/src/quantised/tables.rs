@@ -233,7 +233,7 @@ impl ByteProducts {
             Isa::Amx => &[Tiles, Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx512Bf16 | Isa::Avx512 => &[Avx512Vnni, AvxVnni, Avx2],
             Isa::Avx2 => &[AvxVnni, Avx2],
-            Isa::Neon => &[NeonMatrix, NeonDot, Neon],
+            Isa::NeonBf16 | Isa::Neon => &[NeonMatrix, NeonDot, Neon],
             Isa::RelaxedSimd => &[RelaxedSimd],
             Isa::RelaxedWords => &[RelaxedWords],
             Isa::Simd128 => &[Simd128],
