@@ -10,12 +10,9 @@ use half::bf16;
 use crate::{
     ElementType, WeightFormat,
     lanes::LANES,
-    matrix_source::{CHUNK_INPUTS, MatrixOrder, MatrixSource, PanelPart, panel_parts},
+    matrix_source::{CHUNK_INPUTS, MatrixOrder, MatrixSource, PANEL_LINE_BYTES, PanelPart, panel_parts},
     narrow::narrow_one,
 };
-
-/// Four bytes of each of sixteen outputs.
-const LINE_BYTES: usize = 4 * LANES;
 
 /// Lines that are filled together.
 const CHUNK_LINES: usize = 128;
@@ -80,7 +77,7 @@ fn is_kept(source: &MatrixSource<'_>, dtype: ElementType) -> bool {
 /// Puts four bytes of each row side by side: a number of f32, or a pair of bf16, as they are stored.
 fn interleave(sources: &[MatrixSource<'_>], panel: usize, target: &mut [u8]) {
     // A chunk of lines stays in the nearest cache while all rows pass.
-    for (index, lines) in target.as_chunks_mut::<LINE_BYTES>().0.chunks_mut(CHUNK_LINES).enumerate() {
+    for (index, lines) in target.as_chunks_mut::<PANEL_LINE_BYTES>().0.chunks_mut(CHUNK_LINES).enumerate() {
         for PanelPart { source, outputs, lanes } in panel_parts(sources, panel) {
             for (lane, output) in lanes.zip(outputs) {
                 let row = source.stored_bytes(output, &(0..source.num_inputs)).as_chunks::<4>().0;
@@ -96,13 +93,13 @@ fn interleave(sources: &[MatrixSource<'_>], panel: usize, target: &mut [u8]) {
 pub(crate) fn gather(panel: &[u8], dtype: ElementType, lane: usize, out: &mut [f32]) {
     match dtype {
         ElementType::F32 => {
-            for (groups, out) in panel.as_chunks::<{ LANES * 4 }>().0.iter().zip(out) {
+            for (groups, out) in panel.as_chunks::<PANEL_LINE_BYTES>().0.iter().zip(out) {
                 let bytes = [0, 1, 2, 3].map(|byte| groups[lane * 4 + byte]);
                 *out = f32::from_le_bytes(bytes);
             }
         }
         ElementType::F16 | ElementType::Bf16 => {
-            for (groups, out) in panel.as_chunks::<{ LANES * 4 }>().0.iter().zip(out.chunks_mut(2)) {
+            for (groups, out) in panel.as_chunks::<PANEL_LINE_BYTES>().0.iter().zip(out.chunks_mut(2)) {
                 let pair = [0, 1, 2, 3].map(|byte| groups[lane * 4 + byte]);
                 let pair = [[pair[0], pair[1]], [pair[2], pair[3]]];
                 for (out, bytes) in out.iter_mut().zip(pair) {

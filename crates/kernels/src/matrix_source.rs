@@ -51,6 +51,9 @@ pub struct MatrixSource<'a> {
 /// Bytes of the scale in front of a row of bytes.
 const INT8_SCALE_BYTES: usize = size_of::<f32>();
 
+/// Four bytes of each of a panel's outputs.
+pub(crate) const PANEL_LINE_BYTES: usize = 4 * LANES;
+
 /// Inputs widened at a time: a multiple of every group and of every block.
 pub(crate) const CHUNK_INPUTS: usize = 256;
 

@@ -26,8 +26,9 @@ use crate::{
 pub(crate) unsafe fn few_rows<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
     let regions = Regions::new(V::CODE, C::CODE, tile.num_inputs);
     let few_bits = V::FEW_BITS.expect("levels of eight bits are multiplied otherwise");
-    // Not known to the compiler, which would make one long sequence of the loop and keep little of it in registers.
-    let num_pairs = black_box(Kind::of::<C>(few_bits).together / 2);
+    let num_pairs = Kind::of::<C>(few_bits).together / 2;
+    // Of several rows not known to the compiler, which would make one long sequence of the loop and keep little of it in registers.
+    let num_pairs = if M == 1 { num_pairs } else { black_box(num_pairs) };
     let mut sums = [[Avx2Lanes::splat(0.0); N]; M];
     for block in 0..tile.num_inputs / BLOCK_INPUTS {
         let x = tile.x.cast::<ActivationBlock>().add(block * M);
@@ -68,23 +69,14 @@ unsafe fn add_part<V: Levels, C: Scales, const M: usize>(
 ) -> Whole<M> {
     let pair_bytes = V::CODE.block_bytes() / (GROUPS / 2);
     let few_bits = V::FEW_BITS.expect("levels of eight bits are multiplied otherwise");
-    let together = Kind::of::<C>(few_bits).together;
     let mut whole = begin::<M>(few_bits.zero, x, part);
     let groups = part * GROUPS / C::PARTS..(part + 1) * GROUPS / C::PARTS;
-    for first in groups.step_by(together) {
+    for first in groups.step_by(Kind::of::<C>(few_bits).together) {
         let mut sums = [[_mm256_setzero_si256(); REGISTERS]; M];
         let of_x = x.cast::<u8>().add(first * 4);
         let levels = levels.add(first / 2 * pair_bytes);
-        if M == 1 {
-            for pair in 0..together / 2 {
-                sums = add_pair::<V, M>(sums, levels.add(pair * pair_bytes), of_x.add(pair * 8), few_bits);
-            }
-        } else {
-            let mut pair = 0;
-            while pair != num_pairs {
-                sums = add_pair::<V, M>(sums, levels.add(pair * pair_bytes), of_x.add(pair * 8), few_bits);
-                pair += 1;
-            }
+        for pair in 0..num_pairs {
+            sums = add_pair::<V, M>(sums, levels.add(pair * pair_bytes), of_x.add(pair * 8), few_bits);
         }
         whole = widen_pairs(whole, sums);
     }

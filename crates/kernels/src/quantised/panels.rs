@@ -11,11 +11,8 @@ use super::{
 use crate::{
     WeightFormat,
     lanes::LANES,
-    matrix_source::{CHUNK_INPUTS, MatrixSource, panel_parts},
+    matrix_source::{CHUNK_INPUTS, MatrixSource, PANEL_LINE_BYTES, panel_parts},
 };
-
-/// Four bytes of each of sixteen outputs.
-const LINE_BYTES: usize = 4 * LANES;
 
 /// Bytes of a panel; `None` when they can't be counted.
 pub(crate) fn panel_bytes(form: BlockForm, num_inputs: usize) -> Option<usize> {
@@ -110,7 +107,7 @@ fn put(
             }
         }
         let stored = &mut panel[regions.levels + block * levels.block_bytes()..][..levels.block_bytes()];
-        let lines = stored.as_chunks_mut::<LINE_BYTES>().0;
+        let lines = stored.as_chunks_mut::<PANEL_LINE_BYTES>().0;
         let at = 4 * lane..4 * lane + 4;
         match levels {
             LevelCode::Byte => {
