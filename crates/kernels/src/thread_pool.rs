@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     KernelsError,
-    threads::{Spin, Worker, give_way, is_to_give_way, pause},
+    threads::{Spin, Worker, give_way, is_to_give_way, pause, relax},
 };
 
 /// Threads that share the chunks of one region at a time.
@@ -192,7 +192,7 @@ impl Shared {
         while self.state.load(Ordering::Acquire) & INSIDE != 0 {
             spins += 1;
             if spins < 2_000 {
-                std::hint::spin_loop();
+                relax();
             } else {
                 pause();
             }
@@ -272,7 +272,7 @@ impl Shared {
                 if is_new(state) {
                     return Some(state);
                 }
-                std::hint::spin_loop();
+                relax();
             }
             if spin.is_over() {
                 break;

@@ -2,9 +2,9 @@
 //! clock, or, in a WebAssembly module with shared memory, Workers that JavaScript [lends](lend_thread).
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause};
+pub(crate) use native::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause, relax};
 #[cfg(target_family = "wasm")]
-pub(crate) use wasm::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause};
+pub(crate) use wasm::{LEAST_CHUNK_WORK, Spin, Worker, give_way, is_to_give_way, pause, relax};
 #[cfg(target_family = "wasm")]
 pub use wasm::{lend_thread, thread_failed};
 
@@ -70,6 +70,12 @@ mod native {
         GAVE_WAY.set(Some(Instant::now()));
     }
 
+    /// Lets the other thread of the core compute between two looks at a word in memory.
+    #[inline]
+    pub(crate) fn relax() {
+        std::hint::spin_loop();
+    }
+
     /// Lets others have the core while this thread waits for them.
     pub(crate) fn pause() {
         thread::yield_now();
@@ -83,7 +89,7 @@ mod wasm {
         io,
         sync::{
             Condvar, Mutex, PoisonError,
-            atomic::{AtomicBool, Ordering},
+            atomic::{AtomicBool, Ordering, fence},
         },
         thread,
         time::Duration,
@@ -91,10 +97,10 @@ mod wasm {
 
     /// Multiplications below which a chunk is not worth another thread's attention: it takes some 20 microseconds to get that
     /// of a Worker that sleeps, and as long to learn that it is done.
-    pub(crate) const LEAST_CHUNK_WORK: usize = 256 * 1024;
+    pub(crate) const LEAST_CHUNK_WORK: usize = 128 * 1024;
 
-    /// Looks at the state word before a worker sleeps, by 64: there is no clock.
-    const SPINS: u32 = 100;
+    /// Looks at the state word before a worker sleeps, by 64: some 50 microseconds, and there is no clock.
+    const SPINS: u32 = 50;
 
     /// How long a thread sleeps that waits for another one.
     const PAUSE: Duration = Duration::from_micros(20);
@@ -163,6 +169,13 @@ mod wasm {
 
     /// Is not called.
     pub(crate) fn give_way() {}
+
+    /// Lets the other thread of the core compute between two looks at a word in memory: WebAssembly has no instruction to pause,
+    /// but a fence takes about as long as that of processors.
+    #[inline]
+    pub(crate) fn relax() {
+        fence(Ordering::SeqCst);
+    }
 
     /// Sleeps a little while this thread waits for another.
     ///
