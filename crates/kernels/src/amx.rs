@@ -10,11 +10,7 @@
 
 use std::{arch::asm, mem::MaybeUninit, ops::Range};
 
-use crate::{
-    lanes::{LANES, Lanes, avx512::Avx512Lanes},
-    prefetch::ask_to_write,
-    tile::{Tile, finish},
-};
+use crate::{Isa, finish::finish_sums, lanes::LANES, prefetch::ask_to_write, tile::Tile};
 use products::{Bf16Products, Instruction, Operands};
 
 pub(crate) mod many_rows;
@@ -208,17 +204,15 @@ pub(crate) unsafe fn ask_for_results(block: &Tile, rows: Range<usize>, panels: R
 pub(crate) unsafe fn store_sums(block: &Tile, rows: Range<usize>, panels: Range<usize>, sums: *const f32) {
     for (index, panel) in panels.clone().enumerate() {
         let column = panel * LANES;
-        for row in rows.clone() {
-            let within = row - rows.start;
-            let tile = within / TILE_ROWS * panels.len() + index;
-            let sums = Avx512Lanes::load(sums.add(tile * TILE_SUMS + within % TILE_ROWS * LANES));
+        for (tile, row) in rows.clone().step_by(TILE_ROWS).enumerate() {
             let part = Tile {
                 bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
                 out: block.out.add(row * block.out_stride + column),
                 columns: (block.columns - column).min(LANES),
                 ..*block
             };
-            finish(&part, [[sums]]);
+            let sums = sums.add((tile * panels.len() + index) * TILE_SUMS);
+            finish_sums(Isa::Avx512)(&part, sums, TILE_ROWS.min(rows.end - row), 1);
         }
     }
 }

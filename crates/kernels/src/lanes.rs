@@ -11,7 +11,10 @@ pub(crate) mod scalar;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 
-use crate::float8::{e4m3_to_f32, e5m2_to_f32};
+use crate::{
+    Isa,
+    float8::{e4m3_to_f32, e5m2_to_f32},
+};
 
 /// Lanes of one vector.
 pub(crate) const LANES: usize = 16;
@@ -26,6 +29,8 @@ pub(crate) const BF16_PLACES: [usize; 4] = [0, 16, 8, 24];
 /// Every function needs the instruction set of the implementing type, and pointers that are good for the lanes that it
 /// names, of any alignment. Bodies are inlined into a function that has the instruction set as a target feature.
 pub(crate) trait Lanes: Copy {
+    /// The instruction set, of several the least.
+    const ISA: Isa;
     /// Whether lanes lie in few enough registers that several chains of additions side by side are worth their code.
     const IN_REGISTERS: bool = true;
     /// How many of them a kernel keeps as sums side by side at most, and of how many rows.

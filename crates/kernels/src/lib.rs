@@ -30,6 +30,7 @@ mod element_type;
 mod elementwise;
 mod embedding;
 mod error;
+mod finish;
 mod float8;
 mod head_layout;
 #[cfg(any(test, target_arch = "wasm32"))]

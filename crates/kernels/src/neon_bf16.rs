@@ -12,8 +12,9 @@
 use std::arch::{aarch64::*, asm};
 
 use crate::{
+    finish::finish,
     lanes::{LANES, neon::NeonLanes},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Rows from which `bfmmla` takes fewer instructions, those that put its weights together included.

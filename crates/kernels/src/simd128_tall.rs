@@ -6,9 +6,10 @@
 use std::{arch::wasm32::*, mem::MaybeUninit};
 
 use crate::{
+    finish::finish_sums,
     lanes::{LANES, Lanes, simd128::Simd128Lanes},
     simd128_tile::{REGISTERS, WHOLE_ROWS, madd, upper_halves},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Rows whose sums one pass has: eight sums, as many as keep two multipliers busy, with what they are made of.
@@ -71,15 +72,13 @@ pub(crate) unsafe fn multiply<const RELAXED: bool>(block: &Tile, num_rows: usize
                 }
             }
             let column = panel * LANES;
-            for row in 0..rows {
-                let tile = Tile {
-                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                    out: block.out.add((first_row + row) * block.out_stride + column),
-                    columns: (block.columns - column).min(LANES),
-                    ..*block
-                };
-                finish(&tile, [[Simd128Lanes::<RELAXED>::load(sums.add(row * LANES))]]);
-            }
+            let tile = Tile {
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                out: block.out.add(first_row * block.out_stride + column),
+                columns: (block.columns - column).min(LANES),
+                ..*block
+            };
+            finish_sums(Simd128Lanes::<RELAXED>::ISA)(&tile, sums, rows, 1);
         }
     }
 }

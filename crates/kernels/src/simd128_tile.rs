@@ -5,11 +5,12 @@
 use std::arch::wasm32::*;
 
 use crate::{
+    finish::finish,
     lanes::{
         LANES,
         simd128::{Simd128Lanes, relaxed_madd},
     },
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Registers of one panel's outputs.

@@ -12,6 +12,7 @@ use crate::neon_bf16::bf16_dot_neon;
 use crate::simd128_tall::{self, Stretch, StretchFn};
 use crate::{
     Isa,
+    finish::{finish, finish_short},
     int8::rows::RowScale,
     lanes::{LANES, Lanes},
     prefetch::{AHEAD_BYTES, ask_for_line, ask_for_share},
@@ -335,7 +336,7 @@ unsafe fn f32_tile<L: Lanes, const M: usize, const N: usize>(tile: &Tile) {
             }
         }
     }
-    finish(tile, sums);
+    finish_short(tile, sums);
 }
 
 /// bf16 weights widened: panels are [inputs / 2][16][2], activations f32.
@@ -399,42 +400,4 @@ unsafe fn bf16_dot_avx512<const M: usize, const N: usize>(tile: &Tile) {
         }
     }
     finish(tile, lanes);
-}
-
-/// Bias, epilogue and the edge of the last panel.
-#[inline(always)]
-pub(crate) unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Tile, registers: [[L; N]; M]) {
-    // Copied one by one, so that the sums themselves have no address and stay in registers while they grow: the loops
-    // below are too long to be unrolled, and index their array in memory.
-    let mut sums = [[L::splat(0.0); N]; M];
-    for row in 0..M {
-        for panel in 0..N {
-            sums[row][panel] = registers[row][panel];
-        }
-    }
-    for panel in 0..N {
-        let column = panel * LANES;
-        let count = (tile.columns - column).min(LANES);
-        for (row, sums) in sums.iter().enumerate() {
-            let out = tile.out.add(row * tile.out_stride + column);
-            let mut value = sums[panel];
-            if count == LANES {
-                if !tile.bias.is_null() {
-                    value = value.add(L::load(tile.bias.add(column)));
-                }
-                if tile.epilogue == Epilogue::Add {
-                    value = L::load(out).add(value);
-                }
-                value.store(out);
-            } else {
-                if !tile.bias.is_null() {
-                    value = value.add(L::load_first(tile.bias.add(column), count, 0.0));
-                }
-                if tile.epilogue == Epilogue::Add {
-                    value = L::load_first(out, count, 0.0).add(value);
-                }
-                value.store_first(out, count);
-            }
-        }
-    }
 }

@@ -8,13 +8,15 @@ use std::{
 
 use super::{LINE_INPUTS, panels::SCALES_BYTES, tile::scaled};
 use crate::{
+    Isa,
     amx::{
         Configured, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results,
         products::{ByteProducts, Instruction, Operands},
     },
+    finish::finish_sums,
     lanes::{LANES, Lanes, avx512::Avx512Lanes},
     prefetch::ask_for_share,
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Products of a stretch: of two panels 16 KiB, which stay in the nearest cache beside as much of the rows that pass.
@@ -120,22 +122,28 @@ unsafe fn multiply_rows(block: &Tile, rows: Range<usize>) {
 /// panels are stored with 128 added, which the sum of a row's levels takes back.
 #[inline(always)]
 unsafe fn store_sums(block: &Tile, rows: Range<usize>, panels: Range<usize>, sums: *const f32) {
+    let mut results = MaybeUninit::<TileMemory<1>>::uninit();
+    let results = results.as_mut_ptr().cast::<f32>();
     for (index, panel) in panels.clone().enumerate() {
         let column = panel * LANES;
         let scale = Avx512Lanes::load(block.weights.add(panel * block.panel_bytes).cast());
-        for row in rows.clone() {
-            let within = row - rows.start;
-            let tile = within / TILE_ROWS * panels.len() + index;
-            let sums = sums.add(tile * TILE_SUMS + within % TILE_ROWS * LANES);
-            let x = *block.x_scales.add(row);
-            let whole = _mm512_add_epi32(_mm512_loadu_si512(sums.cast()), _mm512_set1_epi32(x.minus_128));
+        for (tile, row) in rows.clone().step_by(TILE_ROWS).enumerate() {
+            let num_rows = TILE_ROWS.min(rows.end - row);
+            let sums = sums.add((tile * panels.len() + index) * TILE_SUMS);
+            for within in 0..num_rows {
+                let x = *block.x_scales.add(row + within);
+                let whole = _mm512_loadu_si512(sums.add(within * LANES).cast());
+                let whole = _mm512_add_epi32(whole, _mm512_set1_epi32(x.minus_128));
+                let result = scaled(Avx512Lanes(_mm512_cvtepi32_ps(whole)), scale, x);
+                result.store(results.add(within * LANES));
+            }
             let part = Tile {
                 bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
                 out: block.out.add(row * block.out_stride + column),
                 columns: (block.columns - column).min(LANES),
                 ..*block
             };
-            finish(&part, [[scaled(Avx512Lanes(_mm512_cvtepi32_ps(whole)), scale, x)]]);
+            finish_sums(Isa::Avx512)(&part, results, num_rows, 1);
         }
     }
 }

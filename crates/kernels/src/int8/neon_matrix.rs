@@ -2,6 +2,7 @@
 
 use super::{LINE_INPUTS, panels::SCALES_BYTES, tile::scaled};
 use crate::{
+    finish::finish,
     lanes::{LANES, Lanes, neon::NeonLanes},
     quantised::{
         neon_matrix::MOST_ROWS,
@@ -11,7 +12,7 @@ use crate::{
             neon_pairs::{PairSums, eights},
         },
     },
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// The micro-kernel for `M` rows and one panel. Where rows are odd, the last is multiplied twice.

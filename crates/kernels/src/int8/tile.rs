@@ -2,9 +2,10 @@
 
 use super::{LINE_INPUTS, panels::SCALES_BYTES, rows::RowScale};
 use crate::{
+    finish::finish,
     lanes::{LANES, Lanes},
     quantised::sums::Sums,
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// `x` of the tile are lines of levels, those of a row behind each other; `x_scales` has the scales of the rows.

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{LANES, Lanes};
-use crate::float8::e4m3_to_f32;
+use crate::{Isa, float8::e4m3_to_f32};
 
 /// Sixteen f32 in two ymm registers.
 #[derive(Clone, Copy)]
@@ -164,6 +164,7 @@ unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
 }
 
 impl Lanes for Avx2Lanes {
+    const ISA: Isa = Isa::Avx2;
     // Twelve registers of sixteen; the others hold what is added to them.
     const SUMS: usize = 6;
     const SUM_ROWS: usize = 6;
@@ -369,7 +370,7 @@ impl Lanes for Avx2Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Isa, lanes::scalar::ScalarLanes};
+    use crate::lanes::scalar::ScalarLanes;
 
     /// Sixteen bytes of each kind, then two columns of each kind that has them, from the same 32 bytes.
     #[inline(always)]

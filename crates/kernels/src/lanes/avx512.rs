@@ -3,12 +3,14 @@
 use std::arch::x86_64::*;
 
 use super::{LANES, Lanes};
+use crate::Isa;
 
 /// Sixteen f32 in a zmm register.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Lanes(pub(crate) __m512);
 
 impl Lanes for Avx512Lanes {
+    const ISA: Isa = Isa::Avx512;
     const SUMS: usize = 16;
     const SUM_ROWS: usize = 4;
 

@@ -3,6 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::{LANES, Lanes};
+use crate::Isa;
 
 /// Sixteen f32 in four 128-bit registers.
 #[derive(Clone, Copy)]
@@ -47,6 +48,7 @@ unsafe fn transpose_4(rows: [float32x4_t; 4]) -> [float32x4_t; 4] {
 }
 
 impl Lanes for NeonLanes {
+    const ISA: Isa = Isa::Neon;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         NeonLanes([vdupq_n_f32(value); 4])

@@ -2,6 +2,7 @@
 //! called: few CPUs have nothing better, and every install has this code.
 
 use super::{LANES, Lanes};
+use crate::Isa;
 
 /// Sixteen f32 in an array.
 #[derive(Clone, Copy)]
@@ -38,6 +39,7 @@ fn widen(bits: u16) -> f32 {
 }
 
 impl Lanes for ScalarLanes {
+    const ISA: Isa = Isa::Scalar;
     const IN_REGISTERS: bool = false;
     const SUMS: usize = 1;
     const SUM_ROWS: usize = 1;

@@ -4,6 +4,7 @@
 use std::arch::wasm32::*;
 
 use super::{LANES, Lanes};
+use crate::Isa;
 
 /// Sixteen f32 in four 128-bit registers.
 #[derive(Clone, Copy)]
@@ -133,6 +134,7 @@ pub(crate) fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
 }
 
 impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
+    const ISA: Isa = if RELAXED { Isa::RelaxedSimd } else { Isa::Simd128 };
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Simd128Lanes([f32x4_splat(value); 4])

@@ -13,9 +13,10 @@ use super::{
     scales::Scales,
 };
 use crate::{
+    finish::finish,
     lanes::{Lanes, avx2::Avx2Lanes},
     prefetch::{AHEAD_BYTES, LINE_BYTES, ask_for_line},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// The micro-kernel for `M` rows and `N` panels.

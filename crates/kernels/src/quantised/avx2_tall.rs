@@ -19,9 +19,11 @@ use super::{
     scales::Scales,
 };
 use crate::{
+    Isa,
+    finish::finish_sums,
     lanes::{LANES, Lanes, avx2::Avx2Lanes},
     prefetch::ask_for_share,
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Registers of a panel's sums.
@@ -150,15 +152,13 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(
                 }
             }
             let column = panel * LANES;
-            for row in 0..rows {
-                let tile = Tile {
-                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                    out: block.out.add((first_row + row) * block.out_stride + column),
-                    columns: (block.columns - column).min(LANES),
-                    ..*block
-                };
-                finish(&tile, [[Avx2Lanes::load(sums.add(row * LANES))]]);
-            }
+            let tile = Tile {
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                out: block.out.add(first_row * block.out_stride + column),
+                columns: (block.columns - column).min(LANES),
+                ..*block
+            };
+            finish_sums(Isa::Avx2)(&tile, sums, rows, 1);
         }
     }
 }

@@ -16,8 +16,9 @@ use super::{
     },
 };
 use crate::{
+    finish::finish,
     lanes::{Lanes, neon::NeonLanes},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// The most rows of a tile: their sums are half of all registers.

@@ -17,8 +17,9 @@ use super::{
     sums::simd128::Simd128Sums,
 };
 use crate::{
+    finish::finish,
     lanes::simd128::{Simd128Lanes, relaxed_madd},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// The sums of a panel.

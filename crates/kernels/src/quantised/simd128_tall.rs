@@ -20,11 +20,13 @@ use super::{
     sums::simd128::Simd128Sums,
 };
 use crate::{
+    Isa,
+    finish::finish_sums,
     lanes::{
         LANES, Lanes,
         simd128::{Simd128Lanes, relaxed_madd},
     },
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Rows whose sums one pass has.
@@ -110,15 +112,13 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
                 }
             }
             let column = panel * LANES;
-            for row in 0..rows {
-                let tile = Tile {
-                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                    out: block.out.add((first_row + row) * block.out_stride + column),
-                    columns: (block.columns - column).min(LANES),
-                    ..*block
-                };
-                finish(&tile, [[Simd128Lanes::<true>::load(sums.add(row * LANES))]]);
-            }
+            let tile = Tile {
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                out: block.out.add(first_row * block.out_stride + column),
+                columns: (block.columns - column).min(LANES),
+                ..*block
+            };
+            finish_sums(Isa::RelaxedSimd)(&tile, sums, rows, 1);
         }
     }
 }

@@ -15,9 +15,10 @@ use super::{
     tile::{Span, add_blocks},
 };
 use crate::{
+    finish::finish,
     lanes::{LANES, Lanes},
     prefetch::ask_for_share,
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Blocks of a stretch: with two panels of bytes 16 KiB and their scales, a half of the nearest cache or less.

@@ -6,9 +6,10 @@ use super::{
     BLOCK_INPUTS, SUPER_BLOCKS, levels::Levels, regions::Regions, rows::ActivationBlock, scales::Scales, sums::Sums,
 };
 use crate::{
+    finish::finish,
     lanes::Lanes,
     prefetch::{AHEAD_BYTES, LINE_BYTES, ask_for_line},
-    tile::{Tile, finish},
+    tile::Tile,
 };
 
 /// Pairs of groups of four inputs in a block.
