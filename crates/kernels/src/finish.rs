@@ -35,10 +35,9 @@ pub(crate) unsafe fn finish_short<L: Lanes, const M: usize, const N: usize>(tile
         return finish(tile, sums);
     }
     let adds = tile.epilogue == Epilogue::Add;
-    for row in 0..M {
-        for panel in 0..N {
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (panel, sum) in sums.into_iter().enumerate() {
             let out = tile.out.add(row * tile.out_stride + panel * LANES);
-            let sum = sums[row][panel];
             (if adds { L::load(out).add(sum) } else { sum }).store(out);
         }
     }

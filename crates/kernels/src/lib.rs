@@ -40,6 +40,8 @@ mod isa;
 mod kernels;
 mod kv_cache;
 mod lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod lines;
 mod math;
 mod matmul;
 mod matrix_source;

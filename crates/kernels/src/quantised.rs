@@ -29,7 +29,7 @@ pub(crate) mod simd128_row;
 pub(crate) mod simd128_tall;
 pub(crate) mod sums;
 pub(crate) mod tables;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 pub(crate) mod tall;
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,12 @@
 //! first is multiplied, for which there are no registers, and sums go to memory and back. Between stretches they wait there, which
 //! changes none of them.
 
-use std::{arch::wasm32::*, mem::MaybeUninit};
+use std::arch::wasm32::*;
 
 use crate::{
     finish::finish_sums,
     lanes::{LANES, Lanes, simd128::Simd128Lanes},
+    lines::{Lines, lines},
     simd128_tile::{REGISTERS, WHOLE_ROWS, madd, upper_halves},
     tile::Tile,
 };
@@ -20,14 +21,6 @@ const STRETCH_INPUTS: usize = 192;
 
 /// Rows whose sums wait at once.
 const MOST_ROWS: usize = 192;
-
-/// Sixteen weights of an input, or sixteen sums.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "is written and read by address")] [f32; LANES]);
-
-/// Memory for so many lines.
-type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
 
 /// A few rows and a stretch of a panel.
 pub(crate) struct Stretch {
@@ -50,8 +43,8 @@ pub(crate) type StretchFn = unsafe fn(&Stretch);
 /// As the other micro-kernels of [`Tile`]s.
 #[inline(always)]
 pub(crate) unsafe fn multiply<const RELAXED: bool>(block: &Tile, num_rows: usize, kernels: [StretchFn; ROWS]) {
-    let mut widened: Lines<STRETCH_INPUTS> = [MaybeUninit::uninit(); _];
-    let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
+    let mut widened: Lines<STRETCH_INPUTS> = lines();
+    let mut sums: Lines<MOST_ROWS> = lines();
     let (widened, sums) = (widened.as_mut_ptr().cast::<f32>(), sums.as_mut_ptr().cast::<f32>());
     for first_row in (0..num_rows).step_by(MOST_ROWS) {
         let rows = (num_rows - first_row).min(MOST_ROWS);

@@ -94,9 +94,7 @@ pub(crate) type TallTileFn = unsafe fn(&Tile, usize);
 #[derive(Clone, Copy)]
 pub(crate) struct TileTable {
     /// By rows - 1: the kernel for that many rows, and how many panels it takes at once.
-    pub(crate) wide: &'static [(TileFn, usize)],
-    /// By rows - 1: the kernel for that many rows and one panel.
-    pub(crate) narrow: &'static [TileFn],
+    pub(crate) kernels: &'static [(TileFn, usize)],
     /// For more rows than those take at once.
     pub(crate) tall: Option<TallTileFn>,
     /// Rows that lie and are multiplied together.
@@ -115,8 +113,7 @@ impl fmt::Debug for TileTable {
 macro_rules! table {
     ($kernel:ident, $input:ident; $($rows:literal => $panels:literal),+) => {
         TileTable {
-            wide: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
-            narrow: &[$($kernel::<$rows, 1> as TileFn),+],
+            kernels: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
             tall: None,
             group_rows: [$($rows),+].len(),
             input: TileInput::$input,
@@ -154,8 +151,7 @@ impl TileTable {
             // Tiles take any number of rows.
             #[cfg(target_arch = "x86_64")]
             Isa::Amx => TileTable {
-                wide: &[],
-                narrow: &[],
+                kernels: &[],
                 tall: Some(crate::amx::multiply_bf16),
                 group_rows: crate::amx::FEW_ROWS,
                 input: TileInput::Bf16Tiles,
@@ -207,7 +203,7 @@ impl TileTable {
     /// # Safety
     /// As [`TileFn`]s: the CPU has the instruction set, and all pointers are good for what `block` says.
     pub(crate) unsafe fn multiply(&self, block: &Tile, num_rows: usize) {
-        let max_rows = self.wide.len();
+        let max_rows = self.kernels.len();
         if let Some(tall) = self.tall.filter(|_| num_rows > max_rows) {
             return tall(block, num_rows);
         }
@@ -222,15 +218,17 @@ impl TileTable {
 
     /// Rows `first..end`, a multiple of `tile_rows` of them, by tiles of that many rows.
     unsafe fn multiply_rows(&self, block: &Tile, first: usize, end: usize, tile_rows: usize) {
-        let (wide, wide_panels) = self.wide[tile_rows - 1];
+        let (kernel, kernel_panels) = self.kernels[tile_rows - 1];
         let num_panels = block.columns.div_ceil(LANES);
         let mut panel = 0;
         while panel < num_panels {
-            let (kernel, panels) =
-                if panel + wide_panels <= num_panels { (wide, wide_panels) } else { (self.narrow[tile_rows - 1], 1) };
+            // Where a kernel has more panels than there are, it takes one for all of them; sums of the others are dropped.
+            let is_whole = panel + kernel_panels <= num_panels;
+            let panels = if is_whole { kernel_panels } else { 1 };
             let column = panel * LANES;
             let mut tile = Tile {
                 weights: block.weights.add(panel * block.panel_bytes),
+                panel_bytes: if is_whole { block.panel_bytes } else { 0 },
                 bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
                 columns: (block.columns - column).min(panels * LANES),
                 ..*block

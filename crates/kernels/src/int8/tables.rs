@@ -10,8 +10,7 @@ use crate::{
 macro_rules! table {
     ($kernel:ident; $($rows:literal => $panels:literal),+) => {
         TileTable {
-            wide: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
-            narrow: &[$($kernel::<$rows, 1> as TileFn),+],
+            kernels: &[$(($kernel::<$rows, $panels> as TileFn, $panels)),+],
             tall: None,
             group_rows: [$($rows),+].len(),
             input: TileInput::Int8,
@@ -77,8 +76,7 @@ impl ByteProducts {
         match self {
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Tiles if num_rows > FEW_ROWS => TileTable {
-                wide: &[],
-                narrow: &[],
+                kernels: &[],
                 tall: Some(byte_tiles),
                 group_rows: 2 * crate::amx::TILE_ROWS,
                 input: TileInput::Int8Tiles,

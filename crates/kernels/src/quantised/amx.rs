@@ -7,16 +7,21 @@
 use std::{mem::MaybeUninit, ops::Range};
 
 use super::{
-    BLOCK_INPUTS, SUPER_BLOCKS, form::LevelCode, levels::Levels, regions::Regions, rows::ActivationBlock,
-    scales::Scales,
+    BLOCK_INPUTS, SUPER_BLOCKS,
+    form::{LevelCode, ScaleCode},
+    levels::Levels,
+    regions::Regions,
+    rows::ActivationBlock,
+    scales::{Scales, widen},
+    tall::WidenFn,
 };
 use crate::{
     amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results, store_sums},
-    lanes::{LANES, Lanes, avx512::Avx512Lanes},
+    lanes::{LANES, avx512::Avx512Lanes},
     prefetch::{ask_for_line, ask_for_share},
     tile::Tile,
 };
-use products::Stretch;
+use products::{AddProducts, Stretch};
 
 mod products;
 
@@ -53,15 +58,54 @@ struct Lifted {
     scales: *mut f32,
 }
 
+/// How a form is stored, and what becomes of it.
+#[derive(Clone, Copy)]
+struct Form {
+    levels: LevelCode,
+    scales: ScaleCode,
+    /// Parts of a block with scales of their own.
+    parts: usize,
+    /// Floats that a block of a panel has beside its levels.
+    floats: usize,
+    /// Makes signed bytes of levels.
+    lift: unsafe fn(*const u8, usize, u8, *mut u8),
+    /// Makes floats of scales and mins.
+    widen: WidenFn,
+    /// Products of signed levels.
+    of_signed: (AddProducts, AddProducts),
+    /// The same of levels as they are stored.
+    of_stored: (AddProducts, AddProducts),
+}
+
+/// The instance of [`widen`] for these instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn widen_scales<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, target: *mut f32) {
+    widen::<Avx512Lanes, C>(of_256, of_32, blocks, target);
+}
+
 /// Any number of rows, which lie in groups of sixteen with readable memory for sixteen more blocks behind them, times all
 /// columns of `block`.
 ///
 /// # Safety
 /// As [`TileFn`](crate::tile::TileFn)s, on a CPU with [`has_byte_products`](crate::amx::has_byte_products).
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize) {
+    let form = Form {
+        levels: V::CODE,
+        scales: C::CODE,
+        parts: C::PARTS,
+        floats: C::PARTS * C::PART_FLOATS,
+        lift: V::lift,
+        widen: widen_scales::<C>,
+        of_signed: products::of::<C>(false),
+        of_stored: products::of::<C>(true),
+    };
+    multiply_form(block, num_rows, &form);
+}
+
+/// The same, once for all forms.
+unsafe fn multiply_form(block: &Tile, num_rows: usize, form: &Form) {
     // A product is of the inputs that share a scale.
-    let inputs = BLOCK_INPUTS / C::PARTS;
+    let inputs = BLOCK_INPUTS / form.parts;
     let (rows, groups) = (TILE_ROWS.min(num_rows) as u8, (inputs / 4) as u8);
     let (sums, x, weights) = ((rows, 64), (rows, inputs as u16), (groups, 64));
     let configured = Configured::new([sums, sums, sums, sums, x, x, weights, weights]);
@@ -80,8 +124,8 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
             std::ptr::write_bytes(sums, 0, rows.len().div_ceil(TILE_ROWS) * panels.len() * TILE_SUMS);
             for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
                 let blocks = first..num_blocks.min(first + STRETCH_BLOCKS);
-                lift_stretch::<V, C>(block, rows.len(), panels.clone(), blocks.clone(), lifted);
-                add_stretch::<V, C>(block, rows.clone(), panels.clone(), blocks, lifted, sums);
+                lift_stretch(form, block, rows.len(), panels.clone(), blocks.clone(), lifted);
+                add_stretch(form, block, rows.clone(), panels.clone(), blocks, lifted, sums);
             }
             for row in rows.clone().step_by(TILE_ROWS) {
                 let sums = sums.add((row - rows.start) * panels.len() * LANES);
@@ -94,50 +138,35 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
 
 /// Whether products take levels as they are stored, with 128 added: as few rows take that back for less than it costs to make
 /// other bytes of all levels.
-const fn takes_stored<V: Levels>(num_rows: usize) -> bool {
-    matches!(V::CODE, LevelCode::Byte) && num_rows <= TILE_ROWS
+fn takes_stored(form: &Form, num_rows: usize) -> bool {
+    form.levels == LevelCode::Byte && num_rows <= TILE_ROWS
 }
 
 /// Makes signed bytes of levels, unless they are taken as stored, and floats of scales and mins.
-#[inline(always)]
-unsafe fn lift_stretch<V: Levels, C: Scales>(
+unsafe fn lift_stretch(
+    form: &Form,
     block: &Tile,
     num_rows: usize,
     panels: Range<usize>,
     blocks: Range<usize>,
     lifted: Lifted,
 ) {
-    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
+    let regions = Regions::new(form.levels, form.scales, block.num_inputs);
     for (index, panel) in panels.enumerate() {
         let weights = block.weights.add(panel * block.panel_bytes);
-        let stored = weights.add(regions.levels + blocks.start * V::CODE.block_bytes());
-        let target = lifted.levels.add(index * STRETCH_BLOCKS * BLOCK_BYTES);
-        if !takes_stored::<V>(num_rows) {
-            V::lift(stored, blocks.len() * V::CODE.block_bytes(), 0, target);
+        if !takes_stored(form, num_rows) {
+            let stored = weights.add(regions.levels + blocks.start * form.levels.block_bytes());
+            let target = lifted.levels.add(index * STRETCH_BLOCKS * BLOCK_BYTES);
+            (form.lift)(stored, blocks.len() * form.levels.block_bytes(), 0, target);
         }
-        for (within, block) in blocks.clone().enumerate() {
-            let of_256 = weights.add(block / SUPER_BLOCKS * C::CODE.super_bytes());
-            let of_32 = weights.add(regions.scales + block * C::CODE.block_bytes());
-            let target = lifted.scales.add((index * STRETCH_BLOCKS + within) * floats_of::<C>());
-            for part in 0..C::PARTS {
-                let target = target.add(part * (floats_of::<C>() / C::PARTS));
-                C::scale::<Avx512Lanes>(of_256, of_32, part).store(target);
-                if C::HAS_MIN {
-                    C::min::<Avx512Lanes>(of_256, of_32, part).store(target.add(LANES));
-                }
-            }
-        }
+        let target = lifted.scales.add(index * STRETCH_BLOCKS * form.floats);
+        (form.widen)(weights, weights.add(regions.scales), blocks.clone(), target);
     }
 }
 
-/// Floats that a block of a panel has beside its levels.
-const fn floats_of<C: Scales>() -> usize {
-    C::PARTS * if C::HAS_MIN { 2 * LANES } else { LANES }
-}
-
 /// Adds the products of a stretch of all rows; meanwhile asks for the levels that are wanted next.
-#[inline(always)]
-unsafe fn add_stretch<V: Levels, C: Scales>(
+unsafe fn add_stretch(
+    form: &Form,
     block: &Tile,
     rows: Range<usize>,
     panels: Range<usize>,
@@ -145,17 +174,17 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
     lifted: Lifted,
     sums: *mut f32,
 ) {
-    let are_stored = takes_stored::<V>(rows.len());
-    let (low, high) = products::of::<C>(are_stored);
+    let are_stored = takes_stored(form, rows.len());
+    let (low, high) = if are_stored { form.of_stored } else { form.of_signed };
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
-    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
+    let regions = Regions::new(form.levels, form.scales, block.num_inputs);
     let (next_panel, next) = if blocks.end < num_blocks {
         (panels.start, blocks.end..num_blocks.min(blocks.end + STRETCH_BLOCKS))
     } else {
         (panels.end, 0..num_blocks.min(STRETCH_BLOCKS))
     };
-    let next_bytes = next.len() * V::CODE.block_bytes();
-    let next_scales_bytes = next.len() * C::CODE.block_bytes();
+    let next_bytes = next.len() * form.levels.block_bytes();
+    let next_scales_bytes = next.len() * form.scales.block_bytes();
     let x_of = |row: usize, first: usize| {
         let row_blocks = first * TILE_ROWS.min(rows.end - row);
         block.x.wrapping_add(row * block.x_stride_bytes + row_blocks * size_of::<ActivationBlock>())
@@ -173,14 +202,14 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
             // Few rows take weights as fast as they come, and ask for them product by product. Of more, some of the weights
             // are asked for with each tile, and the rows of the next tile product by product where they are far away.
             let next_weights = block.weights.wrapping_add((next_panel + index) * block.panel_bytes);
-            let next_levels = next_weights.wrapping_add(regions.levels + next.start * V::CODE.block_bytes());
-            let next_scales = next_weights.wrapping_add(regions.scales + next.start * C::CODE.block_bytes());
+            let next_levels = next_weights.wrapping_add(regions.levels + next.start * form.levels.block_bytes());
+            let next_scales = next_weights.wrapping_add(regions.scales + next.start * form.scales.block_bytes());
             ask_for_share(next_scales, next_scales_bytes, share, shares);
-            if share == 0 && C::CODE.super_bytes() > 0 {
-                ask_for_line(next_weights.wrapping_add(next.start / SUPER_BLOCKS * C::CODE.super_bytes()));
+            if share == 0 && form.scales.super_bytes() > 0 {
+                ask_for_line(next_weights.wrapping_add(next.start / SUPER_BLOCKS * form.scales.super_bytes()));
             }
             let (ahead, ahead_bytes) = if shares <= FEW_SHARES {
-                let bytes = V::CODE.block_bytes() * blocks.len() / shares;
+                let bytes = form.levels.block_bytes() * blocks.len() / shares;
                 (next_levels.wrapping_add(share * bytes), bytes)
             } else {
                 ask_for_share(next_levels, next_bytes, share, shares);
@@ -191,16 +220,16 @@ unsafe fn add_stretch<V: Levels, C: Scales>(
                 x: x_of(row, blocks.start),
                 block: num_rows * size_of::<ActivationBlock>(),
                 levels: if are_stored {
-                    let stored = regions.levels + blocks.start * V::CODE.block_bytes();
+                    let stored = regions.levels + blocks.start * form.levels.block_bytes();
                     block.weights.add((panels.start + index) * block.panel_bytes + stored)
                 } else {
                     lifted.levels.add(index * STRETCH_BLOCKS * BLOCK_BYTES)
                 },
-                scales: lifted.scales.add(index * STRETCH_BLOCKS * floats_of::<C>()),
+                scales: lifted.scales.add(index * STRETCH_BLOCKS * form.floats),
                 sums: sums.add((share * panels.len() + index) * TILE_SUMS),
                 num_blocks: blocks.len(),
                 ahead,
-                ahead_step: ahead_bytes / (4 * blocks.len() * C::PARTS),
+                ahead_step: ahead_bytes / (4 * blocks.len() * form.parts),
             });
         }
     }

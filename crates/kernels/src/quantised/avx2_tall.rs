@@ -4,68 +4,24 @@
 
 use std::{
     arch::x86_64::*,
-    hint::black_box,
-    mem::MaybeUninit,
-    ops::Range,
     sync::atomic::{Ordering, compiler_fence},
 };
 
 use super::{
-    BLOCK_INPUTS, SUPER_BLOCKS,
+    BLOCK_INPUTS,
     form::LevelCode,
     levels::{FewBits, Levels},
-    regions::Regions,
     rows::ActivationBlock,
     scales::Scales,
+    tall::TallTile,
 };
-use crate::{
-    Isa,
-    finish::finish_sums,
-    lanes::{LANES, Lanes, avx2::Avx2Lanes},
-    prefetch::ask_for_share,
-    tile::Tile,
-};
+use crate::lanes::LANES;
 
 /// Registers of a panel's sums.
 pub(crate) const REGISTERS: usize = LANES / 8;
 
-/// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
-const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
-
 /// Groups of four inputs in a block.
 pub(crate) const GROUPS: usize = BLOCK_INPUTS / 4;
-
-/// Rows whose sums wait at once.
-const MOST_ROWS: usize = 192;
-
-/// Sixteen levels of four inputs each, sixteen scales, or sixteen sums.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "is written and read by address")] [u8; 64]);
-
-/// Memory for so many lines.
-type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
-
-/// Scales and mins of a block have as many lines at most.
-const SCALE_LINES: usize = 4;
-
-/// A few rows and a stretch of a panel.
-pub(crate) struct TallTile {
-    /// The first blocks of the rows, side by side.
-    x: *const ActivationBlock,
-    /// Levels, [blocks][groups][16][4].
-    levels: *const u8,
-    /// Scales, [blocks][parts][16], and behind those of a block as many mins, if there are any.
-    scales: *const f32,
-    num_blocks: usize,
-    /// Registers of a panel's levels that are added up in one loop. Not known to the compiler: it is not to make one long sequence
-    /// of the loop, of which it would keep little in registers.
-    num_steps: usize,
-    /// Sums of the rows, [rows][16].
-    sums: *mut f32,
-}
-
-pub(crate) type TallFn = unsafe fn(&TallTile);
 
 /// What makes a kernel of forms.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,75 +53,18 @@ impl Kind {
     }
 
     /// Steps of one loop.
-    const fn num_steps(self) -> usize {
+    pub(crate) const fn num_steps(self) -> usize {
         if self.together == 2 { GROUPS / self.parts } else { self.together }
     }
 }
 
-/// Any number of rows times all columns of a tile, by kernels for 1 row and more.
+/// Makes bytes of the levels of so many blocks.
 ///
 /// # Safety
-/// As the other micro-kernels of [`Tile`]s.
+/// The CPU has AVX2; the blocks are there, and there is room for their bytes.
 #[inline(always)]
-pub(crate) unsafe fn multiply<V: Levels, C: Scales>(
-    block: &Tile,
-    num_rows: usize,
-    few_bits: FewBits,
-    kernels: &[TallFn],
-) {
-    let mut lifted: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
-    let mut scales: Lines<{ STRETCH_BLOCKS * SCALE_LINES }> = [MaybeUninit::uninit(); _];
-    let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
-    let (lifted, scales) = (lifted.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
-    let sums = sums.as_mut_ptr().cast::<f32>();
-    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
-    let num_blocks = block.num_inputs / BLOCK_INPUTS;
-    let num_steps = black_box(Kind::of::<C>(few_bits).num_steps());
-    let group_rows = kernels.len();
-    let most_rows = MOST_ROWS / group_rows * group_rows;
-    for first_row in (0..num_rows).step_by(most_rows) {
-        let rows = (num_rows - first_row).min(most_rows);
-        for panel in 0..block.columns.div_ceil(LANES) {
-            let weights = block.weights.add(panel * block.panel_bytes);
-            sums.write_bytes(0, rows * LANES);
-            for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
-                let stretch = STRETCH_BLOCKS.min(num_blocks - first);
-                let stored = weights.add(regions.levels + first * V::CODE.block_bytes());
-                lift::<V>(stored, stretch, few_bits, lifted);
-                widen::<C>(weights, weights.add(regions.scales), first..first + stretch, scales);
-                let ends = first + stretch == num_blocks;
-                let next = if ends { weights.wrapping_add(block.panel_bytes + regions.levels) } else { stored };
-                let next = if ends { next } else { next.add(stretch * V::CODE.block_bytes()) };
-                for row in (0..rows).step_by(group_rows) {
-                    let (share, shares) = (row / group_rows, rows.div_ceil(group_rows));
-                    ask_for_share(next, STRETCH_BLOCKS * V::CODE.block_bytes(), share, shares);
-                    let together = group_rows.min(rows - row);
-                    let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
-                    kernels[together - 1](&TallTile {
-                        x: x.add(first * together),
-                        levels: lifted,
-                        scales,
-                        num_blocks: stretch,
-                        num_steps,
-                        sums: sums.add(row * LANES),
-                    });
-                }
-            }
-            let column = panel * LANES;
-            let tile = Tile {
-                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                out: block.out.add(first_row * block.out_stride + column),
-                columns: (block.columns - column).min(LANES),
-                ..*block
-            };
-            finish_sums(Isa::Avx2)(&tile, sums, rows, 1);
-        }
-    }
-}
-
-/// Makes bytes of the levels of so many blocks.
-#[inline(always)]
-unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, few_bits: FewBits, target: *mut u8) {
+pub(crate) unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    let few_bits = V::FEW_BITS.expect("levels of eight bits are multiplied otherwise");
     let num_bytes = num_blocks * V::CODE.block_bytes();
     // Bytes are stored as levels + 128.
     let added = _mm256_set1_epi8(few_bits.added.wrapping_sub(-128));
@@ -179,25 +78,6 @@ unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, few_bits: FewBit
                 let target = target.add(at / 64 * 128 + at % 64).cast::<__m256i>();
                 _mm256_store_si256(target, _mm256_and_si256(bytes, mask));
                 _mm256_store_si256(target.add(2), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask));
-            }
-        }
-    }
-}
-
-/// Makes floats of the scales of blocks.
-#[inline(always)]
-unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, mut target: *mut f32) {
-    for block in blocks {
-        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
-        let of_32 = of_32.add(block * C::BLOCK_BYTES);
-        for part in 0..C::PARTS {
-            C::scale::<Avx2Lanes>(of_256, of_32, part).store(target);
-            target = target.add(LANES);
-        }
-        if C::HAS_MIN {
-            for part in 0..C::PARTS {
-                C::min::<Avx2Lanes>(of_256, of_32, part).store(target);
-                target = target.add(LANES);
             }
         }
     }
@@ -243,21 +123,21 @@ pub(crate) unsafe fn tall_tile<
                 let scale_of_x = _mm256_set1_ps((*of_x).scale);
                 let sum_of_x = if PARTS == 1 { (*of_x).sum } else { (*of_x).half_sums[part] };
                 for (register, whole) in whole.into_iter().enumerate() {
-                    let scale = scales.add(part * LANES + register * 8);
+                    let scale = scales.add(register * 8);
                     let sum = tall.sums.add(row * LANES + register * 8);
                     let factor = _mm256_mul_ps(scale_of_x, _mm256_load_ps(scale));
                     let mut value = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), factor, _mm256_load_ps(sum));
                     if HAS_MIN {
-                        let min = _mm256_load_ps(scale.add(PARTS * LANES));
+                        let min = _mm256_load_ps(scale.add(LANES));
                         value = _mm256_fmadd_ps(_mm256_set1_ps(sum_of_x), min, value);
                     }
                     _mm256_store_ps(sum, value);
                 }
             }
             compiler_fence(Ordering::SeqCst);
+            scales = scales.add(if HAS_MIN { 2 * LANES } else { LANES });
         }
         x = x.add(M);
-        scales = scales.add(PARTS * LANES * if HAS_MIN { 2 } else { 1 });
     }
 }
 

@@ -4,30 +4,19 @@
 
 use std::{
     arch::wasm32::*,
-    hint::black_box,
-    mem::MaybeUninit,
     sync::atomic::{Ordering, compiler_fence},
 };
 
 use super::{
-    BLOCK_INPUTS, SUPER_BLOCKS,
+    BLOCK_INPUTS,
     form::LevelCode,
     levels::Levels,
-    regions::Regions,
     rows::ActivationBlock,
-    scales::Scales,
     simd128_products::{GROUPS, Kind, Products, splat},
     sums::simd128::Simd128Sums,
+    tall::TallTile,
 };
-use crate::{
-    Isa,
-    finish::finish_sums,
-    lanes::{
-        LANES, Lanes,
-        simd128::{Simd128Lanes, relaxed_madd},
-    },
-    tile::Tile,
-};
+use crate::lanes::{LANES, simd128::relaxed_madd};
 
 /// Rows whose sums one pass has.
 pub(crate) const ROWS: usize = 2;
@@ -35,97 +24,17 @@ pub(crate) const ROWS: usize = 2;
 /// Registers of a panel's sums.
 pub(crate) const REGISTERS: usize = LANES / 4;
 
-/// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
-const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
-
-/// Rows whose sums wait at once.
-const MOST_ROWS: usize = 192;
-
-/// Sixteen levels of four inputs each, sixteen scales, or sixteen sums.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "is written and read by address")] [u8; 64]);
-
-/// Memory for so many lines.
-type Lines<const COUNT: usize> = [MaybeUninit<Line>; COUNT];
-
-/// Scales and mins of a block have as many lines at most.
-const BLOCK_LINES: usize = 4;
-
-/// A few rows and a stretch of a panel.
-pub(crate) struct TallTile {
-    /// The first block of the rows, side by side.
-    x: *const ActivationBlock,
-    /// Levels of seven bits, or signed ones + 128: [blocks][groups][16][4].
-    levels: *const u8,
-    /// Scales, [blocks][parts][16], and behind those of a block as many mins, if there are any.
-    scales: *const f32,
-    num_blocks: usize,
-    /// Groups of one part of a block. Not known to the compiler: it is not to make one long sequence of the loop, of which engines
-    /// would keep little in registers.
-    num_groups: usize,
-    /// Sums of the rows, [rows][16].
-    sums: *mut f32,
-}
-
-pub(crate) type TallFn = unsafe fn(&TallTile);
-
-/// Any number of rows times all columns of a tile, by kernels for 1 to [`ROWS`] rows.
-///
-/// # Safety
-/// As the other micro-kernels of [`Tile`]s.
-#[inline(always)]
-pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize, kernels: [TallFn; ROWS]) {
-    let mut lifted: Lines<{ STRETCH_BLOCKS * GROUPS }> = [MaybeUninit::uninit(); _];
-    let mut scales: Lines<{ STRETCH_BLOCKS * BLOCK_LINES }> = [MaybeUninit::uninit(); _];
-    let mut sums: Lines<MOST_ROWS> = [MaybeUninit::uninit(); _];
-    let (lifted, scales) = (lifted.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
-    let sums = sums.as_mut_ptr().cast::<f32>();
-    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
-    let num_blocks = block.num_inputs / BLOCK_INPUTS;
-    let num_groups = black_box(GROUPS / C::PARTS);
-    // Signed bytes are multiplied as they are stored.
-    let is_lifted = V::CODE != LevelCode::Byte || V::FEW_BITS.is_some();
-    for first_row in (0..num_rows).step_by(MOST_ROWS) {
-        let rows = (num_rows - first_row).min(MOST_ROWS);
-        for panel in 0..block.columns.div_ceil(LANES) {
-            let weights = block.weights.add(panel * block.panel_bytes);
-            sums.write_bytes(0, rows * LANES);
-            for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
-                let stretch = STRETCH_BLOCKS.min(num_blocks - first);
-                let stored = weights.add(regions.levels + first * V::CODE.block_bytes());
-                if is_lifted {
-                    lift::<V>(stored, stretch, lifted);
-                }
-                widen::<C>(weights, weights.add(regions.scales), first..first + stretch, scales);
-                for row in (0..rows).step_by(ROWS) {
-                    let together = ROWS.min(rows - row);
-                    let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
-                    kernels[together - 1](&TallTile {
-                        x: x.add(first * together),
-                        levels: if is_lifted { lifted } else { stored },
-                        scales,
-                        num_blocks: stretch,
-                        num_groups,
-                        sums: sums.add(row * LANES),
-                    });
-                }
-            }
-            let column = panel * LANES;
-            let tile = Tile {
-                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                out: block.out.add(first_row * block.out_stride + column),
-                columns: (block.columns - column).min(LANES),
-                ..*block
-            };
-            finish_sums(Isa::RelaxedSimd)(&tile, sums, rows, 1);
-        }
-    }
+/// Whether levels are not multiplied as they are stored, as signed bytes are.
+pub(crate) const fn is_lifted<V: Levels>() -> bool {
+    !matches!(V::CODE, LevelCode::Byte) || V::FEW_BITS.is_some()
 }
 
 /// Makes bytes of the levels of so many blocks: of seven bits where they have no more, else 128 more than they are.
+///
+/// # Safety
+/// The CPU has the instructions; the blocks are there, and there is room for their bytes.
 #[inline(always)]
-unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+pub(crate) unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
     let added = i8x16_splat(V::FEW_BITS.map_or(-128, |few_bits| few_bits.added));
     for block in 0..num_blocks {
         let (stored, target) = (stored.add(block * V::CODE.block_bytes()), target.add(block * GROUPS * 4 * LANES));
@@ -135,25 +44,6 @@ unsafe fn lift<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8)
                 for (register, levels) in levels.into_iter().enumerate() {
                     v128_store(target.add(register), i8x16_add(levels, added));
                 }
-            }
-        }
-    }
-}
-
-/// Makes floats of the scales of blocks.
-#[inline(always)]
-unsafe fn widen<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: std::ops::Range<usize>, mut target: *mut f32) {
-    for block in blocks {
-        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
-        let of_32 = of_32.add(block * C::BLOCK_BYTES);
-        for part in 0..C::PARTS {
-            C::scale::<Simd128Lanes<true>>(of_256, of_32, part).store(target);
-            target = target.add(LANES);
-        }
-        if C::HAS_MIN {
-            for part in 0..C::PARTS {
-                C::min::<Simd128Lanes<true>>(of_256, of_32, part).store(target);
-                target = target.add(LANES);
             }
         }
     }
@@ -183,7 +73,7 @@ pub(crate) unsafe fn tall_tile<
                 *whole = [P::begin(kind, x.add(row), part); REGISTERS];
             }
             let mut group = x.cast::<u8>().add(part * BLOCK_INPUTS / PARTS);
-            let end = levels.add(tall.num_groups * 4 * LANES);
+            let end = levels.add(tall.num_steps * 4 * LANES);
             while levels != end {
                 whole = add::<P, SIGNED, M>(whole, levels.cast(), group, ones);
                 levels = levels.add(4 * LANES);
@@ -197,8 +87,8 @@ pub(crate) unsafe fn tall_tile<
                 *of_row = (scale, sum, P::rest(kind, x.add(row), part));
             }
             for register in 0..REGISTERS {
-                let scale = scales.add(part * LANES + register * 4).cast::<v128>();
-                let min = if HAS_MIN { v128_load(scale.add(PARTS * REGISTERS)) } else { f32x4_splat(0.0) };
+                let scale = scales.add(register * 4).cast::<v128>();
+                let min = if HAS_MIN { v128_load(scale.add(REGISTERS)) } else { f32x4_splat(0.0) };
                 let scale = v128_load(scale);
                 for (row, whole) in whole.iter().enumerate() {
                     let sum = tall.sums.add(row * LANES + register * 4).cast::<v128>();
@@ -209,9 +99,9 @@ pub(crate) unsafe fn tall_tile<
                 }
             }
             compiler_fence(Ordering::SeqCst);
+            scales = scales.add(if HAS_MIN { 2 * LANES } else { LANES });
         }
         x = x.add(M);
-        scales = scales.add(PARTS * LANES * if HAS_MIN { 2 } else { 1 });
     }
 }
 

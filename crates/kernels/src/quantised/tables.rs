@@ -1,10 +1,10 @@
 //! The micro-kernels of every form of blocks, for the instructions that this CPU multiplies bytes with.
 
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+use std::ops::Range;
+
 #[cfg(target_arch = "x86_64")]
-use super::{
-    amx, avx2_few, avx2_tall,
-    tall::{self, TallFn, TallKernels, TallTile},
-};
+use super::{amx, avx2_few, avx2_tall, form::LevelCode, tile::tall_tile};
 use super::{
     form::BlockForm,
     levels::{Bytes, Levels, Nibbles, SmallBytes, Table},
@@ -12,9 +12,14 @@ use super::{
     sums::scalar::ScalarSums,
     tile::block_tile,
 };
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+use super::{
+    scales::widen,
+    tall::{self, LiftFn, TallFn, TallForm, TallTile},
+};
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 use super::{
-    simd128_products::{Dots, Kind, Products, Words},
+    simd128_products::{Dots, GROUPS, Kind, Products, Words},
     simd128_row, simd128_tall,
 };
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
@@ -29,44 +34,18 @@ macro_rules! blocks {
     ($kernel:ident, $levels:ty, $scales:ty; $($rows:literal => $panels:literal),+) => {{
         struct Kernels<V, C>(std::marker::PhantomData<(V, C)>);
         impl<V: Levels, C: Scales> Kernels<V, C> {
-            const WIDE: &'static [(TileFn, usize)] = &[$(($kernel::<V, C, $rows, $panels> as TileFn, $panels)),+];
-            const NARROW: &'static [TileFn] = &[$($kernel::<V, C, $rows, 1> as TileFn),+];
+            const ALL: &'static [(TileFn, usize)] = &[$(($kernel::<V, C, $rows, $panels> as TileFn, $panels)),+];
         }
         TileTable {
-            wide: Kernels::<$levels, $scales>::WIDE,
-            narrow: Kernels::<$levels, $scales>::NARROW,
+            kernels: Kernels::<$levels, $scales>::ALL,
             tall: None,
             group_rows: [$($rows),+].len(),
             input: TileInput::Blocks,
         }
     }};
 }
-/// `tall!(kernel, levels, scales; rows, ...)`: what multiplies more rows than these.
-#[cfg(target_arch = "x86_64")]
-macro_rules! tall {
-    ($kernel:ident, $levels:ty, $scales:ty; $($rows:literal),+) => {{
-        struct Kernels<C>(std::marker::PhantomData<C>);
-        impl<C: Scales> Kernels<C> {
-            const ALL: TallKernels = TallKernels {
-                wide: &[$($kernel::<C, $rows, 2> as TallFn),+],
-                narrow: &[$($kernel::<C, $rows, 1> as TallFn),+],
-            };
-        }
-        unsafe fn multiply<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
-            tall::multiply::<V, C>(tile, num_rows, Kernels::<C>::ALL);
-        }
-        Some(multiply::<$levels, $scales> as TallTileFn)
-    }};
-}
 /// Defines the instances of the micro-kernel for one way of multiplying bytes.
 macro_rules! instance {
-    ($name:ident, $tall:ident, $sums:ty, $features:literal) => {
-        instance!($name, $sums, $features);
-        #[target_feature(enable = $features)]
-        unsafe fn $tall<C: Scales, const M: usize, const N: usize>(tile: &TallTile) {
-            tall::tall_tile::<$sums, C, M, N>(tile);
-        }
-    };
     ($name:ident, $sums:ty $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?
         unsafe fn $name<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &Tile) {
@@ -80,12 +59,34 @@ mod x86 {
     pub(super) use super::super::sums::{avx2::Avx2Sums, avx512::Avx512Sums};
 }
 #[cfg(target_arch = "x86_64")]
-instance!(
-    avx512_vnni,
-    tall_avx512_vnni,
-    x86::Avx512Sums,
-    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"
-);
+instance!(avx512_vnni, x86::Avx512Sums, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn tall_avx512_vnni<C: Scales, const M: usize, const N: usize>(tile: &TallTile) {
+    tall_tile::<x86::Avx512Sums, C, M, N>(tile);
+}
+/// Bytes of levels + 128.
+#[cfg(target_arch = "x86_64")]
+unsafe fn lift_avx512<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    V::lift(stored, num_blocks * V::CODE.block_bytes(), 128, target);
+}
+#[cfg(target_arch = "x86_64")]
+unsafe fn multiply_avx512<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
+    macro_rules! kernels {
+        ($($rows:literal),+) => { &[$(tall_avx512_vnni::<C, $rows, 2> as TallFn),+] };
+    }
+    let form = TallForm {
+        isa: Isa::Avx512,
+        levels: V::CODE,
+        scales: C::CODE,
+        kernels: kernels!(1, 2, 3, 4, 5, 6),
+        num_panels: 2,
+        lift: (V::CODE != LevelCode::Byte).then_some(lift_avx512::<V> as LiftFn),
+        widen: None,
+        num_steps: 0,
+    };
+    tall::multiply(tile, num_rows, &form);
+}
 #[cfg(target_arch = "x86_64")]
 instance!(avx_vnni, x86::Avx2Sums<true>, "avx2,avxvnni,fma,f16c");
 #[cfg(target_arch = "x86_64")]
@@ -98,7 +99,7 @@ unsafe fn few_avx2<V: Levels, C: Scales, const M: usize, const N: usize>(tile: &
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn tall_avx2<const TOGETHER: usize, const ZERO: i32, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
-    tile: &avx2_tall::TallTile,
+    tile: &TallTile,
 ) {
     avx2_tall::tall_tile::<TOGETHER, ZERO, PARTS, HAS_MIN, M>(tile);
 }
@@ -106,15 +107,24 @@ unsafe fn tall_avx2<const TOGETHER: usize, const ZERO: i32, const PARTS: usize, 
 #[cfg(target_arch = "x86_64")]
 macro_rules! avx2_kernels {
     ($($kind:tt),+; $($rows:literal),+) => { avx2_kernels!(@each ($($kind),+) $($rows)+) };
-    (@each $kind:tt $($rows:literal)+) => { &[$(avx2_kernels!(@one $kind $rows)),+] as &[avx2_tall::TallFn] };
-    (@one ($($kind:tt),+) $rows:literal) => { tall_avx2::<$($kind),+, $rows> as avx2_tall::TallFn };
+    (@each $kind:tt $($rows:literal)+) => { &[$(avx2_kernels!(@one $kind $rows)),+] as &[TallFn] };
+    (@one ($($kind:tt),+) $rows:literal) => { tall_avx2::<$($kind),+, $rows> as TallFn };
 }
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn lift_avx2<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    avx2_tall::lift::<V>(stored, num_blocks, target);
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn widen_avx2<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, target: *mut f32) {
+    widen::<crate::lanes::avx2::Avx2Lanes, C>(of_256, of_32, blocks, target);
+}
+#[cfg(target_arch = "x86_64")]
 unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
     let few_bits = V::FEW_BITS.expect("levels of eight bits are multiplied otherwise");
-    let avx2_tall::Kind { together, zero, parts, has_min } = avx2_tall::Kind::of::<C>(few_bits);
-    let kernels = match (together, zero, parts, has_min) {
+    let kind = avx2_tall::Kind::of::<C>(few_bits);
+    let kernels = match (kind.together, kind.zero, kind.parts, kind.has_min) {
         (8, 8, 1, false) => avx2_kernels!(8, 8, 1, false; 1, 2, 3, 4, 5, 6),
         (8, 0, 1, true) => avx2_kernels!(8, 0, 1, true; 1, 2, 3, 4, 5, 6),
         (4, 0, 1, true) => avx2_kernels!(4, 0, 1, true; 1, 2, 3, 4, 5, 6),
@@ -122,7 +132,17 @@ unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
         (2, 32, 2, false) => avx2_kernels!(2, 32, 2, false; 1, 2, 3, 4),
         _ => panic!("no form is of this kind; this is a bug"),
     };
-    avx2_tall::multiply::<V, C>(tile, num_rows, few_bits, kernels);
+    let form = TallForm {
+        isa: Isa::Avx2,
+        levels: V::CODE,
+        scales: C::CODE,
+        kernels,
+        num_panels: 1,
+        lift: Some(lift_avx2::<V>),
+        widen: Some(widen_avx2::<C>),
+        num_steps: kind.num_steps(),
+    };
+    tall::multiply(tile, num_rows, &form);
 }
 #[cfg(target_arch = "aarch64")]
 instance!(neon, super::sums::neon::NeonSums<false>, "neon");
@@ -149,7 +169,17 @@ macro_rules! relaxed_instance {
             simd128_row::row_tile::<$products, V, C>(tile);
         }
         unsafe fn $tall<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
-            multiply_relaxed::<V, C>(tile, num_rows, tall_kernels::<$products>(const { Kind::of::<V, C>() }));
+            let form = TallForm {
+                isa: Isa::RelaxedSimd,
+                levels: V::CODE,
+                scales: C::CODE,
+                kernels: &tall_kernels::<$products>(const { Kind::of::<V, C>() }),
+                num_panels: 1,
+                lift: simd128_tall::is_lifted::<V>().then_some(lift_relaxed::<V> as LiftFn),
+                widen: Some(widen_relaxed::<C>),
+                num_steps: GROUPS / C::PARTS,
+            };
+            tall::multiply(tile, num_rows, &form);
         }
     };
 }
@@ -161,14 +191,14 @@ relaxed_instance!(relaxed_words, tall_relaxed_words, Words);
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
 unsafe fn tall_kernel<P: Products, const SIGNED: bool, const PARTS: usize, const HAS_MIN: bool, const M: usize>(
-    tile: &simd128_tall::TallTile,
+    tile: &TallTile,
 ) {
     simd128_tall::tall_tile::<P, SIGNED, PARTS, HAS_MIN, M>(tile);
 }
 
 /// Those of a kind, for each number of rows. Forms share them.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-fn tall_kernels<P: Products>(kind: Kind) -> [simd128_tall::TallFn; simd128_tall::ROWS] {
+fn tall_kernels<P: Products>(kind: Kind) -> [TallFn; simd128_tall::ROWS] {
     macro_rules! kernels {
         ($($kind:tt),+) => { [tall_kernel::<P, $($kind),+, 1>, tall_kernel::<P, $($kind),+, 2>] };
     }
@@ -183,16 +213,15 @@ fn tall_kernels<P: Products>(kind: Kind) -> [simd128_tall::TallFn; simd128_tall:
     }
 }
 
-/// Not a part of its callers: one for both ways of summing products.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
-#[inline(never)]
 #[target_feature(enable = "simd128,relaxed-simd")]
-unsafe fn multiply_relaxed<V: Levels, C: Scales>(
-    tile: &Tile,
-    num_rows: usize,
-    kernels: [simd128_tall::TallFn; simd128_tall::ROWS],
-) {
-    simd128_tall::multiply::<V, C>(tile, num_rows, kernels);
+unsafe fn lift_relaxed<V: Levels>(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    simd128_tall::lift::<V>(stored, num_blocks, target);
+}
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+#[target_feature(enable = "simd128,relaxed-simd")]
+unsafe fn widen_relaxed<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, target: *mut f32) {
+    widen::<crate::lanes::simd128::Simd128Lanes<true>, C>(of_256, of_32, blocks, target);
 }
 instance!(scalar, ScalarSums);
 
@@ -297,7 +326,7 @@ impl ByteProducts {
             // 32 registers of 16 sums, two for each row and panel. Two panels share what is loaded of a row.
             #[cfg(target_arch = "x86_64")]
             ByteProducts::Avx512Vnni => {
-                let tall = tall!(tall_avx512_vnni, V, C; 1, 2, 3, 4, 5, 6);
+                let tall = Some(multiply_avx512::<V, C> as TallTileFn);
                 TileTable { tall, ..blocks!(avx512_vnni, V, C; 1 => 4, 2 => 4, 3 => 2, 4 => 2, 5 => 2, 6 => 2) }
             }
             // 16 registers of 8 sums, four for each row and panel.

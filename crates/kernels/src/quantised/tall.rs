@@ -1,171 +1,169 @@
-//! Many rows of rounded activations times a few panels of blocks, a stretch of inputs at a time: the weights of a stretch stay
-//! in the nearest cache, and become bytes once for all rows; meanwhile those of the next stretch are asked for. Sums wait in
-//! memory between stretches, which changes none of them.
+//! Many rows of rounded activations times panels of blocks, a stretch of inputs at a time: the weights of a stretch stay in the
+//! nearest cache, and become what micro-kernels take of them once for all rows; meanwhile those of the next stretch are asked for.
+//! Sums wait in memory between stretches, which changes none of them. One for all forms and instruction sets, which differ in a few
+//! numbers and functions.
 
-use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS,
-    form::LevelCode,
-    levels::{Bytes, Levels},
+    form::{LevelCode, ScaleCode},
     regions::Regions,
     rows::ActivationBlock,
-    scales::Scales,
-    sums::Sums,
-    tile::{Span, add_blocks},
 };
 use crate::{
-    finish::finish,
-    lanes::{LANES, Lanes},
+    Isa,
+    finish::finish_sums,
+    lanes::LANES,
+    lines::{Lines, lines},
     prefetch::ask_for_share,
     tile::Tile,
 };
 
-/// Blocks of a stretch: with two panels of bytes 16 KiB and their scales, a half of the nearest cache or less.
+/// Blocks of a stretch: their levels, scales and activations stay in the nearest cache.
 const STRETCH_BLOCKS: usize = 2 * SUPER_BLOCKS;
-
-/// Panels that pass together.
-const PANELS: usize = 2;
 
 /// Rows whose sums wait at once.
 const MOST_ROWS: usize = 192;
 
+/// Panels that pass together at most.
+const MOST_PANELS: usize = 2;
+
 /// Bytes of a block of levels of one panel.
 const BLOCK_BYTES: usize = LevelCode::Byte.block_bytes();
 
+/// Scales and mins of a block have as many lines at most.
+const SCALE_LINES: usize = 4;
+
 /// A few rows, a few panels and a stretch of blocks.
 pub(crate) struct TallTile {
-    /// Where the results go.
-    tile: Tile,
-    /// What is multiplied; levels are bytes.
-    span: Span,
-    /// Sums between stretches: sixteen for each row and panel.
-    sums: *mut f32,
-    /// Whether sums begin here.
-    begins: bool,
-    /// Whether sums are complete behind it.
-    ends: bool,
+    /// The first blocks of all rows side by side, then their second ones.
+    pub(crate) x: *const ActivationBlock,
+    /// Levels of the first panel, [blocks][groups][16][4].
+    pub(crate) levels: *const u8,
+    /// Bytes from the levels of one panel to those of the next.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly have one panel"))]
+    pub(crate) levels_stride: usize,
+    /// Scales of the first panel as [`widen`](super::scales::widen) makes them.
+    pub(crate) scales: *const f32,
+    /// Scales as they are stored: those of 256 of the first panel; the first block is the first of a super-block.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly take them as floats"))]
+    pub(crate) of_256: *const u8,
+    /// Those of blocks of the first panel.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly take them as floats"))]
+    pub(crate) of_32: *const u8,
+    /// Bytes from the stored scales of one panel to those of the next.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly take them as floats"))]
+    pub(crate) panel_bytes: usize,
+    pub(crate) num_blocks: usize,
+    /// See [`TallForm::num_steps`].
+    pub(crate) num_steps: usize,
+    /// Sums of the rows, [rows][panels][16].
+    pub(crate) sums: *mut f32,
 }
 
 pub(crate) type TallFn = unsafe fn(&TallTile);
 
-/// The micro-kernels of one way of storing scales.
-#[derive(Clone, Copy)]
-pub(crate) struct TallKernels {
-    /// By rows - 1, for [`PANELS`] panels.
-    pub(crate) wide: &'static [TallFn],
-    /// By rows - 1, for one panel.
-    pub(crate) narrow: &'static [TallFn],
-}
+/// Makes levels that are multiplied of so many blocks of one panel.
+pub(crate) type LiftFn = unsafe fn(*const u8, usize, *mut u8);
 
-/// The micro-kernel.
-///
-/// # Safety
-/// As [`Sums`]; what the tile says is there.
-#[inline(always)]
-pub(crate) unsafe fn tall_tile<S: Sums, C: Scales, const M: usize, const N: usize>(tall: &TallTile) {
-    let mut sums = [[S::Lanes::splat(0.0); N]; M];
-    if !tall.begins {
-        for (row, sums) in sums.iter_mut().enumerate() {
-            for (panel, sum) in sums.iter_mut().enumerate() {
-                *sum = S::Lanes::load(tall.sums.add((row * N + panel) * LANES));
-            }
-        }
-    }
-    let sums = add_blocks::<S, Bytes, C, M, N>(&tall.span, sums);
-    if tall.ends {
-        finish(&tall.tile, sums);
-        return;
-    }
-    for (row, sums) in sums.into_iter().enumerate() {
-        for (panel, sum) in sums.into_iter().enumerate() {
-            sum.store(tall.sums.add((row * N + panel) * LANES));
-        }
-    }
-}
+/// Makes floats of the scales of blocks of one panel: see [`widen`](super::scales::widen).
+pub(crate) type WidenFn = unsafe fn(*const u8, *const u8, Range<usize>, *mut f32);
 
-/// A cache line of the memory beside.
+/// A form of blocks and how an instruction set multiplies it.
 #[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "is written and read by address")] [u8; 64]);
+pub(crate) struct TallForm<'a> {
+    pub(crate) isa: Isa,
+    pub(crate) levels: LevelCode,
+    pub(crate) scales: ScaleCode,
+    /// The micro-kernels, by rows - 1.
+    pub(crate) kernels: &'a [TallFn],
+    /// Panels of each of them.
+    pub(crate) num_panels: usize,
+    /// None where levels are multiplied as they are stored.
+    pub(crate) lift: Option<LiftFn>,
+    /// None where kernels take scales as they are stored.
+    pub(crate) widen: Option<WidenFn>,
+    /// Turns of a kernel's inner loop. Not known where it is compiled: the compiler is not to make one long sequence of the loop, of
+    /// which it would keep little in registers.
+    pub(crate) num_steps: usize,
+}
 
 /// Multiplies `num_rows` rows, which lie in groups as high as the highest micro-kernel, by all columns of `block`.
 ///
 /// # Safety
 /// As [`TileFn`](crate::tile::TileFn)s.
-#[inline(always)]
-pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usize, kernels: TallKernels) {
-    let group_rows = kernels.wide.len();
-    let regions = Regions::new(V::CODE, C::CODE, block.num_inputs);
+pub(crate) unsafe fn multiply(block: &Tile, num_rows: usize, form: &TallForm<'_>) {
+    let mut levels: Lines<{ MOST_PANELS * STRETCH_BLOCKS * BLOCK_BYTES / 64 }> = lines();
+    let mut scales: Lines<{ MOST_PANELS * STRETCH_BLOCKS * SCALE_LINES }> = lines();
+    let mut sums: Lines<{ MOST_PANELS * MOST_ROWS }> = lines();
+    let (levels, scales) = (levels.as_mut_ptr().cast::<u8>(), scales.as_mut_ptr().cast::<f32>());
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    let regions = Regions::new(form.levels, form.scales, block.num_inputs);
+    let stored_bytes = form.levels.block_bytes();
     let num_blocks = block.num_inputs / BLOCK_INPUTS;
-    let mut levels = [MaybeUninit::<Line>::uninit(); PANELS * STRETCH_BLOCKS * BLOCK_BYTES / 64];
-    let mut sums = [MaybeUninit::<Line>::uninit(); PANELS * MOST_ROWS];
-    let (levels, sums) = (levels.as_mut_ptr().cast::<u8>(), sums.as_mut_ptr().cast::<f32>());
     let num_panels = block.columns.div_ceil(LANES);
-    for first_row in (0..num_rows).step_by(MOST_ROWS / group_rows * group_rows) {
-        let end_row = num_rows.min(first_row + MOST_ROWS / group_rows * group_rows);
-        let mut panel = 0;
-        while panel < num_panels {
-            let (kernels, panels) =
-                if panel + PANELS <= num_panels { (kernels.wide, PANELS) } else { (kernels.narrow, 1) };
-            let column = panel * LANES;
+    let group_rows = form.kernels.len();
+    let most_rows = MOST_ROWS / group_rows * group_rows;
+    for first_row in (0..num_rows).step_by(most_rows) {
+        let rows = (num_rows - first_row).min(most_rows);
+        for panel in (0..num_panels).step_by(form.num_panels) {
+            let panels = form.num_panels.min(num_panels - panel);
+            // Where a kernel has more panels than there are, it takes the first for the others too; their sums are dropped.
+            let apart = |bytes: usize| if panels == form.num_panels { bytes } else { 0 };
             let weights = block.weights.add(panel * block.panel_bytes);
-            let mut tall = TallTile {
-                tile: Tile {
-                    weights,
-                    bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
-                    columns: (block.columns - column).min(panels * LANES),
-                    ..*block
-                },
-                span: Span {
-                    x: std::ptr::null(),
-                    levels,
-                    levels_stride: STRETCH_BLOCKS * BLOCK_BYTES,
-                    of_256: weights,
-                    of_32: weights.add(regions.scales),
-                    panel_bytes: block.panel_bytes,
-                    num_blocks: 0,
-                    asks_ahead: false,
-                },
-                sums,
-                begins: true,
-                ends: false,
-            };
-            for first in (0..num_blocks.max(1)).step_by(STRETCH_BLOCKS) {
-                let stretch = STRETCH_BLOCKS.min(num_blocks - first);
-                let stored = weights.add(regions.levels + first * V::CODE.block_bytes());
-                if V::CODE == LevelCode::Byte {
-                    (tall.span.levels, tall.span.levels_stride) = (stored, block.panel_bytes);
-                } else {
-                    for panel in 0..panels {
-                        let target = levels.add(panel * STRETCH_BLOCKS * BLOCK_BYTES);
-                        V::lift(stored.add(panel * block.panel_bytes), stretch * V::CODE.block_bytes(), 128, target);
+            sums.write_bytes(0, rows * form.num_panels * LANES);
+            for first in (0..num_blocks).step_by(STRETCH_BLOCKS) {
+                let stretch = first..num_blocks.min(first + STRETCH_BLOCKS);
+                let stored = weights.add(regions.levels + first * stored_bytes);
+                for index in 0..panels {
+                    let of_panel = index * block.panel_bytes;
+                    if let Some(lift) = form.lift {
+                        let target = levels.add(index * STRETCH_BLOCKS * BLOCK_BYTES);
+                        lift(stored.add(of_panel), stretch.len(), target);
+                    }
+                    if let Some(widen) = form.widen {
+                        let of_256 = weights.add(of_panel);
+                        let target = scales.add(index * STRETCH_BLOCKS * SCALE_LINES * LANES);
+                        widen(of_256, of_256.add(regions.scales), stretch.clone(), target);
                     }
                 }
-                tall.span.of_256 = weights.add(first / SUPER_BLOCKS * C::CODE.super_bytes());
-                tall.span.of_32 = weights.add(regions.scales + first * C::CODE.block_bytes());
-                tall.span.num_blocks = stretch;
-                (tall.begins, tall.ends) = (first == 0, first + stretch == num_blocks);
-                let next = if tall.ends {
+                let next = if stretch.end == num_blocks {
                     weights.wrapping_add(panels * block.panel_bytes + regions.levels)
                 } else {
-                    stored.add(STRETCH_BLOCKS * V::CODE.block_bytes())
+                    stored.add(STRETCH_BLOCKS * stored_bytes)
                 };
-                let shares = (end_row - first_row).div_ceil(group_rows);
-                for (share, row) in (first_row..end_row).step_by(group_rows).enumerate() {
-                    let rows = group_rows.min(num_rows - row);
-                    for panel in 0..panels {
-                        let next = next.wrapping_add(panel * block.panel_bytes);
-                        ask_for_share(next, STRETCH_BLOCKS * V::CODE.block_bytes(), share, shares);
+                for row in (0..rows).step_by(group_rows) {
+                    let (share, shares) = (row / group_rows, rows.div_ceil(group_rows));
+                    for index in 0..panels {
+                        let next = next.wrapping_add(index * block.panel_bytes);
+                        ask_for_share(next, STRETCH_BLOCKS * stored_bytes, share, shares);
                     }
-                    let x = block.x.add(row * block.x_stride_bytes).cast::<ActivationBlock>();
-                    tall.span.x = x.add(first * rows);
-                    tall.sums = sums.add((row - first_row) * panels * LANES);
-                    tall.tile.out = block.out.add(row * block.out_stride + column);
-                    kernels[rows - 1](&tall);
+                    let together = group_rows.min(rows - row);
+                    let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
+                    let are_lifted = form.lift.is_some();
+                    form.kernels[together - 1](&TallTile {
+                        x: x.add(first * together),
+                        levels: if are_lifted { levels } else { stored },
+                        levels_stride: apart(if are_lifted { STRETCH_BLOCKS * BLOCK_BYTES } else { block.panel_bytes }),
+                        scales,
+                        of_256: weights.add(first / SUPER_BLOCKS * form.scales.super_bytes()),
+                        of_32: weights.add(regions.scales + first * form.scales.block_bytes()),
+                        panel_bytes: apart(block.panel_bytes),
+                        num_blocks: stretch.len(),
+                        num_steps: form.num_steps,
+                        sums: sums.add(row * form.num_panels * LANES),
+                    });
                 }
             }
-            panel += panels;
+            let column = panel * LANES;
+            let tile = Tile {
+                bias: if block.bias.is_null() { block.bias } else { block.bias.add(column) },
+                out: block.out.add(first_row * block.out_stride + column),
+                columns: (block.columns - column).min(panels * LANES),
+                ..*block
+            };
+            finish_sums(form.isa)(&tile, sums, rows, form.num_panels);
         }
     }
 }

@@ -5,6 +5,10 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use super::{
     BLOCK_INPUTS, SUPER_BLOCKS, levels::Levels, regions::Regions, rows::ActivationBlock, scales::Scales, sums::Sums,
 };
+#[cfg(target_arch = "x86_64")]
+use super::{levels::Bytes, tall::TallTile};
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::LANES;
 use crate::{
     finish::finish,
     lanes::Lanes,
@@ -54,6 +58,37 @@ pub(crate) unsafe fn block_tile<S: Sums, V: Levels, C: Scales, const M: usize, c
         asks_ahead: true,
     };
     finish(tile, add_blocks::<S, V, C, M, N>(&span, [[S::Lanes::splat(0.0); N]; M]));
+}
+
+/// The micro-kernel of a stretch: levels are bytes, scales as they are stored.
+///
+/// # Safety
+/// As [`Sums`]; what the tile says is there.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) unsafe fn tall_tile<S: Sums, C: Scales, const M: usize, const N: usize>(tall: &TallTile) {
+    let mut sums = [[S::Lanes::splat(0.0); N]; M];
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (panel, sum) in sums.iter_mut().enumerate() {
+            *sum = S::Lanes::load(tall.sums.add((row * N + panel) * LANES));
+        }
+    }
+    let span = Span {
+        x: tall.x,
+        levels: tall.levels,
+        levels_stride: tall.levels_stride,
+        of_256: tall.of_256,
+        of_32: tall.of_32,
+        panel_bytes: tall.panel_bytes,
+        num_blocks: tall.num_blocks,
+        asks_ahead: false,
+    };
+    let sums = add_blocks::<S, Bytes, C, M, N>(&span, sums);
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (panel, sum) in sums.into_iter().enumerate() {
+            sum.store(tall.sums.add((row * N + panel) * LANES));
+        }
+    }
 }
 
 /// Adds the products of a span to sums.
