@@ -10,7 +10,12 @@
 
 use std::{arch::asm, mem::MaybeUninit, ops::Range};
 
-use crate::{Isa, finish::finish_sums, lanes::LANES, prefetch::ask_to_write, tile::Tile};
+use crate::{
+    finish::finish_sums,
+    lanes::{LANES, avx512::Avx512Lanes},
+    prefetch::ask_to_write,
+    tile::Tile,
+};
 use products::{Bf16Products, Instruction, Operands};
 
 pub(crate) mod many_rows;
@@ -212,7 +217,7 @@ pub(crate) unsafe fn store_sums(block: &Tile, rows: Range<usize>, panels: Range<
                 ..*block
             };
             let sums = sums.add((tile * panels.len() + index) * TILE_SUMS);
-            finish_sums(Isa::Avx512)(&part, sums, TILE_ROWS.min(rows.end - row), 1);
+            finish_sums::<Avx512Lanes>(&part, sums, TILE_ROWS.min(rows.end - row), 1);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) unsafe fn finish<L: Lanes, const M: usize, const N: usize>(tile: &Til
             registers[row][panel].store(sums[row][panel].as_mut_ptr().cast());
         }
     }
-    finish_sums(L::ISA)(tile, sums.as_ptr().cast(), M, N);
+    finish_sums::<L>(tile, sums.as_ptr().cast(), M, N);
 }
 
 /// The same of short sums, as those of attention are: a call takes longer than what is to be done with most of them.
@@ -43,10 +43,22 @@ pub(crate) unsafe fn finish_short<L: Lanes, const M: usize, const N: usize>(tile
     }
 }
 
+/// The same of sums in memory, [rows][panels][16]. Those behind the columns of the tile are left.
+///
+/// A function without target features, in which `inline(never)` is heeded.
+///
+/// # Safety
+/// As [`finish`].
+#[inline(never)]
+pub(crate) unsafe fn finish_sums<L: Lanes>(tile: &Tile, sums: *const f32, num_rows: usize, num_panels: usize) {
+    finish_on(L::ISA)(tile, sums, num_rows, num_panels);
+}
+
+pub(crate) type FinishFn = unsafe fn(&Tile, *const f32, usize, usize);
+
 per_isa!(
-    /// The same of sums in memory, [rows][panels][16]. Those behind the columns of the tile are left.
     #[inline(always)]
-    finish_sums = finish_lanes[](tile: &Tile, sums: *const f32, num_rows: usize, num_panels: usize)
+    finish_on = finish_lanes[](tile: &Tile, sums: *const f32, num_rows: usize, num_panels: usize)
 );
 
 #[inline(always)]

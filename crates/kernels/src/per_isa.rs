@@ -1,43 +1,36 @@
 //! The macro that builds a kernel, written once over [`Lanes`](crate::lanes::Lanes), for every instruction set.
 
 /// `per_isa!(name = body[generics](argument: Type, ...) -> Result);` defines `fn name(isa) -> unsafe fn(Type, ...)`:
-/// the instance of `body::<SomeLanes, generics>` for an instruction set, inside a function with its target features, which
-/// is called wherever it is used.
+/// the instance of `body::<SomeLanes, generics>` for an instruction set, inside a function with its target features.
 macro_rules! per_isa {
     ($(#[$meta:meta])* $name:ident = $body:ident [$($generic:tt)*] ($($argument:ident : $type:ty),* $(,)?) $(-> $result:ty)?) => {
         $(#[$meta])*
         pub(crate) fn $name(isa: crate::Isa) -> unsafe fn($($type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            #[inline(never)]
             unsafe fn avx512($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::avx512::Avx512Lanes, $($generic)*>($($argument),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
-            #[inline(never)]
             unsafe fn avx2($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::avx2::Avx2Lanes, $($generic)*>($($argument),*)
             }
             #[cfg(target_arch = "aarch64")]
             #[target_feature(enable = "neon")]
-            #[inline(never)]
             unsafe fn neon($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::neon::NeonLanes, $($generic)*>($($argument),*)
             }
             #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
             #[target_feature(enable = "simd128")]
-            #[inline(never)]
             unsafe fn simd128($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::simd128::Simd128Lanes<false>, $($generic)*>($($argument),*)
             }
             #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
             #[target_feature(enable = "simd128,relaxed-simd")]
-            #[inline(never)]
             unsafe fn relaxed_simd($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::simd128::Simd128Lanes<true>, $($generic)*>($($argument),*)
             }
-            #[inline(never)]
             unsafe fn scalar($($argument: $type),*) $(-> $result)? {
                 $body::<crate::lanes::scalar::ScalarLanes, $($generic)*>($($argument),*)
             }

@@ -71,7 +71,7 @@ pub(crate) unsafe fn multiply<const RELAXED: bool>(block: &Tile, num_rows: usize
                 columns: (block.columns - column).min(LANES),
                 ..*block
             };
-            finish_sums(Simd128Lanes::<RELAXED>::ISA)(&tile, sums, rows, 1);
+            finish_sums::<Simd128Lanes<RELAXED>>(&tile, sums, rows, 1);
         }
     }
 }

@@ -8,7 +8,6 @@ use std::{
 
 use super::{LINE_INPUTS, panels::SCALES_BYTES, tile::scaled};
 use crate::{
-    Isa,
     amx::{
         Configured, ROW_BYTES, TILE_BYTES, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results,
         products::{ByteProducts, Instruction, Operands},
@@ -143,7 +142,7 @@ unsafe fn store_sums(block: &Tile, rows: Range<usize>, panels: Range<usize>, sum
                 columns: (block.columns - column).min(LANES),
                 ..*block
             };
-            finish_sums(Isa::Avx512)(&part, results, num_rows, 1);
+            finish_sums::<Avx512Lanes>(&part, results, num_rows, 1);
         }
     }
 }

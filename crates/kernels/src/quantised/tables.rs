@@ -22,12 +22,16 @@ use super::{
     simd128_products::{Dots, GROUPS, Kind, Products, Words},
     simd128_row, simd128_tall,
 };
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
-use crate::tile::TallTileFn;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+use crate::lanes::simd128::Simd128Lanes;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::{avx2::Avx2Lanes, avx512::Avx512Lanes};
 use crate::{
     Isa,
     tile::{Tile, TileFn, TileInput, TileTable},
 };
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+use crate::{finish::finish_sums, tile::TallTileFn};
 
 /// `blocks!(kernel, levels, scales; rows => panels, ...)`
 macro_rules! blocks {
@@ -76,7 +80,7 @@ unsafe fn multiply_avx512<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
         ($($rows:literal),+) => { &[$(tall_avx512_vnni::<C, $rows, 2> as TallFn),+] };
     }
     let form = TallForm {
-        isa: Isa::Avx512,
+        finish: finish_sums::<Avx512Lanes>,
         levels: V::CODE,
         scales: C::CODE,
         kernels: kernels!(1, 2, 3, 4, 5, 6),
@@ -118,7 +122,7 @@ unsafe fn lift_avx2<V: Levels>(stored: *const u8, num_blocks: usize, target: *mu
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn widen_avx2<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, target: *mut f32) {
-    widen::<crate::lanes::avx2::Avx2Lanes, C>(of_256, of_32, blocks, target);
+    widen::<Avx2Lanes, C>(of_256, of_32, blocks, target);
 }
 #[cfg(target_arch = "x86_64")]
 unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
@@ -133,7 +137,7 @@ unsafe fn multiply_avx2<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
         _ => panic!("no form is of this kind; this is a bug"),
     };
     let form = TallForm {
-        isa: Isa::Avx2,
+        finish: finish_sums::<Avx2Lanes>,
         levels: V::CODE,
         scales: C::CODE,
         kernels,
@@ -170,7 +174,7 @@ macro_rules! relaxed_instance {
         }
         unsafe fn $tall<V: Levels, C: Scales>(tile: &Tile, num_rows: usize) {
             let form = TallForm {
-                isa: Isa::RelaxedSimd,
+                finish: finish_sums::<Simd128Lanes<true>>,
                 levels: V::CODE,
                 scales: C::CODE,
                 kernels: &tall_kernels::<$products>(const { Kind::of::<V, C>() }),
@@ -221,7 +225,7 @@ unsafe fn lift_relaxed<V: Levels>(stored: *const u8, num_blocks: usize, target: 
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 #[target_feature(enable = "simd128,relaxed-simd")]
 unsafe fn widen_relaxed<C: Scales>(of_256: *const u8, of_32: *const u8, blocks: Range<usize>, target: *mut f32) {
-    widen::<crate::lanes::simd128::Simd128Lanes<true>, C>(of_256, of_32, blocks, target);
+    widen::<Simd128Lanes<true>, C>(of_256, of_32, blocks, target);
 }
 instance!(scalar, ScalarSums);
 

@@ -12,8 +12,7 @@ use super::{
     rows::ActivationBlock,
 };
 use crate::{
-    Isa,
-    finish::finish_sums,
+    finish::FinishFn,
     lanes::LANES,
     lines::{Lines, lines},
     prefetch::ask_for_share,
@@ -73,13 +72,14 @@ pub(crate) type WidenFn = unsafe fn(*const u8, *const u8, Range<usize>, *mut f32
 /// A form of blocks and how an instruction set multiplies it.
 #[derive(Clone, Copy)]
 pub(crate) struct TallForm<'a> {
-    pub(crate) isa: Isa,
     pub(crate) levels: LevelCode,
     pub(crate) scales: ScaleCode,
     /// The micro-kernels, by rows - 1.
     pub(crate) kernels: &'a [TallFn],
     /// Panels of each of them.
     pub(crate) num_panels: usize,
+    /// The instance for the instruction set.
+    pub(crate) finish: FinishFn,
     /// None where levels are multiplied as they are stored.
     pub(crate) lift: Option<LiftFn>,
     /// None where kernels take scales as they are stored.
@@ -133,27 +133,33 @@ pub(crate) unsafe fn multiply(block: &Tile, num_rows: usize, form: &TallForm<'_>
                 } else {
                     stored.add(STRETCH_BLOCKS * stored_bytes)
                 };
-                for row in (0..rows).step_by(group_rows) {
-                    let (share, shares) = (row / group_rows, rows.div_ceil(group_rows));
+                let (of_stretch, levels_stride) = match form.lift {
+                    Some(_) => (levels.cast_const(), STRETCH_BLOCKS * BLOCK_BYTES),
+                    None => (stored, block.panel_bytes),
+                };
+                let mut tall = TallTile {
+                    x: std::ptr::null(),
+                    levels: of_stretch,
+                    levels_stride: apart(levels_stride),
+                    scales,
+                    of_256: weights.add(first / SUPER_BLOCKS * form.scales.super_bytes()),
+                    of_32: weights.add(regions.scales + first * form.scales.block_bytes()),
+                    panel_bytes: apart(block.panel_bytes),
+                    num_blocks: stretch.len(),
+                    num_steps: form.num_steps,
+                    sums,
+                };
+                let shares = rows.div_ceil(group_rows);
+                for (share, row) in (0..rows).step_by(group_rows).enumerate() {
                     for index in 0..panels {
                         let next = next.wrapping_add(index * block.panel_bytes);
                         ask_for_share(next, STRETCH_BLOCKS * stored_bytes, share, shares);
                     }
                     let together = group_rows.min(rows - row);
                     let x = block.x.add((first_row + row) * block.x_stride_bytes).cast::<ActivationBlock>();
-                    let are_lifted = form.lift.is_some();
-                    form.kernels[together - 1](&TallTile {
-                        x: x.add(first * together),
-                        levels: if are_lifted { levels } else { stored },
-                        levels_stride: apart(if are_lifted { STRETCH_BLOCKS * BLOCK_BYTES } else { block.panel_bytes }),
-                        scales,
-                        of_256: weights.add(first / SUPER_BLOCKS * form.scales.super_bytes()),
-                        of_32: weights.add(regions.scales + first * form.scales.block_bytes()),
-                        panel_bytes: apart(block.panel_bytes),
-                        num_blocks: stretch.len(),
-                        num_steps: form.num_steps,
-                        sums: sums.add(row * form.num_panels * LANES),
-                    });
+                    tall.x = x.add(first * together);
+                    tall.sums = sums.add(row * form.num_panels * LANES);
+                    form.kernels[together - 1](&tall);
                 }
             }
             let column = panel * LANES;
@@ -163,7 +169,7 @@ pub(crate) unsafe fn multiply(block: &Tile, num_rows: usize, form: &TallForm<'_>
                 columns: (block.columns - column).min(panels * LANES),
                 ..*block
             };
-            finish_sums(form.isa)(&tile, sums, rows, form.num_panels);
+            (form.finish)(&tile, sums, rows, form.num_panels);
         }
     }
 }
