@@ -54,6 +54,7 @@ pub(crate) unsafe fn finish_sums<L: Lanes>(tile: &Tile, sums: *const f32, num_ro
     finish_on(L::ISA)(tile, sums, num_rows, num_panels);
 }
 
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 pub(crate) type FinishFn = unsafe fn(&Tile, *const f32, usize, usize);
 
 per_isa!(

@@ -7,7 +7,7 @@ use std::arch::wasm32::*;
 
 use crate::{
     finish::finish_sums,
-    lanes::{LANES, Lanes, simd128::Simd128Lanes},
+    lanes::{LANES, simd128::Simd128Lanes},
     lines::{Lines, lines},
     simd128_tile::{REGISTERS, WHOLE_ROWS, madd, upper_halves},
     tile::Tile,

@@ -12,8 +12,8 @@ use super::{
     levels::Levels,
     regions::Regions,
     rows::ActivationBlock,
-    scales::{Scales, widen},
-    tall::WidenFn,
+    scales::Scales,
+    tall::{WidenFn, part_floats, widen},
 };
 use crate::{
     amx::{Configured, TILE_ROWS, TILE_SUMS, TileMemory, ask_for_results, store_sums},
@@ -93,7 +93,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
         levels: V::CODE,
         scales: C::CODE,
         parts: C::PARTS,
-        floats: C::PARTS * C::PART_FLOATS,
+        floats: C::PARTS * part_floats::<C>(),
         lift: V::lift,
         widen: widen_scales::<C>,
         of_signed: products::of::<C>(false),

@@ -1,8 +1,6 @@
 //! The ways in which scales are stored, each as a type, so that a product is built for each.
 
-use std::ops::Range;
-
-use super::{SUPER_BLOCKS, form::ScaleCode};
+use super::form::ScaleCode;
 use crate::lanes::{LANES, Lanes};
 
 /// How scales and mins are read: sixteen at a time, one for each output of a panel.
@@ -20,36 +18,10 @@ pub(crate) trait Scales {
     const SUPER_BYTES: usize = Self::CODE.super_bytes();
     /// The same of blocks.
     const BLOCK_BYTES: usize = Self::CODE.block_bytes();
-    /// Floats that a part becomes.
-    const PART_FLOATS: usize = if Self::HAS_MIN { 2 * LANES } else { LANES };
     /// The scales of a part.
     unsafe fn scale<L: Lanes>(of_256: *const u8, of_32: *const u8, part: usize) -> L;
     /// The mins of a part; zero where there are none.
     unsafe fn min<L: Lanes>(of_256: *const u8, of_32: *const u8, part: usize) -> L;
-}
-
-/// Makes floats of the scales of blocks of a panel: [blocks][parts], sixteen scales and then sixteen mins, if there are any.
-///
-/// # Safety
-/// As [`Scales`]; `of_256` and `of_32` are where the scales of a panel lie, and `target` has room.
-#[inline(always)]
-pub(crate) unsafe fn widen<L: Lanes, C: Scales>(
-    of_256: *const u8,
-    of_32: *const u8,
-    blocks: Range<usize>,
-    mut target: *mut f32,
-) {
-    for block in blocks {
-        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
-        let of_32 = of_32.add(block * C::BLOCK_BYTES);
-        for part in 0..C::PARTS {
-            C::scale::<L>(of_256, of_32, part).store(target);
-            if C::HAS_MIN {
-                C::min::<L>(of_256, of_32, part).store(target.add(LANES));
-            }
-            target = target.add(C::PART_FLOATS);
-        }
-    }
 }
 
 /// A half for each 32 inputs.

@@ -3,6 +3,8 @@
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
 use std::ops::Range;
 
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
+use super::tall::{self, LiftFn, TallFn, TallForm, TallTile, widen};
 #[cfg(target_arch = "x86_64")]
 use super::{amx, avx2_few, avx2_tall, form::LevelCode, tile::tall_tile};
 use super::{
@@ -11,11 +13,6 @@ use super::{
     scales::{Half, HalfMin, Of16, Of16Min, Of32Min, Scales},
     sums::scalar::ScalarSums,
     tile::block_tile,
-};
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed-simd")))]
-use super::{
-    scales::widen,
-    tall::{self, LiftFn, TallFn, TallForm, TallTile},
 };
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 use super::{

@@ -10,10 +10,11 @@ use super::{
     form::{LevelCode, ScaleCode},
     regions::Regions,
     rows::ActivationBlock,
+    scales::Scales,
 };
 use crate::{
     finish::FinishFn,
-    lanes::LANES,
+    lanes::{LANES, Lanes},
     lines::{Lines, lines},
     prefetch::ask_for_share,
     tile::Tile,
@@ -43,7 +44,7 @@ pub(crate) struct TallTile {
     /// Bytes from the levels of one panel to those of the next.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly have one panel"))]
     pub(crate) levels_stride: usize,
-    /// Scales of the first panel as [`widen`](super::scales::widen) makes them.
+    /// Scales of the first panel as [`widen`] makes them.
     pub(crate) scales: *const f32,
     /// Scales as they are stored: those of 256 of the first panel; the first block is the first of a super-block.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "kernels for WebAssembly take them as floats"))]
@@ -66,7 +67,7 @@ pub(crate) type TallFn = unsafe fn(&TallTile);
 /// Makes levels that are multiplied of so many blocks of one panel.
 pub(crate) type LiftFn = unsafe fn(*const u8, usize, *mut u8);
 
-/// Makes floats of the scales of blocks of one panel: see [`widen`](super::scales::widen).
+/// Makes floats of the scales of blocks of one panel: see [`widen`].
 pub(crate) type WidenFn = unsafe fn(*const u8, *const u8, Range<usize>, *mut f32);
 
 /// A form of blocks and how an instruction set multiplies it.
@@ -87,6 +88,35 @@ pub(crate) struct TallForm<'a> {
     /// Turns of a kernel's inner loop. Not known where it is compiled: the compiler is not to make one long sequence of the loop, of
     /// which it would keep little in registers.
     pub(crate) num_steps: usize,
+}
+
+/// Floats that a part of a block of a panel has beside its levels: scales, and mins if there are any.
+pub(crate) const fn part_floats<C: Scales>() -> usize {
+    if C::HAS_MIN { 2 * LANES } else { LANES }
+}
+
+/// Makes floats of the scales of blocks of a panel: [blocks][parts], sixteen scales and then sixteen mins, if there are any.
+///
+/// # Safety
+/// As [`Scales`]; `of_256` and `of_32` are where the scales of a panel lie, and `target` has room.
+#[inline(always)]
+pub(crate) unsafe fn widen<L: Lanes, C: Scales>(
+    of_256: *const u8,
+    of_32: *const u8,
+    blocks: Range<usize>,
+    mut target: *mut f32,
+) {
+    for block in blocks {
+        let of_256 = of_256.add(block / SUPER_BLOCKS * C::SUPER_BYTES);
+        let of_32 = of_32.add(block * C::BLOCK_BYTES);
+        for part in 0..C::PARTS {
+            C::scale::<L>(of_256, of_32, part).store(target);
+            if C::HAS_MIN {
+                C::min::<L>(of_256, of_32, part).store(target.add(LANES));
+            }
+            target = target.add(part_floats::<C>());
+        }
+    }
 }
 
 /// Multiplies `num_rows` rows, which lie in groups as high as the highest micro-kernel, by all columns of `block`.
