@@ -203,3 +203,111 @@ pub(crate) unsafe fn multiply(block: &Tile, num_rows: usize, form: &TallForm<'_>
         }
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use quire_blocks::BlockFormat;
+
+    use super::*;
+    use crate::{
+        Epilogue, Isa, Kernels, Matmul, MatrixOrder, MatrixSource, PackedMatrix, ThreadPool, WeightFormat,
+        finish::finish_sums,
+        lanes::scalar::ScalarLanes,
+        quantised::{
+            rows::{RowGroups, quantise_row},
+            scales::Half,
+            sums::scalar::ScalarSums,
+            tile::tall_tile,
+        },
+        testing::{assert_same_bits, numbers, stored_blocks},
+    };
+
+    /// Of nibbles of which 8 is taken.
+    unsafe fn lift_nibbles(stored: *const u8, num_blocks: usize, target: *mut u8) {
+        for at in 0..num_blocks * LevelCode::Nibble.block_bytes() {
+            let (pair, target) = (*stored.add(at), target.add(at / 64 * 128 + at % 64));
+            *target = (pair & 15) + 120;
+            *target.add(64) = (pair >> 4) + 120;
+        }
+    }
+
+    /// By kernels of the scalar set, so that it is tested where those of the set that has two panels are not there.
+    #[test]
+    fn stretches_of_two_panels_have_the_bits_of_the_scalar_twin() {
+        let kernels: [TallFn; 3] = [
+            tall_tile::<ScalarSums, Half, 1, 2>,
+            tall_tile::<ScalarSums, Half, 2, 2>,
+            tall_tile::<ScalarSums, Half, 3, 2>,
+        ];
+        let (pool, scalar) = (ThreadPool::new(1).expect("threads"), Kernels::new(Isa::Scalar).expect("scalar"));
+        let forms = [
+            (BlockFormat::Q8_0, LevelCode::Byte, None),
+            (BlockFormat::Q4_0, LevelCode::Nibble, Some(lift_nibbles as LiftFn)),
+        ];
+        for ((format, levels, lift), (n, k)) in
+            forms.into_iter().flat_map(|form| [(64, 32), (37, 1280), (16, 512), (70, 544)].map(|shape| (form, shape)))
+        {
+            let bytes = stored_blocks(format, n * k, 5);
+            let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
+            let (num_outputs, num_inputs) = (n, k);
+            let source = MatrixSource {
+                bytes: &bytes,
+                stored,
+                packed: stored,
+                order,
+                num_outputs,
+                num_inputs,
+                importance: None,
+            };
+            let weights = PackedMatrix::pack(&pool, &[source]).expect("fits");
+            let segment = &weights.segments()[0];
+            for m in [1, 3, 8, 200] {
+                let (x, bias) = (numbers(m * k, 4), numbers(n, 3));
+                let mut twin = vec![0.5; m * n];
+                let (epilogue, out_stride) = (Epilogue::Add, n);
+                let (out, weights) = (&mut twin[..], &weights);
+                let product = Matmul { x: &x, num_rows: m, weights, bias: Some(&bias), out, out_stride, epilogue };
+                scalar.matmul(&pool, product).expect("memory");
+
+                let groups = RowGroups { num_rows: m, group_rows: kernels.len(), num_blocks: k / BLOCK_INPUTS };
+                let mut blocks = vec![MaybeUninit::<ActivationBlock>::uninit(); m * groups.num_blocks];
+                let blocks = blocks.as_mut_ptr().cast::<ActivationBlock>();
+                for (row, x) in x.chunks(k).enumerate() {
+                    let (first, stride) = groups.place(row);
+                    // SAFETY: each block of a row has a place of its own.
+                    unsafe { quantise_row(Isa::Scalar)(x, blocks.add(first), stride) };
+                }
+                let mut out = vec![0.5; m * n];
+                let block = Tile {
+                    weights: segment.bytes().as_ptr(),
+                    panel_bytes: segment.panel_bytes,
+                    x: blocks.cast(),
+                    x_stride_bytes: groups.num_blocks * size_of::<ActivationBlock>(),
+                    x_scales: std::ptr::null(),
+                    num_inputs: k,
+                    bias: bias.as_ptr(),
+                    out: out.as_mut_ptr(),
+                    out_stride: n,
+                    columns: n,
+                    epilogue,
+                    waiting: std::ptr::null_mut(),
+                };
+                let form = TallForm {
+                    levels,
+                    scales: ScaleCode::Half,
+                    kernels: &kernels,
+                    num_panels: 2,
+                    finish: finish_sums::<ScalarLanes>,
+                    lift,
+                    widen: None,
+                    num_steps: 0,
+                };
+                // SAFETY: all that the tile names is there, and portable code needs no instructions.
+                unsafe { multiply(&block, m, &form) };
+                assert_same_bits(&out, &twin, &format!("{format} n={n} k={k} m={m}"));
+            }
+        }
+    }
+}
