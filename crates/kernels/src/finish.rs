@@ -91,3 +91,70 @@ unsafe fn finish_lanes<L: Lanes>(tile: &Tile, sums: *const f32, num_rows: usize,
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Isa,
+        lanes::scalar::ScalarLanes,
+        testing::{assert_same_bits, numbers},
+    };
+
+    /// Columns behind which nothing is to be written.
+    const OUT_STRIDE: usize = 80;
+
+    /// Results of one way of finishing three rows of `columns` columns, over what was there.
+    fn results(bias: Option<&[f32]>, columns: usize, epilogue: Epilogue, run: &dyn Fn(&Tile)) -> Vec<f32> {
+        let mut out = numbers(3 * OUT_STRIDE, 7);
+        run(&Tile {
+            weights: std::ptr::null(),
+            panel_bytes: 0,
+            x: std::ptr::null(),
+            x_stride_bytes: 0,
+            x_scales: std::ptr::null(),
+            num_inputs: 0,
+            bias: bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            out: out.as_mut_ptr(),
+            out_stride: OUT_STRIDE,
+            columns,
+            epilogue,
+            waiting: std::ptr::null_mut(),
+        });
+        out
+    }
+
+    #[test]
+    fn every_set_writes_the_bits_of_plain_additions_and_no_others() {
+        let (sums, bias) = (numbers(3 * 4 * LANES, 1), numbers(4 * LANES, 2));
+        // SAFETY: portable code; sums are there.
+        let load = |row: usize, panel: usize| unsafe { ScalarLanes::load(sums[(row * 4 + panel) * LANES..].as_ptr()) };
+        let registers: [[ScalarLanes; 4]; 3] = std::array::from_fn(|row| std::array::from_fn(|panel| load(row, panel)));
+        for columns in [1, 15, 16, 17, 32, 47, 63, 64] {
+            for bias in [None, Some(&bias[..columns])] {
+                for epilogue in [Epilogue::Store, Epilogue::Add] {
+                    let expected = results(bias, columns, epilogue, &|tile| {
+                        for (row, column) in (0..3).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+                            // SAFETY: a row has more elements than columns.
+                            let out = unsafe { &mut *tile.out.add(row * OUT_STRIDE + column) };
+                            let sum = sums[row * 4 * LANES + column] + bias.map_or(0.0, |bias| bias[column]);
+                            *out = if epilogue == Epilogue::Add { *out + sum } else { sum };
+                        }
+                    });
+                    let what = format!("{columns} columns, {epilogue:?}, bias {}", bias.is_some());
+                    for isa in Isa::available() {
+                        // SAFETY: the instruction set is there, and so are sums of three rows and four panels.
+                        let run = |tile: &Tile| unsafe { finish_on(isa)(tile, sums.as_ptr(), 3, 4) };
+                        assert_same_bits(&results(bias, columns, epilogue, &run), &expected, &format!("{isa}, {what}"));
+                    }
+                    // SAFETY: portable code, and results as above.
+                    let run = |tile: &Tile| unsafe { finish(tile, registers) };
+                    assert_same_bits(&results(bias, columns, epilogue, &run), &expected, &what);
+                    // SAFETY: as above.
+                    let run = |tile: &Tile| unsafe { finish_short(tile, registers) };
+                    assert_same_bits(&results(bias, columns, epilogue, &run), &expected, &format!("short, {what}"));
+                }
+            }
+        }
+    }
+}

@@ -26,6 +26,7 @@ mod cache_type;
 mod columns;
 mod disjoint;
 mod element_panels;
+mod element_tiles;
 mod element_type;
 mod elementwise;
 mod embedding;
