@@ -1,11 +1,13 @@
 //! Attention over a paged cache, for ragged batches that mix prompt chunks and single decode tokens.
 //!
 //! A work item is one key-value head and a few queries of one sequence, with all query heads that share the key-value
-//! head. It walks over tiles of 64 absolute key positions with an online softmax (Milakov and Gimelshein,
-//! arXiv:1805.02867; Dao et al., arXiv:2205.14135). Tiles begin at multiples of 64 whatever the chunk, the block size or
-//! the window, and each query's sums run over its keys tile by tile, in an order inside of a tile that is always the same,
-//! so a query's result depends on nothing but the query and its keys.
+//! head; or several key-value heads, where it is faster to read a cache's blocks in the order of memory. It walks over
+//! tiles of 64 absolute key positions with an online softmax (Milakov and Gimelshein, arXiv:1805.02867; Dao et al.,
+//! arXiv:2205.14135). Tiles begin at multiples of 64 whatever the chunk, the block size or the window, and each query's
+//! sums run over its keys tile by tile, in an order inside of a tile that is always the same, so a query's result depends
+//! on nothing but the query and its keys.
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod attend;
@@ -15,10 +17,12 @@ mod narrow_columns;
 mod plan;
 #[cfg(target_arch = "x86_64")]
 mod score;
+mod steps;
 mod tile_kernels;
 mod weigh;
 #[cfg(target_arch = "x86_64")]
 mod weigh_e4m3;
+mod workspace;
 
 pub(crate) use tile_kernels::AttentionKernels;
 
@@ -26,8 +30,9 @@ use crate::{
     HeadLayout, Kernels, KernelsError, KvLayout, SharedBuffer, ThreadPool, disjoint::Disjoint,
     threads::LEAST_CHUNK_WORK,
 };
-use attend::{Attend, Workspace};
+use attend::Attend;
 use plan::Plan;
+use workspace::Workspace;
 
 /// Attention of a batch's new tokens over their sequences' cached keys and values (their own included).
 #[derive(Debug)]
@@ -86,7 +91,11 @@ impl Kernels {
         assert!(sliding_window != Some(0), "a window of no positions; this is a bug");
         assert!(causal || sliding_window.is_none(), "a window that is not causal; this is a bug");
         let mut plan_memory = self.arena.take(Plan::size_bytes(&attention, group))?;
-        let plan = Plan::new(&attention, num_tokens, group, plan_memory.elements_mut());
+        let heads_of_item = match self.attention.cached(layout.cache_type).by_heads {
+            true => plan::heads_of_item(&attention, group, pool.threads()),
+            false => 1,
+        };
+        let plan = Plan::new(&attention, num_tokens, group, heads_of_item, plan_memory.elements_mut());
         if plan.items().is_empty() || layout.head_dim == 0 {
             return Ok(());
         }

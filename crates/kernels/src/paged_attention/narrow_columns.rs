@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::cached::{Bf16, E4m3, E5m2, Elements, Int8};
+use super::cached::{Bf16, E4m3, E5m2, Elements, F32, Int8};
 use crate::lanes::{BF16_PLACES, LANES, Lanes};
 
 /// An element type whose columns may stay narrow.
@@ -12,6 +12,9 @@ pub(super) trait NarrowColumns: Elements {
     const CHUNK_BYTES: usize = 16;
     /// Bytes of an element in a column.
     const COLUMN_BYTES: usize = Self::SIZE_BYTES;
+    /// Whether panels that are scored together may be of several heads. Not where widening takes longer than memory: there they share
+    /// their queries.
+    const BY_HEADS: bool = Self::SIZE_BYTES > 1;
     /// Stores a chunk of each of sixteen entries as columns.
     unsafe fn store_chunk<L: Lanes>(entries: &[*const u8; LANES], target: *mut u8);
     /// Columns `index` and `index + 1` of those that chunks make behind each other; `index` is even.
@@ -26,6 +29,19 @@ pub(super) unsafe fn from_byte(entries: &[*const u8; LANES], byte: usize) -> [*c
         *place = place.add(byte);
     }
     places
+}
+
+/// As wide as they are: what is spared is to read them again from far.
+impl NarrowColumns for F32 {
+    #[inline(always)]
+    unsafe fn store_chunk<L: Lanes>(entries: &[*const u8; LANES], target: *mut u8) {
+        L::store_columns_of(entries, 4, target.cast());
+    }
+    #[inline(always)]
+    unsafe fn load_two_columns<L: Lanes>(columns: *const u8, index: usize) -> (L, L) {
+        let column = columns.cast::<f32>().add(index * LANES);
+        (L::load(column), L::load(column.add(LANES)))
+    }
 }
 
 /// Two elements of a key are side by side.

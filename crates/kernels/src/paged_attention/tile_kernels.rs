@@ -40,9 +40,9 @@ pub(super) struct CachedTile<'a> {
 /// Rows of weights against a tile of cached values that stay where they are.
 pub(super) struct WeighedTile<'a> {
     /// Where each key's values are.
-    pub(super) entries: &'a Entries,
-    /// The elements that are wanted after these, as many of each, unless they were asked for.
-    pub(super) next: Option<&'a Entries>,
+    pub(super) entries: &'a [*const u8],
+    /// The elements that are wanted after these, as many of each; none if they were asked for.
+    pub(super) next: &'a [*const u8],
     /// Keys that any row sees.
     pub(super) num_keys: usize,
     /// Elements of each.
@@ -53,8 +53,13 @@ pub(super) struct WeighedTile<'a> {
     pub(super) num_rows: usize,
     /// Weighted values so far, [rows] of `sums_stride`, a multiple of 16.
     pub(super) sums: *mut f32,
-    /// Elements from one row of sums to the next.
+    /// Elements from one row of sums, or of chains, to the next.
     pub(super) sums_stride: usize,
+    /// Where chains of additions wait between parts of a tile, [rows] as `sums`.
+    pub(super) chains: *mut f32,
+    /// Whether these are the first keys of a tile, so that chains begin, and the last, so that they are added to the sums.
+    pub(super) begins: bool,
+    pub(super) ends: bool,
 }
 
 /// One row of scores against a tile.
@@ -88,6 +93,8 @@ pub(super) struct CachedKernels {
     pub(super) load_values: LoadFn,
     /// Weighs values without loading them into panels: for few rows.
     pub(super) weigh: WeighFn,
+    /// Whether few rows of several heads may be scored at a time, so that the cache is read in the order of memory.
+    pub(super) by_heads: bool,
     /// Scores from keys that are not widened before, where that is known to be faster: for few rows.
     #[cfg(target_arch = "x86_64")]
     pub(super) score: Option<super::score::ScoreFn>,
@@ -113,6 +120,7 @@ impl CachedKernels {
             weigh,
             #[cfg(target_arch = "x86_64")]
             score: super::score::score(isa, cache_type),
+            by_heads: isa == Isa::Avx2 && cache_type.size_bytes() > 1,
             #[cfg(target_arch = "x86_64")]
             stage: super::amx::StageKernels::new(isa, cache_type),
         }

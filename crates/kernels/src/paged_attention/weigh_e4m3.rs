@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::{
+    ahead::Ahead,
     cached::Elements,
     tile_kernels::{TILE_KEYS, WeighFn, WeighedTile},
     weigh::weigh_all_rows,
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     CacheType, Isa,
     lanes::{BF16_PLACES, Lanes, avx2::Avx2Lanes},
-    prefetch::ask_for,
+    prefetch::LINE_BYTES,
 };
 
 /// What [`Lanes::e4m3_to_bf16`] makes of thirty-two elements.
@@ -41,14 +42,10 @@ unsafe fn weigh_e4m3_as_bf16<L: Lanes>(weigh: &WeighedTile<'_>) {
     for (key, entry) in entries.iter_mut().enumerate() {
         *entry = values.add(key).cast_const().cast();
     }
+    let mut ahead = Ahead::new(weigh.next, weigh.head_dim);
     for index in (0..weigh.head_dim).step_by(CHUNK) {
         let count = (weigh.head_dim - index).min(CHUNK);
-        if let Some(next) = weigh.next {
-            let keys = |index: usize| TILE_KEYS * index / weigh.head_dim;
-            for entry in &next[keys(index)..keys(index + count)] {
-                ask_for(*entry, weigh.head_dim);
-            }
-        }
+        ahead.ask(weigh.num_keys * CHUNK / LINE_BYTES);
         for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
             let (entry, values) = (entry.add(index), values.add(key).cast());
             if count == CHUNK {
@@ -61,9 +58,10 @@ unsafe fn weigh_e4m3_as_bf16<L: Lanes>(weigh: &WeighedTile<'_>) {
         }
         weigh_all_rows::<L, Bf16OfE4m3>(&WeighedTile {
             entries: &entries,
-            next: None,
+            next: &[],
             head_dim: count,
             sums: weigh.sums.add(index),
+            chains: weigh.chains.add(index),
             ..*weigh
         });
     }
@@ -145,7 +143,7 @@ mod tests {
                     slot
                 })
                 .collect();
-            let entries = std::array::from_fn(|key| slots[key].as_ptr());
+            let entries: [*const u8; TILE_KEYS] = std::array::from_fn(|key| slots[key].as_ptr());
             let padded = head_dim.next_multiple_of(LANES);
             for (num_rows, num_keys) in (1..=9).flat_map(|rows| [(rows, 1), (rows, 63), (rows, 64)]) {
                 let weights: Vec<f32> = (0..num_rows * TILE_KEYS).map(|index| number(index + 5)).collect();
@@ -155,13 +153,16 @@ mod tests {
                     unsafe {
                         weigh(&WeighedTile {
                             entries: &entries,
-                            next: Some(&entries),
+                            next: &entries,
                             num_keys,
                             head_dim,
                             scores: weights.as_ptr(),
                             num_rows,
                             sums: sums.as_mut_ptr(),
                             sums_stride: padded,
+                            chains: std::ptr::null_mut(),
+                            begins: true,
+                            ends: true,
                         });
                     }
                     sums
