@@ -22,7 +22,7 @@ export function modelsIn({ shared, models }) {
       path: join(models, 'smollm2-135m-instruct-bf16'),
       ggufMetadata: join(models, 'smollm2-135m-instruct.Q4_1.gguf'),
       blocks: { format: 'Q4_1', path: join(models, 'smollm2-135m-instruct.Q4_1.gguf') },
-      dtypes: ['bfloat16'],
+      dtypes: ['bfloat16', 'float32'],
       // Once: peers take a minute for it.
       workload: { promptWords: 160, numTokens: 32, manyWords: 24, rounds: 1 },
     },
