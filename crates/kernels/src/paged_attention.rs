@@ -91,11 +91,11 @@ impl Kernels {
         assert!(sliding_window != Some(0), "a window of no positions; this is a bug");
         assert!(causal || sliding_window.is_none(), "a window that is not causal; this is a bug");
         let mut plan_memory = self.arena.take(Plan::size_bytes(&attention, group))?;
-        let heads_of_item = match self.attention.cached(layout.cache_type).by_heads {
-            true => plan::heads_of_item(&attention, group, pool.threads()),
-            false => 1,
+        let most_cost = match self.attention.cached(layout.cache_type).by_heads {
+            true => plan::most_cost(&attention, group, pool.threads()),
+            false => 0,
         };
-        let plan = Plan::new(&attention, num_tokens, group, heads_of_item, plan_memory.elements_mut());
+        let plan = Plan::new(&attention, num_tokens, group, most_cost, plan_memory.elements_mut());
         if plan.items().is_empty() || layout.head_dim == 0 {
             return Ok(());
         }

@@ -59,15 +59,16 @@ impl<'a> Plan<'a> {
         (num_tokens / block + attention.seq_lens.len()) * attention.layout.num_kv_heads * size_of::<Item>()
     }
 
-    /// Plans a batch into `memory` and checks its tables' sizes.
+    /// Plans a batch into `memory` and checks its tables' sizes. Items of few rows have as many heads as `most_cost` allows, and one at
+    /// least.
     pub(super) fn new(
         attention: &PagedAttention<'_>,
         num_tokens: usize,
         group: usize,
-        heads_of_item: usize,
+        most_cost: usize,
         memory: &'a mut [i32],
     ) -> Plan<'a> {
-        let PagedAttention { query_start_loc, seq_lens, layout, block_table_stride, causal, .. } = *attention;
+        let PagedAttention { query_start_loc, seq_lens, layout, block_table_stride, .. } = *attention;
         assert_eq!(query_start_loc.len(), seq_lens.len() + 1, "query_start_loc is not [sequences + 1]; this is a bug");
         assert!(
             attention.block_tables.len() >= seq_lens.len() * block_table_stride,
@@ -89,9 +90,15 @@ impl<'a> Plan<'a> {
             let mut first = start;
             while first < end {
                 let num_queries = (end - first).min(block as i32);
-                let heads = if num_queries as usize * group <= DIRECT_ROWS { heads_of_item } else { 1 };
-                max_rows = max_rows.max(num_queries as usize * group * heads);
                 let first_position = seq_len - end + first;
+                let rows = num_queries as usize * group;
+                let heads = if rows <= DIRECT_ROWS {
+                    let cost = cost_of_head(attention, group, sequence, first_position, num_queries);
+                    even_heads(layout.num_kv_heads, most_cost / cost)
+                } else {
+                    1
+                };
+                max_rows = max_rows.max(rows * heads);
                 for kv_head in (0..layout.num_kv_heads).step_by(heads) {
                     let num_kv_heads = heads.min(layout.num_kv_heads - kv_head) as i32;
                     memory[num_items] =
@@ -102,14 +109,9 @@ impl<'a> Plan<'a> {
             }
         }
         let items = &mut memory[..num_items];
-        let window = attention.sliding_window.unwrap_or(usize::MAX);
         let cost = |item: Item| {
-            let keys = match causal {
-                true => (item.first_position as usize + 1).min(window) + item.num_queries as usize,
-                false => seq_lens[item.sequence as usize] as usize,
-            };
-            // Turning a tile of keys costs about as much as attending to it with 16 rows.
-            keys * (item.num_queries as usize * group + 16) * item.num_kv_heads as usize
+            let Item { sequence, num_kv_heads, first_position, num_queries, .. } = item;
+            cost_of_head(attention, group, sequence as usize, first_position, num_queries) * num_kv_heads as usize
         };
         items.sort_unstable_by_key(|words| {
             let item = Item::read(words);
@@ -135,17 +137,100 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Key-value heads that items of few rows have, where items may have several.
-pub(super) fn heads_of_item(attention: &PagedAttention<'_>, group: usize, threads: usize) -> usize {
-    let num_kv_heads = attention.layout.num_kv_heads.max(1);
-    let has_few_rows =
-        |bounds: &&[i32]| usize::try_from(bounds[1] - bounds[0]).is_ok_and(|queries| queries * group <= DIRECT_ROWS);
-    let sequences = attention.query_start_loc.windows(2).filter(has_few_rows).count();
-    let most_heads = (sequences * num_kv_heads / (threads * ITEMS_OF_THREAD)).clamp(1, num_kv_heads);
-    // A sequence's items have as many heads each, or nearly.
-    num_kv_heads.div_ceil(num_kv_heads.div_ceil(most_heads))
+/// The most that an item of several heads may cost: a share of the batch that leaves each thread some items, and a long sequence
+/// among short ones to several threads.
+pub(super) fn most_cost(attention: &PagedAttention<'_>, group: usize, threads: usize) -> usize {
+    let PagedAttention { query_start_loc, seq_lens, layout, .. } = *attention;
+    let costs = query_start_loc.windows(2).zip(seq_lens).enumerate().map(|(sequence, (bounds, &seq_len))| match bounds
+        [1]
+    .saturating_sub(bounds[0])
+    {
+        ..1 => 0,
+        num_queries => cost_of_head(attention, group, sequence, seq_len.saturating_sub(num_queries), num_queries),
+    });
+    costs.sum::<usize>() * layout.num_kv_heads / (threads * ITEMS_OF_THREAD)
+}
+
+/// What some queries of a sequence cost for one key-value head, in numbers to compare; not 0.
+fn cost_of_head(
+    attention: &PagedAttention<'_>,
+    group: usize,
+    sequence: usize,
+    first_position: i32,
+    num_queries: i32,
+) -> usize {
+    let window = attention.sliding_window.unwrap_or(usize::MAX);
+    let keys = match attention.causal {
+        true => (first_position as usize + 1).min(window) + num_queries as usize,
+        false => attention.seq_lens[sequence] as usize,
+    };
+    // Turning a tile of keys costs about as much as attending to it with 16 rows.
+    keys * (num_queries as usize * group + 16)
+}
+
+/// How many heads the items of a sequence have, `most` at most: as many each, or nearly.
+fn even_heads(num_kv_heads: usize, most: usize) -> usize {
+    num_kv_heads.div_ceil(num_kv_heads.div_ceil(most.clamp(1, num_kv_heads)))
 }
 
 fn queries_per_item(group: usize) -> usize {
     (ITEM_ROWS / group.max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CacheType, HeadLayout, KvLayout, SharedBuffer};
+
+    /// The heads of each item of single tokens of sequences of so many tokens, by sequence.
+    fn heads_of_items(seq_lens: &[i32], num_kv_heads: usize, threads: usize) -> Vec<Vec<i32>> {
+        let layout = KvLayout {
+            cache_type: CacheType::Bf16,
+            num_blocks: 1,
+            num_kv_heads,
+            block_size: 1 << 20,
+            head_dim: 64,
+            slot_stride: 64,
+        };
+        let query_start_loc: Vec<i32> = (0..=seq_lens.len() as i32).collect();
+        let block_tables = vec![0; seq_lens.len()];
+        let cache = SharedBuffer::zeroed(1).expect("memory");
+        let attention = PagedAttention {
+            queries: &[],
+            query_layout: HeadLayout { offset: 0, row_stride: 0, num_heads: num_kv_heads, head_dim: 64 },
+            cache: &cache,
+            layout,
+            scale: 1.0,
+            soft_cap: None,
+            causal: true,
+            sliding_window: None,
+            query_start_loc: &query_start_loc,
+            seq_lens,
+            block_tables: &block_tables,
+            block_table_stride: 1,
+            out: &mut [],
+        };
+        let mut memory = vec![0; Plan::size_bytes(&attention, 1) / size_of::<i32>()];
+        let plan = Plan::new(&attention, seq_lens.len(), 1, most_cost(&attention, 1, threads), &mut memory);
+        let mut heads = vec![Vec::new(); seq_lens.len()];
+        for item in plan.items().iter().map(Item::read) {
+            heads[item.sequence as usize].push(item.num_kv_heads);
+        }
+        heads
+    }
+
+    #[test]
+    fn items_have_as_many_heads_as_leave_every_thread_some_items() {
+        assert_eq!(heads_of_items(&[4096; 4], 8, 2), vec![vec![8]; 4]);
+        assert_eq!(heads_of_items(&[4096], 8, 2), [[2; 4]]);
+        assert_eq!(heads_of_items(&[4096; 2], 5, 2), vec![vec![2, 2, 1]; 2]);
+        assert_eq!(heads_of_items(&[4096], 8, 64), [[1; 8]]);
+        assert_eq!(heads_of_items(&[1, 1], 1, 1), vec![vec![1]; 2]);
+    }
+
+    #[test]
+    fn a_long_sequence_among_short_ones_is_shared_between_threads() {
+        let heads = heads_of_items(&[32_768, 200, 200, 200], 8, 2);
+        assert_eq!(heads, [vec![2; 4], vec![8], vec![8], vec![8]]);
+    }
 }

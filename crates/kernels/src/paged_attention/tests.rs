@@ -166,7 +166,7 @@ pub(super) fn attend(
 const CAPPED: Shape =
     Shape { heads: 4, kv_heads: 2, head_dim: 48, causal: true, window: Some(40), cap: Some(0.5), cache_type: F32 };
 
-pub(super) const SHAPES: [Shape; 21] = [
+pub(super) const SHAPES: [Shape; 23] = [
     Shape { heads: 1, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 4, kv_heads: 2, head_dim: 16, causal: true, window: None, cap: None, cache_type: F32 },
     Shape { heads: 9, kv_heads: 3, head_dim: 64, causal: true, window: None, cap: None, cache_type: Bf16 },
@@ -185,10 +185,28 @@ pub(super) const SHAPES: [Shape; 21] = [
     Shape { heads: 130, kv_heads: 1, head_dim: 1, causal: true, window: None, cap: None, cache_type: Int8 },
     Shape { heads: 2, kv_heads: 1, head_dim: 131, causal: true, window: Some(70), cap: None, cache_type: Int8 },
     Shape { heads: 8, kv_heads: 2, head_dim: 8, causal: true, window: None, cap: None, cache_type: Bf16 },
+    Shape { heads: 10, kv_heads: 10, head_dim: 40, causal: true, window: None, cap: None, cache_type: Bf16 },
+    Shape { heads: 16, kv_heads: 8, head_dim: 32, causal: true, window: Some(90), cap: None, cache_type: F32 },
     Shape { cache_type: Int8, ..CAPPED },
     CAPPED,
     Shape { heads: 9, window: None, cap: Some(3.0), kv_heads: 1, cache_type: Bf16, ..CAPPED },
 ];
+
+/// An item of single tokens has all heads of its sequence then, and walks over a tile in several parts.
+#[test]
+fn single_tokens_with_many_heads_have_the_bits_of_whole_prompts() {
+    for_each_setup(|kernels, pool| {
+        for shape in SHAPES.into_iter().filter(|shape| shape.kv_heads > 4 && shape.causal) {
+            let sequences: Vec<Sequence> =
+                [70, 150, 64, 33].iter().zip(1..).map(|(&len, seed)| Sequence::new(shape, len, seed)).collect();
+            let whole = attend(kernels, pool, shape, &sequences, 16, 1000, 0.3);
+            let single = attend(kernels, pool, shape, &sequences, 16, 1, 0.3);
+            for (single, whole) in single.iter().zip(&whole) {
+                assert_same_bits(single, whole, &format!("{} {shape:?}", kernels.isa()));
+            }
+        }
+    });
+}
 
 #[test]
 fn attention_matches_its_formula() {

@@ -133,7 +133,7 @@ unsafe fn weigh_vectors<L: Lanes, C: Elements, const M: usize, const V: usize>(
 
 #[inline(always)]
 pub(super) unsafe fn weigh_lanes<L: Lanes, C: Elements>(weigh: &WeighedTile<'_>) {
-    // Elsewhere several heads are read in the order of memory, or bytes, which take longer than the memory that was asked for.
+    // With many sums at a time a tile is read before it is multiplied; with fewer, lines that were asked for come in time.
     if L::SUMS > 6 {
         stream(&weigh.entries[..weigh.num_keys], weigh.head_dim * C::SIZE_BYTES);
     }

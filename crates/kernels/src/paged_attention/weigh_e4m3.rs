@@ -149,6 +149,7 @@ mod tests {
                 let weights: Vec<f32> = (0..num_rows * TILE_KEYS).map(|index| number(index + 5)).collect();
                 let by = |weigh: WeighFn| {
                     let mut sums: Vec<f32> = (0..num_rows * padded).map(number).collect();
+                    let mut chains = vec![f32::NAN; num_rows * padded];
                     // SAFETY: everything is as long as its field says, and the instruction set is there.
                     unsafe {
                         weigh(&WeighedTile {
@@ -160,7 +161,7 @@ mod tests {
                             num_rows,
                             sums: sums.as_mut_ptr(),
                             sums_stride: padded,
-                            chains: std::ptr::null_mut(),
+                            chains: chains.as_mut_ptr(),
                             begins: true,
                             ends: true,
                         });

@@ -103,6 +103,7 @@ pub(crate) unsafe fn multiply<V: Levels, C: Scales>(block: &Tile, num_rows: usiz
 }
 
 /// The same, once for all forms.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn multiply_form(block: &Tile, num_rows: usize, form: &Form) {
     // A product is of the inputs that share a scale.
     let inputs = BLOCK_INPUTS / form.parts;
@@ -143,6 +144,7 @@ fn takes_stored(form: &Form, num_rows: usize) -> bool {
 }
 
 /// Makes signed bytes of levels, unless they are taken as stored, and floats of scales and mins.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn lift_stretch(
     form: &Form,
     block: &Tile,
@@ -165,6 +167,7 @@ unsafe fn lift_stretch(
 }
 
 /// Adds the products of a stretch of all rows; meanwhile asks for the levels that are wanted next.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn add_stretch(
     form: &Form,
     block: &Tile,

@@ -217,38 +217,55 @@ mod tests {
         lanes::scalar::ScalarLanes,
         quantised::{
             rows::{RowGroups, quantise_row},
-            scales::Half,
+            scales::{Half, Of16, Of32Min},
             sums::scalar::ScalarSums,
             tile::tall_tile,
         },
         testing::{assert_same_bits, numbers, stored_blocks},
     };
 
-    /// Of nibbles of which 8 is taken.
-    unsafe fn lift_nibbles(stored: *const u8, num_blocks: usize, target: *mut u8) {
+    /// Of nibbles of which `ZERO` is taken.
+    unsafe fn lift_nibbles<const ZERO: u8>(stored: *const u8, num_blocks: usize, target: *mut u8) {
         for at in 0..num_blocks * LevelCode::Nibble.block_bytes() {
             let (pair, target) = (*stored.add(at), target.add(at / 64 * 128 + at % 64));
-            *target = (pair & 15) + 120;
-            *target.add(64) = (pair >> 4) + 120;
+            *target = (pair & 15) + 128 - ZERO;
+            *target.add(64) = (pair >> 4) + 128 - ZERO;
         }
+    }
+
+    fn kernels<C: Scales>() -> [TallFn; 3] {
+        [tall_tile::<ScalarSums, C, 1, 2>, tall_tile::<ScalarSums, C, 2, 2>, tall_tile::<ScalarSums, C, 3, 2>]
     }
 
     /// By kernels of the scalar set, so that it is tested where those of the set that has two panels are not there.
     #[test]
     fn stretches_of_two_panels_have_the_bits_of_the_scalar_twin() {
-        let kernels: [TallFn; 3] = [
-            tall_tile::<ScalarSums, Half, 1, 2>,
-            tall_tile::<ScalarSums, Half, 2, 2>,
-            tall_tile::<ScalarSums, Half, 3, 2>,
-        ];
         let (pool, scalar) = (ThreadPool::new(1).expect("threads"), Kernels::new(Isa::Scalar).expect("scalar"));
         let forms = [
-            (BlockFormat::Q8_0, LevelCode::Byte, None),
-            (BlockFormat::Q4_0, LevelCode::Nibble, Some(lift_nibbles as LiftFn)),
+            (BlockFormat::Q8_0, LevelCode::Byte, None, ScaleCode::Half, kernels::<Half>()),
+            (
+                BlockFormat::Q4_0,
+                LevelCode::Nibble,
+                Some(lift_nibbles::<8> as LiftFn),
+                ScaleCode::Half,
+                kernels::<Half>(),
+            ),
+            (BlockFormat::Q6_K, LevelCode::Byte, None, ScaleCode::Of16, kernels::<Of16>()),
+            (
+                BlockFormat::Q4_K,
+                LevelCode::Nibble,
+                Some(lift_nibbles::<0> as LiftFn),
+                ScaleCode::Of32Min,
+                kernels::<Of32Min>(),
+            ),
         ];
-        for ((format, levels, lift), (n, k)) in
-            forms.into_iter().flat_map(|form| [(64, 32), (37, 1280), (16, 512), (70, 544)].map(|shape| (form, shape)))
+        let shapes = [(64, 32), (37, 1280), (16, 512), (70, 544), (48, 768)];
+        for ((format, levels, lift, scales, kernels), (n, k)) in
+            forms.into_iter().flat_map(|form| shapes.map(|shape| (form, shape)))
         {
+            if scales != ScaleCode::Half && k % (SUPER_BLOCKS * BLOCK_INPUTS) != 0 {
+                continue;
+            }
             let bytes = stored_blocks(format, n * k, 5);
             let (stored, order) = (WeightFormat::Blocks(format), MatrixOrder::OutputsFirst);
             let (num_outputs, num_inputs) = (n, k);
@@ -296,7 +313,7 @@ mod tests {
                 };
                 let form = TallForm {
                     levels,
-                    scales: ScaleCode::Half,
+                    scales,
                     kernels: &kernels,
                     num_panels: 2,
                     finish: finish_sums::<ScalarLanes>,
