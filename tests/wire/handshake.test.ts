@@ -54,13 +54,15 @@ for (const [kind, name] of [
     const worker = connectTo(rendezvous)
     worker.write(encodeFrame(hello))
     const socket = await rendezvous.hello
+    t.teardown(() => socket.destroy())
     rendezvous.welcome(socket)
     const [chunk] = (await once(worker, 'data')) as [Buffer]
     t.is(new FrameReader().read(chunk)[0]?.token, rendezvous.token.slice(half.length))
     await rendezvous.close()
     const late = connectTo(rendezvous)
-    await t.throwsAsync(once(late, 'connect'), { message: /ENOENT|ECONNREFUSED/ })
-    socket.destroy()
+    t.teardown(() => late.destroy())
+    // A listener that closes resets whom its queue already holds.
+    await t.throwsAsync(once(late, 'connect'), { message: /ENOENT|ECONNREFUSED|ECONNRESET/ })
   })
 }
 
