@@ -30,6 +30,19 @@ function connectTo({ args }: Rendezvous): Socket {
   return flag === '--socket' ? connect(value as string) : connect(Number(port), value)
 }
 
+/**
+ * Why nobody can connect any more. A process that another test of this one begins meanwhile has the listener, too, until it runs its
+ * program: whom it then holds is reset.
+ */
+async function refusalOf(t: ExecutionContext, rendezvous: Rendezvous): Promise<string> {
+  for (;;) {
+    const late = connectTo(rendezvous)
+    t.teardown(() => late.destroy())
+    const error = await t.throwsAsync<NodeJS.ErrnoException>(once(late, 'connect'))
+    if (error?.code !== 'ECONNRESET') return String(error?.message)
+  }
+}
+
 for (const [kind, name] of [
   ['unix socket', ''],
   ['loopback TCP', 'a-folder-with-a-long-name-'.repeat(4)],
@@ -59,10 +72,7 @@ for (const [kind, name] of [
     const [chunk] = (await once(worker, 'data')) as [Buffer]
     t.is(new FrameReader().read(chunk)[0]?.token, rendezvous.token.slice(half.length))
     await rendezvous.close()
-    const late = connectTo(rendezvous)
-    t.teardown(() => late.destroy())
-    // A listener that closes resets whom its queue already holds.
-    await t.throwsAsync(once(late, 'connect'), { message: /ENOENT|ECONNREFUSED|ECONNRESET/ })
+    t.regex(await refusalOf(t, rendezvous), /ENOENT|ECONNREFUSED/)
   })
 }
 
