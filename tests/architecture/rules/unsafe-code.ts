@@ -43,7 +43,8 @@ export const pureCratesForbidUnsafe: Rule = {
 
 /** Inner loops that only make sense under the function that prepares their panels: where their comparing tests stand. */
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
-  'crates/kernels/src/element_tiles.rs': 'matmul.rs compares every instruction set with the scalar one over random shapes',
+  'crates/kernels/src/element_tiles.rs':
+    'matmul.rs compares every instruction set with the scalar one over random shapes',
   'crates/kernels/src/paged_attention/tile_kernels.rs': 'the tests of paged_attention do',
   'crates/kernels/src/int8/tables.rs': 'int8/tests.rs compares every way of multiplying bytes with the scalar one',
   'crates/kernels/src/quantised/tables.rs':
