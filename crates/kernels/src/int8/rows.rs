@@ -1,10 +1,7 @@
 //! Activations as bytes: a row with one scale, and what a product needs of the sum of its levels.
 
 use super::{LINE_INPUTS, MAGNITUDE, scale_of};
-use crate::{
-    lanes::{LANES, Lanes},
-    per_isa::per_isa,
-};
+use crate::{lanes::Lanes, per_isa::per_isa};
 
 /// What a row of levels has beside them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,17 +28,9 @@ const ROUNDER: f32 = 12_582_912.0;
 /// Plain code that the compiler turns into vectors of whatever instruction set surrounds it.
 #[inline(always)]
 unsafe fn quantise_any<L: Lanes>(row: &[f32], lines: *mut Line, stride: usize) -> RowScale {
-    let mut largest = [0; LANES];
-    let (full, rest) = row.as_chunks::<LANES>();
-    for values in full {
-        for (most, value) in largest.iter_mut().zip(values) {
-            *most = (*most).max(value.to_bits() & MAGNITUDE);
-        }
-    }
-    for (most, value) in largest.iter_mut().zip(rest) {
-        *most = (*most).max(value.to_bits() & MAGNITUDE);
-    }
-    let (scale, inverse) = scale_of(largest.into_iter().fold(0, u32::max));
+    // One maximum: of several side by side the compiler makes reads of every sixteenth number.
+    let largest = row.iter().fold(0, |most, value| most.max(value.to_bits() & MAGNITUDE));
+    let (scale, inverse) = scale_of(largest);
     let mut total = 0;
     let (full, rest) = row.as_chunks::<LINE_INPUTS>();
     for (index, values) in full.iter().enumerate() {
