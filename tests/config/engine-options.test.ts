@@ -56,6 +56,12 @@ const brokenModels: readonly [string, () => string, string, RegExp][] = [
     'ERR_MODEL_UNSUPPORTED',
     /MartianForCausalLM is not supported\. Supported: .*LlamaForCausalLM/,
   ],
+  [
+    'an architecture that nobody knows, in JSON with words of Python',
+    () => folderWith({ 'config.json': '{"time_step_limit":[0.0,Infinity],"architectures":["Martian2ForCausalLM"]}' }),
+    'ERR_MODEL_UNSUPPORTED',
+    /Martian2ForCausalLM is not supported/,
+  ],
 ]
 
 for (const [name, make, code, message] of brokenModels) {

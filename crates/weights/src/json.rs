@@ -42,7 +42,35 @@ fn parse(path: &Path, bytes: &[u8], allowed: u64) -> Result<Value, WeightsError>
     }
     let invalid =
         |error: serde_json::Error| WeightsError::InvalidJson { path: path.to_path_buf(), reason: error.to_string() };
-    serde_json::from_slice(bytes).map_err(invalid)
+    serde_json::from_slice(bytes).or_else(|error| match with_words_quoted(bytes) {
+        Some(quoted) => serde_json::from_slice(&quoted).map_err(invalid),
+        None => Err(invalid(error)),
+    })
+}
+
+/// `Infinity`, `-Infinity` and `NaN`, which Python writes and JSON does not have, as texts: no field that wants a number takes
+/// these. `None` where there are none.
+fn with_words_quoted(bytes: &[u8]) -> Option<Vec<u8>> {
+    const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut quoted = Vec::with_capacity(bytes.len() + 16);
+    let (mut rest, mut in_text, mut any) = (bytes, false, false);
+    while let Some(&byte) = rest.first() {
+        let word = WORDS.into_iter().find(|word| !in_text && rest.starts_with(word));
+        let length = match word {
+            Some(word) => word.len(),
+            // What is escaped ends no text.
+            None if in_text && byte == b'\\' => rest.len().min(2),
+            None => 1,
+        };
+        let (taken, others) = rest.split_at(length);
+        in_text ^= byte == b'"';
+        any |= word.is_some();
+        quoted.extend(word.map(|_| b'"'));
+        quoted.extend_from_slice(taken);
+        quoted.extend(word.map(|_| b'"'));
+        rest = others;
+    }
+    any.then_some(quoted)
 }
 
 fn unexpected(path: &Path, expected: &str, found: &Value) -> WeightsError {

@@ -347,12 +347,30 @@ fn impossible_values_are_refused_with_the_field_named() {
 #[test]
 fn files_that_are_no_objects_are_refused() {
     let parse = |bytes: &[u8]| ConfigDocument::parse(Path::new("config.json"), bytes);
-    for bytes in [&b""[..], b"[]", b"7", b"{", b"{\"a\":NaN}", b"\xff\xfe{}", b"{} {}"] {
+    for bytes in [&b""[..], b"[]", b"7", b"{", b"{\"a\":NaNs}", b"{\"a\":-NaN}", b"\xff\xfe{}", b"{} {}"] {
         assert!(matches!(parse(bytes), Err(WeightsError::InvalidJson { .. })), "{bytes:?}");
     }
     assert!(matches!(parse(&vec![b' '; 5 << 20]), Err(WeightsError::FileTooLarge { .. })));
     let deep = format!(r#"{{"a":{}"#, "[".repeat(100_000));
     assert!(matches!(parse(deep.as_bytes()), Err(WeightsError::InvalidJson { .. })));
+}
+
+#[test]
+fn words_that_python_has_for_numbers_are_passed_over_and_no_numbers() {
+    // As mixtures of attention and state spaces have it.
+    let config =
+        read(r#"{"a":"\\\" NaN, [Infinity]","time_step_limit":[0.0,Infinity],"b":-Infinity,"c":NaN,"vocab_size":7}"#);
+    assert_eq!(config.vocab_size, 7);
+    assert_eq!(config.document.text("a").unwrap(), Some(r#"\" NaN, [Infinity]"#));
+    for (json, found) in [
+        (r#"{"rms_norm_eps":NaN}"#, "NaN"),
+        (r#"{"rope_theta":Infinity}"#, "Infinity"),
+        (r#"{"rope_scaling":{"type":"linear","factor":-Infinity}}"#, "-Infinity"),
+        (r#"{"vocab_size":Infinity}"#, "Infinity"),
+    ] {
+        let message = refused(json);
+        assert!(message.contains(&format!("\"{found}\"")), "{json}: {message}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError } from '../errors.js'
+import { parseModelJson } from './parse-model-json.js'
 import { isPacked } from './unpacked-path.js'
 
 /**
@@ -54,7 +55,7 @@ export function checkUnpacked(path: string): void {
 
 function parse(text: string, path: string): object {
   try {
-    const value: unknown = JSON.parse(text)
+    const value = parseModelJson(text)
     if (typeof value === 'object' && value !== null) return value
   } catch (cause) {
     throw new ModelError('ERR_MODEL_INVALID', `'${path}' is not valid JSON.`, { details: { path }, cause })

@@ -1,5 +1,6 @@
 // Which files of a folder a model is made of. A web server lists no folder: every file that there may be is asked for.
 
+import { parseModelJson } from '../config/index.js'
 import { ModelError } from '../errors.js'
 import { CONFIG, shardsOf, TOKENIZER, WEIGHTS, WEIGHTS_INDEX } from '../hub/file-selection.js'
 import { bytesOfFile, type ModelFile, type ModelFolder } from './model-folder.js'
@@ -130,7 +131,7 @@ function jsonOf(file: SmallFile, label: string): Readonly<Record<string, unknown
 
 function parse({ bytes }: SmallFile): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes))
+    return parseModelJson(new TextDecoder().decode(bytes))
   } catch {
     return undefined
   }
