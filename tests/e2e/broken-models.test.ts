@@ -180,6 +180,18 @@ const configs: readonly Row[] = [
   ...impossible.map(([fields, message]): Row => [JSON.stringify(fields), config(fields), 'ERR_MODEL_INVALID', message]),
   ['an odd head_dim', config({ head_dim: 7 }), 'ERR_MODEL_UNSUPPORTED', /head_dim/],
   ['an unknown activation', config({ hidden_act: 'swishy' }), 'ERR_MODEL_UNSUPPORTED', /swishy.*silu/],
+  [
+    'a model type that nobody knows, alone',
+    config({ architectures: null, model_type: 'foo' }),
+    'ERR_MODEL_UNSUPPORTED',
+    /foo.*LlamaForCausalLM/,
+  ],
+  [
+    'neither architecture nor model type',
+    config({ architectures: null, model_type: null }),
+    'ERR_MODEL_INVALID',
+    /names no architecture/,
+  ],
   ['an unknown architecture', config({ architectures: ['Foo'] }), 'ERR_MODEL_UNSUPPORTED', /Foo.*LlamaForCausalLM/],
   ['a billion positions', config({ max_position_embeddings: 1e9 }), 'ERR_OUT_OF_MEMORY', /maxModelLen/],
   ['no config.json', without('config.json'), 'ERR_MODEL_NOT_FOUND', /config\.json/],
@@ -256,6 +268,12 @@ check('shards', sharded, shards, { loadTokenizer: false })
 check('config', checkpoint, configs, { loadTokenizer: false })
 check('generation config', checkpoint, generationConfigs, { loadTokenizer: false })
 check('tokenizer', bundled, tokenizers)
+
+test('where config.json names no class, the model type decides', async t => {
+  const model = brokenCopy(t, checkpoint, config({ architectures: null }))
+  await using llm = await LLM.create({ model, loadTokenizer: false, numBlocks: 40 })
+  t.is(llm.modelInfo.architecture, 'LlamaForCausalLM')
+})
 
 test('generationConfig none leaves a broken default alone', async t => {
   const model = brokenCopy(t, checkpoint, generation({ temperature: -1 }))

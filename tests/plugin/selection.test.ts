@@ -54,6 +54,7 @@ const choices: readonly [string, readonly Candidate[], Asked, string][] = [
   ['the device asked for', [mindspore, embedded], { device: cpu }, 'mindspore on cpu:0'],
   ['one that has the device', [torch, mindspore], { device: npu }, 'mindspore on npu:0'],
   ['one that has the architecture', [torch, mindspore], { architecture: 'OPTForCausalLM' }, 'torch on cpu:0'],
+  ['the embedded default for a model type', [torch, embedded], { modelType: 'llama' }, 'candle on cpu:0'],
   ['one that reads the weights', [torch, reader], { weights: 'gguf' }, 'reader on cpu:0'],
   ['no other is hindered by one that is broken', [torch, broken], { framework: 'torch' }, 'torch on cpu:0'],
   ['an embedded default that cannot be imported hinders nobody', [torch, brokenEmbedded], {}, 'torch on cpu:0'],
@@ -118,6 +119,13 @@ const refusals: readonly [string, readonly Candidate[], Asked, string, RegExp][]
     { architecture: 'MambaForCausalLM' },
     'ERR_MODEL_UNSUPPORTED',
     /MambaForCausalLM is not supported\. Supported: LlamaForCausalLM, OPTForCausalLM\.$/,
+  ],
+  [
+    'a model type alone, of which a plugin says nothing',
+    [torch, embedded],
+    { framework: 'torch', modelType: 'llama' },
+    'ERR_NO_FRAMEWORK',
+    /torch .*: config\.json names no architecture, only the model type llama/,
   ],
   [
     'weights that it does not read',

@@ -2,13 +2,13 @@
 
 import { readGgufSummary } from '../binding/index.js'
 import { loadNative } from '../binding/node.js'
-import { isGguf, readArchitecture } from '../config/node.js'
+import { isGguf, readModelClass } from '../config/node.js'
 import { resolveModel } from '../hub/index.js'
 
 /** Facts by their names, as they are printed. @throws ModelError, HubError. */
 export async function describeModel(model: string): Promise<Readonly<Record<string, unknown>>> {
   const path = await resolveModel(model, { offline: true })
-  if (!isGguf(path)) return { path, architecture: await readArchitecture(path) }
+  if (!isGguf(path)) return { path, ...(await readModelClass(path)) }
   const { formats, ...summary } = await readGgufSummary(await loadNative(), path)
   return {
     path,

@@ -6,11 +6,14 @@ import { ModelError } from '../errors.js'
 import { parseModelJson } from './parse-model-json.js'
 import { isPacked } from './unpacked-path.js'
 
+/** What config.json says of the model's class: the first of `architectures`; `model_type` alone where there is no such list. */
+export type ModelClass = { readonly architecture: string } | { readonly modelType: string }
+
 /**
- * The architecture that config.json names.
+ * The class that config.json names.
  * @throws ModelError: `ERR_MODEL_NOT_FOUND` if there is no such directory or no config.json, `ERR_MODEL_INVALID` if it cannot be read.
  */
-export async function readArchitecture(directory: string): Promise<string> {
+export async function readModelClass(directory: string): Promise<ModelClass> {
   checkUnpacked(directory)
   const isDirectory = await stat(directory).then(
     found => found.isDirectory(),
@@ -28,19 +31,20 @@ export async function readArchitecture(directory: string): Promise<string> {
       cause,
     })
   })
-  const config = parse(text, path)
-  const architecture = (config as { architectures?: unknown }).architectures
-  const name: unknown = Array.isArray(architecture) ? architecture[0] : undefined
-  if (typeof name !== 'string') {
-    throw new ModelError(
-      'ERR_MODEL_INVALID',
-      `'${path}' names no architecture (a list \`architectures\` of strings).`,
-      {
-        details: { path },
-      },
-    )
-  }
-  return name
+  return modelClassOf(text, path)
+}
+
+/** The same of the file's text; errors call it `path`. @throws ModelError (`ERR_MODEL_INVALID`). */
+export function modelClassOf(text: string, path: string): ModelClass {
+  const { architectures, model_type: modelType } = parse(text, path) as Readonly<Record<string, unknown>>
+  const architecture: unknown = Array.isArray(architectures) ? architectures[0] : undefined
+  if (typeof architecture === 'string') return { architecture }
+  if ((architectures ?? undefined) === undefined && typeof modelType === 'string') return { modelType }
+  throw new ModelError(
+    'ERR_MODEL_INVALID',
+    `'${path}' names no architecture (a list \`architectures\` of strings, or a \`model_type\`).`,
+    { details: { path } },
+  )
 }
 
 /** @throws ModelError for a model that native code cannot read: in the archive of an Electron app. */

@@ -3,7 +3,7 @@
 import { readGgufSummary } from '../binding/index.js'
 import { loadNative, shareMemory } from '../binding/node.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
-import { checkUnpacked, isGguf, parseEngineOptions, readArchitecture } from '../config/node.js'
+import { checkUnpacked, isGguf, type ModelClass, parseEngineOptions, readModelClass } from '../config/node.js'
 import type { OpenRank } from '../executor/index.js'
 import type { Device } from '../plugin/device.js'
 import { openPlugin } from '../plugin/open-plugin.js'
@@ -58,8 +58,8 @@ export async function chooseModel(
 }
 
 /** What decides which plugin can run a model. */
-async function facts(path: string): Promise<{ readonly architecture: string; readonly weights?: 'gguf' }> {
-  if (!isGguf(path)) return { architecture: await readArchitecture(path) }
+async function facts(path: string): Promise<ModelClass & { readonly weights?: 'gguf' }> {
+  if (!isGguf(path)) return readModelClass(path)
   checkUnpacked(path)
   return { architecture: (await readGgufSummary(await loadNative(), path)).architecture, weights: 'gguf' }
 }

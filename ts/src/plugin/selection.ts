@@ -11,6 +11,8 @@ export interface SelectionOptions extends Reach {
   readonly framework?: string
   /** `architectures[0]` of the model's config.json, where it is known. */
   readonly architecture?: string
+  /** `model_type` of a config.json that names no architecture. */
+  readonly modelType?: string
   /** The format of its weights where it is not safetensors: a name of `RunnerCapabilities.weightFormats`. */
   readonly weights?: string
   /** The device asked for. */
@@ -121,8 +123,9 @@ function whyFirst({ kind, priority }: Candidate, numCandidates: number, suitable
 }
 
 /** The candidate with its device, or why it cannot run what was asked. */
-function judge(candidate: Candidate, { architecture, weights, device: wanted }: SelectionOptions): Suitable | string {
-  const { probe, plugin } = candidate
+function judge(candidate: Candidate, options: SelectionOptions): Suitable | string {
+  const { architecture, modelType, weights, device: wanted } = options
+  const { probe, plugin, kind } = candidate
   if (!probe.available || plugin === undefined) return probe.reason ?? 'not available'
   const device = deviceFor(candidate, wanted)
   if (device === undefined) {
@@ -132,6 +135,10 @@ function judge(candidate: Candidate, { architecture, weights, device: wanted }: 
   const architectures = probe.capabilities?.architectures ?? []
   if (architecture !== undefined && !architectures.includes(architecture)) {
     return `architecture ${architecture} is not supported (supported: ${architectures.join(', ')})`
+  }
+  // A plugin lists architectures; the embedded one knows model types beside.
+  if (architecture === undefined && modelType !== undefined && kind !== 'embedded') {
+    return `config.json names no architecture, only the model type ${modelType}`
   }
   if (weights !== undefined && !readsWeights(candidate, weights)) {
     const others = probe.capabilities?.weightFormats ?? []
