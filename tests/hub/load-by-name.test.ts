@@ -82,6 +82,30 @@ test.serial('a mistake in another option is told before anything is asked', asyn
   })
 })
 
+test.serial('a model that nobody can run is refused before its weights are looked for', async t => {
+  const config = '{"architectures":["MartianForCausalLM"]}'
+  const weights = Buffer.alloc(20_000, 1)
+  for (const file of ['model.safetensors', 'pytorch_model.bin']) {
+    const { server, cacheDir } = await hubCase(
+      t,
+      { ...(await bundledFiles()), 'config.json': config, [file]: weights },
+      ID,
+    )
+    process.env.HF_ENDPOINT = server.endpoint
+    t.teardown(() => {
+      delete process.env.HF_ENDPOINT
+    })
+    await t.throwsAsync(LLM.create({ model: ID, cacheDir }), {
+      code: 'ERR_MODEL_UNSUPPORTED',
+      message: /MartianForCausalLM is not supported/,
+    })
+    const content = server.asked
+      .filter(({ path }) => path.includes('/resolve/'))
+      .map(({ path }) => path.split('/').at(-1))
+    t.deepEqual([...new Set(content)], ['config.json'])
+  }
+})
+
 test.serial('a folder that has the name is taken', async t => {
   const { server, cacheDir } = await hubCase(t)
   await mkdir(join(cacheDir, ID), { recursive: true })

@@ -2,13 +2,15 @@
 
 import { check } from '../config/check.js'
 import { type EngineOptions, isDraftModel } from '../config/index.js'
-import { type PullProgress, type ResolveOptions, resolveModel } from '../hub/index.js'
+import { type CheckConfig, type PullProgress, type ResolveOptions, resolveModel } from '../hub/index.js'
 
 export interface LocationOptions {
   readonly workingDirectory: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal | undefined
   readonly onDownload: ((progress: PullProgress) => void) | undefined
+  /** Of the model itself, where it is pulled. */
+  readonly checkConfig: CheckConfig
 }
 
 /**
@@ -21,7 +23,11 @@ export async function locateModel(options: EngineOptions, location: LocationOpti
   return {
     ...options,
     ...(model !== undefined && {
-      model: await resolveModel(model, { ...shared, ...(revision !== undefined && { revision }) }),
+      model: await resolveModel(model, {
+        ...shared,
+        checkConfig: location.checkConfig,
+        ...(revision !== undefined && { revision }),
+      }),
     }),
     ...(tokenizer !== undefined &&
       loadTokenizer !== false && {

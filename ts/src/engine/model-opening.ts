@@ -3,7 +3,14 @@
 import { readGgufSummary } from '../binding/index.js'
 import { loadNative, shareMemory } from '../binding/node.js'
 import type { EngineConfig, EngineOptions } from '../config/index.js'
-import { checkUnpacked, isGguf, type ModelClass, parseEngineOptions, readModelClass } from '../config/node.js'
+import {
+  checkUnpacked,
+  isGguf,
+  type ModelClass,
+  modelClassOf,
+  parseEngineOptions,
+  readModelClass,
+} from '../config/node.js'
 import type { OpenRank } from '../executor/index.js'
 import type { Device } from '../plugin/device.js'
 import { openPlugin } from '../plugin/open-plugin.js'
@@ -42,23 +49,37 @@ export async function chooseModel(
 ): Promise<ChosenModel> {
   const { appDirectory, env } = around
   // Before a download, so that nobody waits for one to be told of a mistyped option.
-  parseEngineOptions(options, appDirectory)
-  const located = await locateModel(options, { workingDirectory: appDirectory, env, ...download })
-  const config = parseEngineOptions(located, appDirectory)
-  const { framework, device } = config.device
-  const selection = await selectPlugin({
-    ...around,
-    ...(await facts(config.model.path)),
-    ...(framework !== undefined && { framework }),
-    ...(device !== undefined && { device: device as Device }),
-  })
+  const { framework, device } = parseEngineOptions(options, appDirectory).device
+  const selected = new Map<string, Promise<Selection>>() // probes take a while: once for all that is the same
+  const select = (facts: ModelFacts): Promise<Selection> => {
+    const key = JSON.stringify(facts)
+    const selection =
+      selected.get(key) ??
+      selectPlugin({
+        ...around,
+        ...facts,
+        ...(framework !== undefined && { framework }),
+        ...(device !== undefined && { device: device as Device }),
+      })
+    selected.set(key, selection)
+    return selection
+  }
+  // Nor for weights that nobody can run.
+  const checkConfig = async (text: string, label: string): Promise<void> => {
+    await select(modelClassOf(text, label))
+  }
+  const location = { workingDirectory: appDirectory, env, checkConfig, ...download }
+  const config = parseEngineOptions(await locateModel(options, location), appDirectory)
+  const selection = await select(await facts(config.model.path))
   const passedOver = passedOverMessage(selection)
   if (passedOver !== undefined) process.emitWarning(passedOver, 'QuireWarning')
   return { config, selection }
 }
 
 /** What decides which plugin can run a model. */
-async function facts(path: string): Promise<ModelClass & { readonly weights?: 'gguf' }> {
+type ModelFacts = ModelClass & { readonly weights?: 'gguf' }
+
+async function facts(path: string): Promise<ModelFacts> {
   if (!isGguf(path)) return readModelClass(path)
   checkUnpacked(path)
   return { architecture: (await readGgufSummary(await loadNative(), path)).architecture, weights: 'gguf' }

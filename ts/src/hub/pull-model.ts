@@ -51,6 +51,9 @@ export const DEFAULT_TOOLS: PullTools = {
   freeBytes,
 }
 
+/** Is given the text of config.json and what to call it; throws if nobody can run such a model. */
+export type CheckConfig = (text: string, label: string) => Promise<void>
+
 export interface PullRequest {
   readonly settings: HubSettings
   readonly name: ModelName
@@ -59,6 +62,7 @@ export interface PullRequest {
   readonly onProgress: (progress: PullProgress) => void
   /** The hub is asked once whether something is new, not again and again. */
   readonly isHasty?: boolean
+  readonly checkConfig?: CheckConfig
   readonly tools?: PullTools
 }
 
@@ -152,8 +156,12 @@ class Pull {
     const files = selectFiles(present, purpose)
     const required = purpose === 'model' ? CONFIG : TOKENIZER
     if (!files.includes(required)) throw this.#lacks(required)
+    const checked = purpose === 'model' ? await this.#checkConfig() : []
     if (purpose === 'model') files.push(selectWeights(present, name.id))
-    const pulled = await this.#bring(files)
+    const pulled = [
+      ...checked,
+      ...(await this.#bring(files.filter(file => !checked.some(({ name }) => name === file)))),
+    ]
     if (files.includes(WEIGHTS_INDEX)) pulled.push(...(await this.#bring(await this.#shards(pulled))))
     return this.#finish(pulled)
   }
@@ -180,12 +188,24 @@ class Pull {
     }
   }
 
-  /** The shards of the index, which lies in its blob or, from an earlier pull, in the snapshot. */
+  /** Brings config.json before everything else if somebody wants to see it. */
+  async #checkConfig(): Promise<Brought[]> {
+    const { checkConfig, name } = this.#request
+    if (checkConfig === undefined) return []
+    const brought = await this.#bring([CONFIG])
+    await checkConfig(await this.#textOf(brought[0] as Brought), `${CONFIG} of ${name.id}`)
+    return brought
+  }
+
+  /** The text of a file, which lies in its blob or, from an earlier pull, in the snapshot. */
+  #textOf({ name, etag }: Brought): Promise<string> {
+    return readFile(etag === undefined ? join(this.#directory, name) : blobPath(this.#repository, etag), 'utf8')
+  }
+
+  /** The shards of the index. */
   async #shards(pulled: readonly Brought[]): Promise<string[]> {
     const index = pulled.find(({ name }) => name === WEIGHTS_INDEX) as Brought
-    const path =
-      index.etag === undefined ? join(this.#directory, WEIGHTS_INDEX) : blobPath(this.#repository, index.etag)
-    const shards = shardsOf(await readFile(path, 'utf8'), this.#request.name.id)
+    const shards = shardsOf(await this.#textOf(index), this.#request.name.id)
     for (const shard of shards) if (!this.#parts.listing.files.has(shard)) throw this.#lacks(shard)
     return shards
   }

@@ -11,7 +11,7 @@ import type { Purpose } from './file-selection.js'
 import { nameOf } from './hub-failure.js'
 import { type HubOptions, type HubSettings, readHubSettings } from './hub-settings.js'
 import { isCommit, type ModelName, neitherPathNorName, parseModelName } from './model-name.js'
-import { DEFAULT_TOOLS, type PulledModel, type PullTools, pullModel } from './pull-model.js'
+import { type CheckConfig, DEFAULT_TOOLS, type PulledModel, type PullTools, pullModel } from './pull-model.js'
 
 export interface ResolveOptions extends HubOptions {
   /** A branch, a tag or a commit. Default: what follows `@` in the name, else `main`. */
@@ -24,6 +24,8 @@ export interface ResolveOptions extends HubOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PullProgress) => void
+  /** Given what config.json says, before weights are looked for and fetched; what it throws ends the pull. */
+  readonly checkConfig?: CheckConfig
   /** Told what is worth a warning: such as that the hub does not answer and the cache is used. */
   readonly onNotice?: (message: string) => void
   /** For tests. */
@@ -89,8 +91,9 @@ function pullBy(
   options: ResolveOptions,
   isHasty = false,
 ): Promise<PulledModel> {
-  const { purpose = 'model', signal = new AbortController().signal, onProgress = () => {} } = options
-  return pullModel({ settings, name, purpose, signal, onProgress, isHasty, tools: options.tools ?? DEFAULT_TOOLS })
+  const { purpose = 'model', signal = new AbortController().signal, onProgress = () => {}, checkConfig } = options
+  const tools = options.tools ?? DEFAULT_TOOLS
+  return pullModel({ settings, name, purpose, signal, onProgress, isHasty, tools, ...(checkConfig && { checkConfig }) })
 }
 
 /** What is in the cache stays usable when the hub is away or refuses; not when its revision is gone. */
