@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::GgufProblem;
 use crate::config_fields::ConfigFields;
 
+const TRAINED_LENGTH: &str = "original_max_position_embeddings";
+
 impl ConfigFields<'_> {
     /// Sizes, heads and rotary positions.
     pub(crate) fn set_rotary(&mut self) -> Result<(), GgufProblem> {
@@ -20,6 +22,10 @@ impl ConfigFields<'_> {
             self.set("partial_rotary_factor", json!((rotated as f64 + 0.5) / head_dim.max(1) as f64));
         }
         if let Some(scaling) = self.rope_scaling()? {
+            // Classes with a trained length of their own look for it beside the scaling.
+            if let Some(length) = scaling.get(TRAINED_LENGTH) {
+                self.set(TRAINED_LENGTH, length.clone());
+            }
             self.set("rope_scaling", Value::Object(scaling));
         }
         Ok(())
@@ -40,7 +46,7 @@ impl ConfigFields<'_> {
             set("short_factor", Some(json!(factors)));
             set("long_factor", Some(json!(factors)));
             set("attention_factor", Some(json!(1.0)));
-            set("original_max_position_embeddings", Some(json!(self.required("context_length")?)));
+            set(TRAINED_LENGTH, Some(json!(self.required("context_length")?)));
             return Ok(Some(scaling));
         }
         if factors.short.is_some() || factors.long.is_some() {
@@ -50,7 +56,7 @@ impl ConfigFields<'_> {
             set("short_factor", factors.short.as_ref().map(|factors| json!(factors)));
             set("long_factor", factors.long.as_ref().map(|factors| json!(factors)));
             set("attention_factor", Some(json!(self.factor("rope.scaling.attn_factor")?.unwrap_or(1.0))));
-            set("original_max_position_embeddings", Some(json!(length)));
+            set(TRAINED_LENGTH, Some(json!(length)));
             return Ok(Some(scaling));
         }
         let key = self.key("rope.scaling.type");
@@ -70,7 +76,7 @@ impl ConfigFields<'_> {
                 set("rope_type", Some(json!(kind)));
                 set("factor", factor.map(|factor| json!(factor)));
                 let trained = self.count("rope.scaling.original_context_length")?.filter(|&length| length > 0);
-                set("original_max_position_embeddings", trained.map(|length| json!(length)));
+                set(TRAINED_LENGTH, trained.map(|length| json!(length)));
                 set("beta_fast", number("rope.scaling.yarn_beta_fast")?);
                 set("beta_slow", number("rope.scaling.yarn_beta_slow")?);
                 if kind == "yarn" {

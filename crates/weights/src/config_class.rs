@@ -64,6 +64,9 @@ pub struct RotaryFields {
     pub default_theta: f64,
     /// Name and default of the base of layers with a window, where they have their own; they are never stretched.
     pub windowed_theta: Option<(&'static str, f64)>,
+    /// `original_max_position_embeddings` beside the rotary parameters when it is absent there; it outranks the one among them.
+    /// `None` = the class has no such field.
+    pub trained_length: Option<usize>,
 }
 
 impl RotaryFields {
@@ -74,6 +77,7 @@ impl RotaryFields {
         default_share: 1.0,
         default_theta: 10_000.0,
         windowed_theta: None,
+        trained_length: None,
     };
 }
 

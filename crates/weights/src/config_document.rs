@@ -151,15 +151,17 @@ impl ConfigDocument {
     }
 
     /// The document with the fields of the nested object `field` laid over its own: a part of a larger model as if it
-    /// stood alone. Itself where there is no such object.
+    /// stood alone. Itself where there is no such object. Of which class the model is and whether its output matrix is the
+    /// embedding, the whole says, whatever the part does.
     ///
     /// # Errors
     /// The field is something else than an object or null.
     pub fn overlaid(&self, field: &str) -> Result<ConfigDocument, WeightsError> {
         let Some(part) = self.object(field)? else { return Ok(self.clone()) };
+        let of_whole = |name: &str| ["architectures", "tie_word_embeddings"].contains(&name);
         let mut object = self.object.clone();
         object.remove(field);
-        object.extend(part.object.into_iter().filter(|(name, _)| name != "architectures"));
+        object.extend(part.object.into_iter().filter(|(name, _)| !of_whole(name)));
         Ok(ConfigDocument { path: self.path.clone(), object })
     }
 

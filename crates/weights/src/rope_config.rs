@@ -142,7 +142,7 @@ impl RopeConfig {
             return Err(config.invalid_text(fields.partial_rotary_factor, found, "a number above 0 and at most 1"));
         }
         let scaling = match parameters {
-            Some(parameters) => RopeScaling::read(config, parameters, max_position_embeddings)?,
+            Some(parameters) => RopeScaling::read(config, parameters, fields.trained_length, max_position_embeddings)?,
             None => RopeScaling::None,
         };
         Ok(RopeConfig { theta, partial_rotary_factor, scaling })
@@ -153,6 +153,7 @@ impl RopeScaling {
     fn read(
         config: &ConfigDocument,
         parameters: &ConfigDocument,
+        default_trained_length: Option<usize>,
         max_position_embeddings: usize,
     ) -> Result<RopeScaling, WeightsError> {
         let rope_type = match parameters.text("rope_type")? {
@@ -177,7 +178,7 @@ impl RopeScaling {
         // A trained length beside the rope parameters outranks the one among them.
         let trained_length = || -> Result<usize, WeightsError> {
             let field = "original_max_position_embeddings";
-            let length = match config.count(field)? {
+            let length = match config.count(field)?.or(default_trained_length) {
                 Some(length) => length,
                 None => parameters.count(field)?.unwrap_or(max_position_embeddings),
             };

@@ -282,6 +282,29 @@ fn factors_of_long_sequences_are_read_under_all_their_names() {
 }
 
 #[test]
+fn a_trained_length_of_the_class_outranks_the_one_among_rotary_parameters() {
+    let rotary = RotaryFields { trained_length: Some(128), ..RotaryFields::LLAMA };
+    let class = ConfigClass { rotary: Some(rotary), ..CLASS };
+    let trained_length = |class: &ConfigClass, beside: &str, among: &str| {
+        let json = format!(
+            r#"{{"max_position_embeddings":4096{beside},
+                "rope_scaling":{{"type":"longrope","short_factor":[1],"long_factor":[1]{among}}}}}"#
+        );
+        match ModelConfig::read(&document(&json), class).unwrap().rope.unwrap().scaling {
+            RopeScaling::LongRope { original_max_position_embeddings, .. } => original_max_position_embeddings,
+            other => panic!("{json}: {other:?}"),
+        }
+    };
+    let stated = |length: usize| format!(r#","original_max_position_embeddings":{length}"#);
+    for (class, beside, among, expected) in
+        [(&class, 0, 0, 128), (&class, 0, 64, 128), (&class, 32, 64, 32), (&CLASS, 0, 64, 64), (&CLASS, 0, 0, 4096)]
+    {
+        let text = |length| if length == 0 { String::new() } else { stated(length) };
+        assert_eq!(trained_length(class, &text(beside), &text(among)), expected, "{beside} {among}");
+    }
+}
+
+#[test]
 fn a_part_of_a_model_reads_as_if_it_stood_alone() {
     let whole = document(
         r#"{"architectures":["Whole"],"model_type":"whole","eos_token_id":[1,106],
@@ -293,6 +316,12 @@ fn a_part_of_a_model_reads_as_if_it_stood_alone() {
     assert_eq!(part.token_ids("eos_token_id").unwrap(), Some(vec![1, 106]));
     assert!(part.get("text_config").is_none());
     assert_eq!(part.overlaid("text_config").unwrap().model_type().unwrap(), Some("part"));
+    // Whether the output matrix is the embedding, the whole model says.
+    let tied = |json: &str| document(json).overlaid("text_config").unwrap().flag("tie_word_embeddings", true).unwrap();
+    assert!(tied(r#"{"text_config":{"tie_word_embeddings":false}}"#));
+    assert!(tied(r#"{"tie_word_embeddings":true,"text_config":{"tie_word_embeddings":false}}"#));
+    assert!(!tied(r#"{"tie_word_embeddings":false,"text_config":{"tie_word_embeddings":true}}"#));
+    assert!(!tied(r#"{"tie_word_embeddings":false}"#));
     let error = document(r#"{"text_config":[]}"#).overlaid("text_config").unwrap_err().to_string();
     assert!(error.contains("text_config"), "{error}");
 }

@@ -29,7 +29,8 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 };
 
 /// `Mistral3Config`: the decoder of texts inside of a model that sees images.
-pub(crate) const CLASS_OF_MISTRAL3: ConfigClass = ConfigClass { model_type: "mistral3", ..CLASS };
+pub(crate) const CLASS_OF_MISTRAL3: ConfigClass =
+    ConfigClass { model_type: "mistral3", tie_word_embeddings: true, ..CLASS };
 
 /// The family without any bias.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {

@@ -25,7 +25,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     bos_token_id: Some(1),
     eos_token_id: Some(32_000),
     pad_token_id: Some(32_000),
-    rotary: Some(RotaryFields::LLAMA),
+    rotary: Some(RotaryFields { trained_length: Some(4_096), ..RotaryFields::LLAMA }),
     sliding_window: SlidingWindowRule::EveryLayer(None),
 };
 
