@@ -81,7 +81,7 @@ fn registry<B: Backend + 'static>() -> [Architecture<B>; 41] {
         causal(["GPTNeoXForCausalLM", "GPTNeoXModel"], &gpt_neox::CLASS, gpt_neox::build),
         causal(["Gemma2ForCausalLM", "Gemma2Model"], &gemma2::CLASS, gemma2::build),
         causal(["Gemma3ForCausalLM", "Gemma3TextModel"], &gemma3::CLASS, gemma3::build),
-        causal(["Gemma3ForConditionalGeneration", "Gemma3Model"], &gemma3::CLASS, gemma3::build),
+        causal(["Gemma3ForConditionalGeneration", "Gemma3Model"], &gemma3::CLASS_OF_GEMMA3, gemma3::build),
         causal(["GemmaForCausalLM", "GemmaModel"], &gemma::CLASS, gemma::build),
         causal(["Glm4ForCausalLM", "Glm4Model"], &glm4::CLASS, glm4::build),
         causal(["Glm4MoeForCausalLM", "Glm4MoeModel"], &glm4_moe::CLASS, glm4_moe::build),

@@ -23,6 +23,23 @@ fn models_that_see_images_are_tied_unless_they_say_otherwise() {
 }
 
 #[test]
+fn the_whole_model_says_of_which_class_it_is() {
+    for (model_type, part, architecture) in [
+        ("gemma3", "gemma3_text", "Gemma3ForConditionalGeneration"),
+        ("gemma3_text", "", "Gemma3ForCausalLM"),
+        ("mistral3", "mistral", "Mistral3ForConditionalGeneration"),
+        ("mistral", "", "MistralForCausalLM"),
+    ] {
+        let json = format!(r#"{{"model_type":"{model_type}","text_config":{{"model_type":"{part}"}}}}"#);
+        let config = read(&json);
+        assert_eq!((config.architecture.as_str(), config.model_type.as_str()), (architecture, model_type));
+    }
+    let seeing = r#"{"model_type":"llava","text_config":{"model_type":"llama"}}"#;
+    let error = read_config(&ConfigDocument::parse(Path::new("config.json"), seeing.as_bytes()).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("`llava` is not supported"), "{error}");
+}
+
+#[test]
 fn phi_3_was_trained_on_4096_tokens_unless_it_says_otherwise() {
     let config = read(
         r#"{"architectures":["Phi3ForCausalLM"],"max_position_embeddings":131072,

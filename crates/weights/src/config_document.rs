@@ -158,7 +158,7 @@ impl ConfigDocument {
     /// The field is something else than an object or null.
     pub fn overlaid(&self, field: &str) -> Result<ConfigDocument, WeightsError> {
         let Some(part) = self.object(field)? else { return Ok(self.clone()) };
-        let of_whole = |name: &str| ["architectures", "tie_word_embeddings"].contains(&name);
+        let of_whole = |name: &str| ["architectures", "model_type", "tie_word_embeddings"].contains(&name);
         let mut object = self.object.clone();
         object.remove(field);
         object.extend(part.object.into_iter().filter(|(name, _)| !of_whole(name)));

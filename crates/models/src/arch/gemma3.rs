@@ -29,6 +29,9 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
     ..gemma::CLASS
 };
 
+/// `Gemma3Config`: the decoder of texts inside of a model that sees images.
+pub(crate) const CLASS_OF_GEMMA3: ConfigClass = ConfigClass { model_type: "gemma3", ..CLASS };
+
 /// Gemma 2 without caps on the scores, with head norms.
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
     let document = &loader.config.document;
