@@ -8,6 +8,7 @@ import { serveLoop } from '../engine/loop-service.js'
 import { toPortable } from '../engine/portable-error.js'
 import { NotSupportedError, RequestAbortedError } from '../errors.js'
 import { openPlugin } from '../plugin/open-plugin.js'
+import { checkArchitecture } from './check-architecture.js'
 import { type ModelPlan, planModel, readTokenizer, type SmallFile } from './file-selection.js'
 import { planGguf, type ReadHeader, readGgufTokenizer } from './gguf-plan.js'
 import { folderOfDirectory, folderOfFiles } from './local-folder.js'
@@ -77,6 +78,7 @@ export class WorkerProgram {
       usedBytes: door.usedBytes(),
       label: folder.label,
     })
+    await checkArchitecture(door.plugin, plan.config, folder.label)
     for (const { name, bytes } of plan.small) door.files.write(`${start.directory}/${name}`, bytes)
     this.#obey = await serveLoop(
       report => this.#host.post({ kind: 'report', report }),
