@@ -33,6 +33,8 @@ pub(crate) trait Lanes: Copy {
     const ISA: Isa;
     /// Whether lanes lie in few enough registers that several chains of additions side by side are worth their code.
     const IN_REGISTERS: bool = true;
+    /// Whether what takes a count of lanes asks for it register by register, so that one which the compiler knows is worth its code.
+    const BRANCHES_ON_COUNTS: bool = false;
     /// How many of them a kernel keeps as sums side by side at most, and of how many rows.
     const SUMS: usize = 12;
     const SUM_ROWS: usize = 3;
@@ -140,6 +142,11 @@ pub(crate) trait Lanes: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self * factor + addend`, with one rounding on every set but the scalar one and, without relaxed SIMD, WebAssembly's.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The same of the first `count` lanes; the others are anything.
+    #[inline(always)]
+    unsafe fn mul_add_first(self, factor: Self, addend: Self, _count: usize) -> Self {
+        self.mul_add(factor, addend)
+    }
     /// The same with one rounding on every set of a native CPU, the scalar one too.
     #[inline(always)]
     unsafe fn fused_mul_add(self, factor: Self, addend: Self) -> Self {

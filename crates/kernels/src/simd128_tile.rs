@@ -5,7 +5,7 @@
 use std::arch::wasm32::*;
 
 use crate::{
-    finish::finish,
+    finish::{finish, finish_short},
     lanes::{
         LANES,
         simd128::{Simd128Lanes, relaxed_madd},
@@ -39,17 +39,19 @@ struct Bf16;
 /// f32 weights and activations.
 #[inline(always)]
 pub(crate) unsafe fn f32_tile<const RELAXED: bool, const M: usize, const N: usize>(tile: &Tile) {
-    multiply::<F32, RELAXED, M, N>(tile);
+    finish_short(tile, multiply::<F32, RELAXED, M, N>(tile));
 }
 
 /// bf16 weights, f32 activations.
 #[inline(always)]
 pub(crate) unsafe fn bf16_tile<const RELAXED: bool, const M: usize, const N: usize>(tile: &Tile) {
-    multiply::<Bf16, RELAXED, M, N>(tile);
+    finish(tile, multiply::<Bf16, RELAXED, M, N>(tile));
 }
 
 #[inline(always)]
-unsafe fn multiply<F: Format, const RELAXED: bool, const M: usize, const N: usize>(tile: &Tile) {
+unsafe fn multiply<F: Format, const RELAXED: bool, const M: usize, const N: usize>(
+    tile: &Tile,
+) -> [[Simd128Lanes<RELAXED>; N]; M] {
     let mut sums = [[Simd128Lanes::<RELAXED>([f32x4_splat(0.0); REGISTERS]); N]; M];
     if M <= WHOLE_ROWS {
         let whole = F::pass::<RELAXED, M, N, REGISTERS>(tile, 0);
@@ -68,7 +70,7 @@ unsafe fn multiply<F: Format, const RELAXED: bool, const M: usize, const N: usiz
             }
         }
     }
-    finish(tile, sums);
+    sums
 }
 
 impl Format for F32 {

@@ -133,8 +133,26 @@ pub(crate) fn relaxed_madd(a: v128, b: v128, c: v128) -> v128 {
     f32x4_add(f32x4_mul(a, b), c)
 }
 
+/// The whole numbers of four f32 that have no other digits. CPUs differ in what they make of numbers that do not fit.
+#[inline(always)]
+unsafe fn truncate<const RELAXED: bool>(values: v128) -> v128 {
+    #[cfg(feature = "relaxed-simd")]
+    if RELAXED {
+        return relaxed_truncate(values);
+    }
+    i32x4_trunc_sat_f32x4(values)
+}
+
+#[cfg(feature = "relaxed-simd")]
+#[inline]
+#[target_feature(enable = "simd128,relaxed-simd")]
+fn relaxed_truncate(values: v128) -> v128 {
+    i32x4_relaxed_trunc_f32x4(values)
+}
+
 impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
     const ISA: Isa = if RELAXED { Isa::RelaxedSimd } else { Isa::Simd128 };
+    const BRANCHES_ON_COUNTS: bool = true;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Simd128Lanes([f32x4_splat(value); 4])
@@ -241,6 +259,18 @@ impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
         })
     }
     #[inline(always)]
+    unsafe fn mul_add_first(self, factor: Self, addend: Self, count: usize) -> Self {
+        each!(index => {
+            if index * 4 >= count {
+                addend.0[index]
+            } else if RELAXED {
+                relaxed_madd(self.0[index], factor.0[index], addend.0[index])
+            } else {
+                f32x4_add(f32x4_mul(self.0[index], factor.0[index]), addend.0[index])
+            }
+        })
+    }
+    #[inline(always)]
     unsafe fn round(self) -> Self {
         each!(index => f32x4_nearest(self.0[index]))
     }
@@ -255,7 +285,7 @@ impl<const RELAXED: bool> Lanes for Simd128Lanes<RELAXED> {
     #[inline(always)]
     unsafe fn power_of_two(self) -> Self {
         each!(index => {
-            u32x4_shl(i32x4_add(i32x4_trunc_sat_f32x4(self.0[index]), i32x4_splat(127)), 23)
+            u32x4_shl(i32x4_add(truncate::<RELAXED>(self.0[index]), i32x4_splat(127)), 23)
         })
     }
     #[inline(always)]

@@ -249,3 +249,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_set_scales_to_the_bits_of_plain_products_and_no_others() {
+    for len in [0, 1, 8, 15, 16, 17, 40] {
+        let mut source = numbers(len, 1);
+        if let Some(first) = source.first_mut() {
+            *first = -0.0;
+        }
+        let before = numbers(len + 3, 2);
+        let mut expected = before.clone();
+        for (target, value) in expected.iter_mut().zip(&source) {
+            *target = value * 0.3 + 0.0;
+        }
+        for isa in Isa::available() {
+            let mut target = before.clone();
+            let scale_to = super::AttentionKernels::new(isa).scale_to;
+            // SAFETY: the lengths agree, and the instruction set is there.
+            unsafe { scale_to(&source, 0.3, &mut target[..len]) };
+            assert_same_bits(&target, &expected, &format!("{isa}, {len}"));
+        }
+    }
+}

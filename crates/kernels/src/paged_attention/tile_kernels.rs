@@ -203,12 +203,17 @@ per_isa!(soft_cap = soft_cap_lanes[](scores: &mut [f32], cap: f32));
 ///
 /// Work on a tile jumps between entries, which the CPU's prefetchers do not follow. Most lines were asked for during the work before;
 /// some processors drop that when too much is under way. Plain reads in order of address stream at full bandwidth; the work then
-/// finds its numbers in cache.
+/// finds its numbers in cache. Entries shorter than a line are left: there is little of them, and a block's lie one behind the other.
 #[inline(never)]
 pub(super) unsafe fn stream(entries: &[*const u8], len_bytes: usize) {
+    if len_bytes < LINE_BYTES {
+        return;
+    }
     for &entry in entries {
-        for offset in (0..len_bytes).step_by(LINE_BYTES) {
+        let mut offset = 0;
+        while offset < len_bytes {
             entry.add(offset).read_volatile();
+            offset += LINE_BYTES;
         }
     }
 }
@@ -300,8 +305,16 @@ unsafe fn update_row_lanes<L: Lanes>(row: &ScoreRow) {
 /// `target = source * factor`, and no zero is negative.
 #[inline(always)]
 unsafe fn scale_to_lanes<L: Lanes>(source: &[f32], factor: f32, target: &mut [f32]) {
-    for (source, target) in source.iter().zip(target) {
-        *target = source * factor + 0.0;
+    let (len, factor, zero) = (source.len().min(target.len()), L::splat(factor), L::splat(0.0));
+    let (source, target) = (source.as_ptr(), target.as_mut_ptr());
+    let full = len / LANES * LANES;
+    for index in (0..full).step_by(LANES) {
+        L::load(source.add(index)).mul(factor).add(zero).store(target.add(index));
+    }
+    let rest = len - full;
+    if rest > 0 {
+        let values = L::load_first(source.add(full), rest, 0.0).mul(factor).add(zero);
+        values.store_first(target.add(full), rest);
     }
 }
 

@@ -41,13 +41,30 @@ unsafe fn weigh_rows<L: Lanes, C: Elements, const M: usize>(
     if index == weigh.head_dim {
         return;
     }
+    const HALF: usize = LANES / 2;
     let count = weigh.head_dim - index;
+    if L::BRANCHES_ON_COUNTS && count == HALF {
+        weigh_first::<L, C, M>(weigh, first_row, index, HALF);
+    } else {
+        weigh_first::<L, C, M>(weigh, first_row, index, count);
+    }
+}
+
+/// The part of [`weigh_rows`] that is the last `count` elements, fewer than a vector.
+#[inline(always)]
+unsafe fn weigh_first<L: Lanes, C: Elements, const M: usize>(
+    weigh: &WeighedTile<'_>,
+    first_row: usize,
+    index: usize,
+    count: usize,
+) {
     let mut sums = [[L::splat(0.0)]; M];
     resume(weigh, first_row, index, &mut sums);
     for (key, &entry) in weigh.entries[..weigh.num_keys].iter().enumerate() {
         let values: L = C::load_first(entry, index, count);
         for (row, [sum]) in sums.iter_mut().enumerate() {
-            *sum = L::splat(*weigh.scores.add((first_row + row) * TILE_KEYS + key)).mul_add(values, *sum);
+            let weight = L::splat(*weigh.scores.add((first_row + row) * TILE_KEYS + key));
+            *sum = weight.mul_add_first(values, *sum, count);
         }
     }
     leave(weigh, first_row, index, &sums);
@@ -211,7 +228,7 @@ mod tests {
         };
         for isa in Isa::available() {
             for cache_type in CacheType::ALL {
-                for head_dim in [1, 17, 64, 80, 131] {
+                for head_dim in [1, 8, 17, 24, 64, 80, 131] {
                     for (num_rows, num_keys) in [(1, 64), (2, 33), (4, 50), (9, 17)] {
                         check(isa, cache_type, head_dim, num_rows, num_keys);
                     }
