@@ -110,11 +110,11 @@ impl<B: Backend> SelfAttention<B> {
         }
     }
 
-    /// Rotates by other angles from now on.
-    pub(crate) fn set_rope(&mut self, rope: Arc<B::Rope>) {
+    /// The angles that it rotates by.
+    pub(crate) fn rope_mut(&mut self) -> &mut Option<Arc<B::Rope>> {
         match self {
-            SelfAttention::Heads(attention) => attention.rope = Some(rope),
-            SelfAttention::Latent(attention) => attention.rope = Some(rope),
+            SelfAttention::Heads(attention) => &mut attention.rope,
+            SelfAttention::Latent(attention) => &mut attention.rope,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The transformer block and the stack of them that most architectures are.
 
-use std::sync::Arc;
-
 use crate::layers::{LengthRope, Mlp, OutputHead, SelfAttention};
 use crate::{Backend, CausalModel, ForwardInput, ModelError, Norm};
 
@@ -94,8 +92,7 @@ impl<B: Backend> CausalModel<B> for DecoderStack<B> {
 
     fn limit_sequences(&mut self, max_tokens: usize) {
         if let Some(ropes) = &self.length_rope {
-            let rope = ropes.for_sequences_of(max_tokens);
-            self.blocks.iter_mut().for_each(|block| block.attention.set_rope(Arc::clone(rope)));
+            self.blocks.iter_mut().for_each(|block| ropes.choose(block.attention.rope_mut(), max_tokens));
         }
     }
 }

@@ -58,8 +58,11 @@ impl<B: Backend> Ropes<B> {
 }
 
 impl<B: Backend> LengthRope<B> {
-    /// The table for sequences of at most `max_tokens`.
-    pub(crate) fn for_sequences_of(&self, max_tokens: usize) -> &Arc<B::Rope> {
-        if max_tokens <= self.trained_length { &self.short } else { &self.long }
+    /// Puts the table for sequences of at most `max_tokens` in place of the other one. A layer that is not rotated, or has
+    /// angles of its own, stays as it is.
+    pub(crate) fn choose(&self, rope: &mut Option<Arc<B::Rope>>, max_tokens: usize) {
+        if rope.as_ref().is_some_and(|rope| [&self.short, &self.long].into_iter().any(|one| Arc::ptr_eq(rope, one))) {
+            *rope = Some(Arc::clone(if max_tokens <= self.trained_length { &self.short } else { &self.long }));
+        }
     }
 }
