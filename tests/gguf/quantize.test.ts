@@ -69,7 +69,7 @@ const converted = [
   ...['gpt2', 'granite', 'llama_bias', 'llama_rope_llama3', 'llama_sharded', 'mixtral', 'gemma3_vision'],
   ...['olmo3', 'phi3_longrope_long', 'qwen2_moe', 'qwen3_moe', 'starcoder2'],
   ...['cohere', 'cohere2', 'deepseek_v2', 'deepseek_v3', 'ernie4_5', 'exaone4', 'glm4', 'olmoe', 'phi', 'smollm3'],
-  ...['stablelm', 'stablelm_parallel'],
+  ...['stablelm', 'stablelm_parallel', 'glm4_moe', 'gpt_neox', 'gpt_neox_sequential', 'seed_oss'],
 ]
 test('checkpoints as files give the tokens that transformers gives', async t => {
   const tools = await loadEmbeddedTools()

@@ -6,6 +6,8 @@ use crate::{GgufProblem, Metadata};
 /// `expert_gating_func` of routers whose scores are logistic functions.
 const LOGISTIC: usize = 2;
 const ARCHITECTURE_KEY: &str = "general.architecture";
+/// Adapters, projectors of images and importance matrices are such files too.
+const TYPE_KEY: &str = "general.type";
 
 /// An architecture. Some share ggml's name for it, and metadata tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +32,12 @@ pub enum Architecture {
     Gemma3,
     /// GLM-4-0414 and GLM-Z1.
     Glm4,
+    /// GLM-4.5 to 4.7.
+    Glm4Moe,
     /// GPT-2.
     Gpt2,
+    /// GPT-NeoX and Pythia.
+    GptNeoX,
     /// Granite 3, dense.
     Granite,
     /// Llama 1 to 3, Mistral, SmolLM and whatever else was converted as one.
@@ -56,12 +62,25 @@ pub enum Architecture {
     Qwen3,
     /// Qwen3-MoE.
     Qwen3Moe,
+    /// Seed-OSS.
+    SeedOss,
     /// SmolLM3.
     SmolLm3,
     /// StableLM 2 and 3B.
     StableLm,
     /// Starcoder2.
     Starcoder2,
+}
+
+/// How converters store the rows of the maps to queries and keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StoredRows {
+    /// As checkpoints have them.
+    Same,
+    /// The rotated halves of heads alternating, as the first Llama's weights had them.
+    HalvesAlternate,
+    /// Of a fused map all queries, all keys, all values, where checkpoints go from head to head.
+    PartsInTurn,
 }
 
 /// What is fixed for an architecture.
@@ -72,16 +91,15 @@ struct Facts {
     /// The class of transformers, and its `model_type`.
     class: [&'static str; 2],
     names: Names,
-    /// Whether converters store the rotated halves of heads alternating, as the first Llama's weights had them.
-    halves_alternate: bool,
+    stored_rows: StoredRows,
 }
 
 const fn facts(architecture: Architecture, name: &'static str, class: [&'static str; 2], names: Names) -> Facts {
-    Facts { architecture, name, class, names, halves_alternate: false }
+    Facts { architecture, name, class, names, stored_rows: StoredRows::Same }
 }
 
 /// Of two with one name of ggml's, the plain one is first.
-const ALL: [Facts; 26] = [
+const ALL: [Facts; 29] = [
     facts(Architecture::Cohere, "command-r", ["CohereForCausalLM", "cohere"], Names::LLAMA),
     facts(Architecture::Cohere2, "cohere2", ["Cohere2ForCausalLM", "cohere2"], Names::LLAMA),
     facts(Architecture::DeepseekV2, "deepseek2", ["DeepseekV2ForCausalLM", "deepseek_v2"], Names::DEEPSEEK),
@@ -92,17 +110,22 @@ const ALL: [Facts; 26] = [
     facts(Architecture::Gemma2, "gemma2", ["Gemma2ForCausalLM", "gemma2"], Names::NORMS_AROUND),
     facts(Architecture::Gemma3, "gemma3", ["Gemma3ForCausalLM", "gemma3_text"], Names::NORMS_AROUND),
     facts(Architecture::Glm4, "glm4", ["Glm4ForCausalLM", "glm4"], Names::GLM4),
+    facts(Architecture::Glm4Moe, "glm4moe", ["Glm4MoeForCausalLM", "glm4_moe"], Names::GLM4_MOE),
     facts(Architecture::Gpt2, "gpt2", ["GPT2LMHeadModel", "gpt2"], Names::GPT2),
     Facts {
-        halves_alternate: true,
+        stored_rows: StoredRows::PartsInTurn,
+        ..facts(Architecture::GptNeoX, "gptneox", ["GPTNeoXForCausalLM", "gpt_neox"], Names::GPT_NEOX)
+    },
+    Facts {
+        stored_rows: StoredRows::HalvesAlternate,
         ..facts(Architecture::Granite, "granite", ["GraniteForCausalLM", "granite"], Names::LLAMA)
     },
     Facts {
-        halves_alternate: true,
+        stored_rows: StoredRows::HalvesAlternate,
         ..facts(Architecture::Llama, "llama", ["LlamaForCausalLM", "llama"], Names::LLAMA)
     },
     Facts {
-        halves_alternate: true,
+        stored_rows: StoredRows::HalvesAlternate,
         ..facts(Architecture::Mixtral, "llama", ["MixtralForCausalLM", "mixtral"], Names::MIXTRAL)
     },
     facts(Architecture::Olmo2, "olmo2", ["Olmo2ForCausalLM", "olmo2"], Names::NORMS_AFTER),
@@ -114,8 +137,9 @@ const ALL: [Facts; 26] = [
     facts(Architecture::Qwen2Moe, "qwen2moe", ["Qwen2MoeForCausalLM", "qwen2_moe"], Names::QWEN_MOE),
     facts(Architecture::Qwen3, "qwen3", ["Qwen3ForCausalLM", "qwen3"], Names::LLAMA),
     facts(Architecture::Qwen3Moe, "qwen3moe", ["Qwen3MoeForCausalLM", "qwen3_moe"], Names::QWEN_MOE),
+    facts(Architecture::SeedOss, "seed_oss", ["SeedOssForCausalLM", "seed_oss"], Names::SEED_OSS),
     Facts {
-        halves_alternate: true,
+        stored_rows: StoredRows::HalvesAlternate,
         ..facts(Architecture::SmolLm3, "smollm3", ["SmolLM3ForCausalLM", "smollm3"], Names::LLAMA)
     },
     facts(Architecture::StableLm, "stablelm", ["StableLmForCausalLM", "stablelm"], Names::LLAMA),
@@ -130,6 +154,12 @@ pub enum RowOrder {
     /// Within each of `num_heads` heads, the two halves alternate: row `2 i` is the checkpoint's `i`, row `2 i + 1` its
     /// `half + i`.
     HalvesAlternate {
+        /// Heads that the rows belong to.
+        num_heads: usize,
+    },
+    /// The queries of all `num_heads` heads, then their keys, then their values; in the checkpoint, of each head its query, key
+    /// and value.
+    PartsInTurn {
         /// Heads that the rows belong to.
         num_heads: usize,
     },
@@ -150,6 +180,14 @@ impl Architecture {
     /// # Errors
     /// The file names none, or one that is not read.
     pub fn of(metadata: &Metadata) -> Result<Architecture, GgufProblem> {
+        if let Some(kind) = metadata.text(TYPE_KEY)?.filter(|&kind| kind != "model") {
+            let (key, found) = (TYPE_KEY.to_string(), format!("`{kind}`"));
+            return Err(GgufProblem::InvalidValue {
+                key,
+                found,
+                expected: "`model`: adapters, projectors and importance matrices are none",
+            });
+        }
         let missing = || GgufProblem::MissingValue { key: ARCHITECTURE_KEY.to_string() };
         let name = metadata.text(ARCHITECTURE_KEY)?.ok_or_else(missing)?;
         let found = ALL.iter().find(|facts| facts.name == name).ok_or_else(|| {
@@ -213,15 +251,20 @@ impl Architecture {
 
     fn row_order(self, name: &str, metadata: &Metadata) -> Result<RowOrder, GgufProblem> {
         let part = name.rsplit_once('.').and_then(|(stem, _)| layer_part(stem)).map(|(_, part)| part);
-        if !self.facts().halves_alternate || !matches!(part, Some("attn_q" | "attn_k")) {
-            return Ok(RowOrder::Same);
-        }
         let count = |key: &str| metadata.count(&format!("{}.attention.{key}", self.name()));
-        let queries = count("head_count")?;
-        let num_heads = match part {
-            Some("attn_k") => count("head_count_kv")?.or(queries),
-            _ => queries,
-        };
-        Ok(num_heads.map_or(RowOrder::Same, |num_heads| RowOrder::HalvesAlternate { num_heads }))
+        let order = |num_heads: Option<usize>, order: fn(usize) -> RowOrder| num_heads.map_or(RowOrder::Same, order);
+        Ok(match (self.facts().stored_rows, part) {
+            (StoredRows::HalvesAlternate, Some("attn_q")) => {
+                order(count("head_count")?, |num_heads| RowOrder::HalvesAlternate { num_heads })
+            }
+            (StoredRows::HalvesAlternate, Some("attn_k")) => {
+                let num_heads = count("head_count_kv")?.or(count("head_count")?);
+                order(num_heads, |num_heads| RowOrder::HalvesAlternate { num_heads })
+            }
+            (StoredRows::PartsInTurn, Some("attn_qkv")) => {
+                order(count("head_count")?, |num_heads| RowOrder::PartsInTurn { num_heads })
+            }
+            _ => RowOrder::Same,
+        })
     }
 }

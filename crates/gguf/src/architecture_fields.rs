@@ -21,7 +21,11 @@ impl ConfigFields<'_> {
             return self.set_starcoder2();
         }
         match architecture {
-            Architecture::Cohere | Architecture::Cohere2 | Architecture::Phi | Architecture::StableLm => {
+            Architecture::Cohere
+            | Architecture::Cohere2
+            | Architecture::GptNeoX
+            | Architecture::Phi
+            | Architecture::StableLm => {
                 self.set("layer_norm_eps", json!(self.required_number("attention.layer_norm_epsilon")?));
             }
             _ => self.set("rms_norm_eps", json!(self.required_number("attention.layer_norm_rms_epsilon")?)),
@@ -30,6 +34,7 @@ impl ConfigFields<'_> {
             Architecture::Mixtral | Architecture::Olmoe | Architecture::Qwen2Moe | Architecture::Qwen3Moe => {
                 self.set_experts(architecture)?
             }
+            Architecture::Glm4Moe => self.set_grouped_experts()?,
             _ => self.expect_no_experts()?,
         }
         match architecture {
@@ -50,6 +55,21 @@ impl ConfigFields<'_> {
             Architecture::Glm4 => {
                 self.set("attention_bias", json!(self.has("blk.0.attn_q.bias")));
                 self.set_rotated_share();
+                Ok(())
+            }
+            Architecture::Glm4Moe => {
+                self.set("attention_bias", json!(self.has("blk.0.attn_q.bias")));
+                self.set("use_qk_norm", json!(self.has("blk.0.attn_q_norm.weight")));
+                self.set_rotated_share();
+                Ok(())
+            }
+            Architecture::GptNeoX => self.set_gpt_neox(),
+            Architecture::SeedOss => {
+                for (field, tensor) in
+                    [("attention_bias", "attn_q"), ("attention_out_bias", "attn_output"), ("mlp_bias", "ffn_gate")]
+                {
+                    self.set(field, json!(self.has(&format!("blk.0.{tensor}.bias"))));
+                }
                 Ok(())
             }
             Architecture::Phi => {
@@ -87,6 +107,20 @@ impl ConfigFields<'_> {
         self.set_sizes(["n_embd", "n_inner", "n_layer", "n_head", "n_positions"])?;
         self.set("layer_norm_epsilon", json!(self.required_number("attention.layer_norm_epsilon")?));
         self.set("activation_function", json!("gelu_new"));
+        Ok(())
+    }
+
+    /// Rotary positions have names of their own there.
+    fn set_gpt_neox(&mut self) -> Result<(), GgufProblem> {
+        self.set_rotated_share();
+        for (field, found) in [("rotary_pct", "partial_rotary_factor"), ("rotary_emb_base", "rope_theta")] {
+            let value = self.config.remove(found).unwrap_or_default();
+            self.set(field, value);
+        }
+        let is_parallel = self.source.metadata.flag(&self.key("use_parallel_residual"))?;
+        self.set("use_parallel_residual", json!(is_parallel.unwrap_or(true)));
+        self.set("attention_bias", json!(self.has("blk.0.attn_qkv.bias")));
+        self.set("hidden_act", json!("gelu"));
         Ok(())
     }
 

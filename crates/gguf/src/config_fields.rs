@@ -60,9 +60,14 @@ impl<'a> ConfigFields<'a> {
         GgufProblem::InvalidValue { key: self.key(name), found: found.to_string(), expected }
     }
 
+    /// How many layers there are. Those behind them that guess further tokens are blocks too, in files.
+    fn num_layers(&self) -> Result<usize, GgufProblem> {
+        Ok(self.required("block_count")?.saturating_sub(self.count("nextn_predict_layers")?.unwrap_or(0)))
+    }
+
     /// The numbers of the layers.
     pub(crate) fn layers(&self) -> Result<std::ops::Range<usize>, GgufProblem> {
-        Ok(0..self.required("block_count")?.min(MAX_LAYERS))
+        Ok(0..self.num_layers()?.min(MAX_LAYERS))
     }
 
     /// Rows of the embedding: the list of tokens may be shorter.
@@ -76,7 +81,8 @@ impl<'a> ConfigFields<'a> {
     pub(crate) fn set_sizes(&mut self, names: [&str; 5]) -> Result<(), GgufProblem> {
         let keys = ["embedding_length", "feed_forward_length", "block_count", "attention.head_count", "context_length"];
         for (field, key) in names.into_iter().zip(keys) {
-            self.set(field, json!(self.required(key)?));
+            let size = if key == "block_count" { self.num_layers()? } else { self.required(key)? };
+            self.set(field, json!(size));
         }
         Ok(())
     }

@@ -15,6 +15,16 @@ impl ConfigFields<'_> {
         self.set("attention_bias", json!(self.has("blk.0.attn_kv_a_mqa.bias")));
         self.set_latent()?;
         self.set_deepseek_positions()?;
+        self.set_grouped_experts()?;
+        if architecture == Architecture::DeepseekV2 {
+            let has_groups = self.config.get("n_group").is_some_and(|groups| *groups != 1);
+            self.set("topk_method", json!(if has_groups { "group_limited_greedy" } else { "greedy" }));
+        }
+        Ok(())
+    }
+
+    /// Experts that are picked by groups, and some that every token passes.
+    pub(crate) fn set_grouped_experts(&mut self) -> Result<(), GgufProblem> {
         self.set("n_routed_experts", json!(self.required("expert_count")?));
         self.set("num_experts_per_tok", json!(self.required("expert_used_count")?));
         self.set("n_shared_experts", json!(self.count("expert_shared_count")?));
@@ -26,9 +36,6 @@ impl ConfigFields<'_> {
         let groups = self.count("expert_group_count")?.filter(|&groups| groups > 1);
         self.set("n_group", json!(groups.unwrap_or(1)));
         self.set("topk_group", json!(self.count("expert_group_used_count")?.filter(|_| groups.is_some()).unwrap_or(1)));
-        if architecture == Architecture::DeepseekV2 {
-            self.set("topk_method", json!(if groups.is_some() { "group_limited_greedy" } else { "greedy" }));
-        }
         Ok(())
     }
 

@@ -73,6 +73,32 @@ impl Names {
         ..Names::LLAMA
     };
 
+    /// Norms before both halves of a block, the second by another name, and experts some of which every token passes.
+    pub(crate) const GLM4_MOE: Names = Names {
+        of_layer: [
+            ATTENTION,
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("post_attention_norm", "post_attention_layernorm"),
+                ("ffn_gate_inp", "mlp.gate"),
+                ("exp_probs_b", ROUTER_BIAS),
+                ("ffn_gate_exps", "mlp.experts.gate_proj"),
+                ("ffn_up_exps", "mlp.experts.up_proj"),
+                ("ffn_down_exps", "mlp.experts.down_proj"),
+                ("ffn_gate_shexp", "mlp.shared_experts.gate_proj"),
+                ("ffn_up_shexp", "mlp.shared_experts.up_proj"),
+                ("ffn_down_shexp", "mlp.shared_experts.down_proj"),
+            ],
+        ],
+        ..Names::LLAMA
+    };
+
+    /// The same norms.
+    pub(crate) const SEED_OSS: Names = Names {
+        of_layer: [ATTENTION, &[("attn_norm", "input_layernorm"), ("post_attention_norm", "post_attention_layernorm")]],
+        ..Names::LLAMA
+    };
+
     /// One norm and a plain feed-forward layer; projections into attention are fused in the oldest files.
     pub(crate) const PHI: Names = Names {
         whole: &[("token_embd", "model.embed_tokens"), ("output_norm", "model.final_layernorm"), ("output", "lm_head")],
@@ -203,6 +229,28 @@ impl Names {
         ],
     };
 
+    pub(crate) const GPT_NEOX: Names = Names {
+        whole: &[
+            ("token_embd", "gpt_neox.embed_in"),
+            ("output_norm", "gpt_neox.final_layer_norm"),
+            ("output", "embed_out"),
+            // As transformers 5 saves it.
+            ("output", "lm_head"),
+        ],
+        layer: "gpt_neox.layers.",
+        of_layer: [
+            &[
+                ("attn_norm", "input_layernorm"),
+                ("attn_qkv", "attention.query_key_value"),
+                ("attn_output", "attention.dense"),
+                ("ffn_norm", "post_attention_layernorm"),
+                ("ffn_up", "mlp.dense_h_to_4h"),
+                ("ffn_down", "mlp.dense_4h_to_h"),
+            ],
+            &[],
+        ],
+    };
+
     /// The checkpoint's name of ggml's `name`, if it has one.
     pub(crate) fn translated(&self, name: &str) -> Option<String> {
         let find = |tables: &[Table], part: &str| {
@@ -211,9 +259,14 @@ impl Names {
         let (stem, kind) = name.rsplit_once('.')?;
         match layer_part(stem) {
             None => Some(format!("{}.{kind}", find(&[self.whole], stem)?)),
-            Some((layer, part)) => match find(&self.of_layer, part)? {
-                ROUTER_BIAS => Some(format!("{}{layer}.{ROUTER_BIAS}", self.layer)),
-                translated => Some(format!("{}{layer}.{translated}.{kind}", self.layer)),
+            Some((layer, part)) => match (find(&self.of_layer, part), expert_part(part)) {
+                (Some(ROUTER_BIAS), _) => Some(format!("{}{layer}.{ROUTER_BIAS}", self.layer)),
+                (Some(translated), _) => Some(format!("{}{layer}.{translated}.{kind}", self.layer)),
+                (None, Some((stack, expert))) => {
+                    let (experts, matrix) = find(&self.of_layer, &stack)?.rsplit_once('.')?;
+                    Some(format!("{}{layer}.{experts}.{expert}.{matrix}.{kind}", self.layer))
+                }
+                (None, None) => None,
             },
         }
     }
@@ -248,4 +301,10 @@ impl Names {
 pub(crate) fn layer_part(stem: &str) -> Option<(usize, &str)> {
     let (layer, part) = stem.strip_prefix("blk.")?.split_once('.')?;
     Some((layer.parse().ok()?, part))
+}
+
+/// The stack that newer files have for the matrix of an expert, and which expert: of `ffn_up.3`, `ffn_up_exps` and 3.
+fn expert_part(part: &str) -> Option<(String, usize)> {
+    let (matrix, expert) = part.split_once('.')?;
+    Some((format!("{matrix}_exps"), expert.parse().ok()?))
 }

@@ -28,7 +28,10 @@ const ELEMENTS: [(u32, &str, ElementType, usize); 3] =
     [(0, "F32", ElementType::F32, 4), (1, "F16", ElementType::F16, 2), (30, "BF16", ElementType::Bf16, 2)];
 
 /// ggml's number and name, values and bytes of a block.
-const OTHERS: [(u32, &str, usize, usize); 18] = [
+/// The types 4, 5, 31 to 33 and 36 to 38 are no longer ggml's.
+const OTHERS: [(u32, &str, usize, usize); 26] = [
+    (4, "Q4_2", 16, 10),
+    (5, "Q4_3", 16, 12),
     (9, "Q8_1", 32, 36),
     (15, "Q8_K", 256, 292),
     (16, "IQ2_XXS", 256, 66),
@@ -43,8 +46,14 @@ const OTHERS: [(u32, &str, usize, usize); 18] = [
     (27, "I64", 1, 8),
     (28, "F64", 1, 8),
     (29, "IQ1_M", 256, 56),
+    (31, "Q4_0_4_4", 32, 18),
+    (32, "Q4_0_4_8", 32, 18),
+    (33, "Q4_0_8_8", 32, 18),
     (34, "TQ1_0", 256, 54),
     (35, "TQ2_0", 256, 66),
+    (36, "IQ4_NL_4_4", 32, 18),
+    (37, "IQ4_NL_4_8", 32, 18),
+    (38, "IQ4_NL_8_8", 32, 18),
     (39, "MXFP4", 32, 17),
     (40, "NVFP4", 64, 36),
 ];

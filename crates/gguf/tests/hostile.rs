@@ -228,6 +228,7 @@ fn values_that_no_model_has_are_refused() {
     let rows: Vec<(&str, MetadataValue, &str)> = vec![
         ("general.architecture", text("mamba"), "`mamba` is not supported; supported are command-r, cohere2"),
         ("general.architecture", MetadataValue::Integer(1), "expected a text"),
+        ("general.type", text("adapter"), "`general.type` is `adapter`; expected `model`"),
         ("general.alignment", MetadataValue::Integer(0), "a power of two"),
         ("general.alignment", MetadataValue::Integer(48), "a power of two"),
         ("general.alignment", MetadataValue::Integer(1 << 30), "a power of two"),

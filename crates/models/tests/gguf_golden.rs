@@ -7,7 +7,7 @@ mod golden;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use converter::converted;
+use converter::{Manner, converted_in};
 use golden::{GoldenModel, PagedSession, argmax, check_golden, fixtures, logprob, real_models, shared_models, skipped};
 use quire_kernels::{ElementType, Isa, Kernels, ThreadPool};
 use quire_models::{CpuBackend, Quantization, read_config};
@@ -29,10 +29,14 @@ fn sizes(config: &ModelConfig) -> [usize; 8] {
 
 /// Checks those of `models` that can be converted; their names.
 fn check_converted(models: Vec<GoldenModel>, tolerance: f32) -> Vec<String> {
+    check_converted_in(Manner::default(), models, tolerance)
+}
+
+fn check_converted_in(manner: Manner, models: Vec<GoldenModel>, tolerance: f32) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut names = Vec::new();
     for model in models {
-        let Some(file) = converted(&model.path) else { continue };
+        let Some(file) = converted_in(manner, &model.path) else { continue };
         let path = folder.path().join(format!("{}.gguf", model.name));
         std::fs::write(&path, file).unwrap();
         let original = read_config(&ModelDirectory::open(&FileSystem, &model.path).unwrap().config).unwrap();
@@ -60,11 +64,27 @@ fn converted_fixtures_agree_with_transformers() {
     assert!(of("DeepseekV2ForCausalLM") >= 1 && of("DeepseekV3ForCausalLM") >= 2, "{names:?}");
     assert!(of("Gemma3ForCausalLM") >= 2 && of("Phi3ForCausalLM") >= 3, "{names:?}");
     for name in [
-        "Cohere", "Cohere2", "Ernie4_5", "Exaone4", "Gemma", "Gemma2", "Glm4", "Granite", "Mixtral", "Olmo2", "Olmo3",
-        "Olmoe", "Phi", "Qwen2Moe", "Qwen3Moe", "SmolLM3",
+        "Cohere", "Cohere2", "Ernie4_5", "Exaone4", "Gemma", "Gemma2", "Glm4", "Glm4Moe", "GPTNeoX", "Granite",
+        "Mixtral", "Olmo2", "Olmo3", "Olmoe", "Phi", "Qwen2Moe", "Qwen3Moe", "SeedOss", "SmolLM3",
     ] {
         assert!(of(&format!("{name}ForCausalLM")) >= 1, "{name}: {names:?}");
     }
+}
+
+#[test]
+fn experts_in_tensors_of_their_own_are_the_same() {
+    let models =
+        fixtures().into_iter().filter(|model| ["mixtral", "qwen3_moe"].contains(&model.name.as_str())).collect();
+    assert_eq!(check_converted_in(Manner { experts_apart: true, ..Manner::default() }, models, 2e-4).len(), 2);
+}
+
+#[test]
+fn factors_of_frequencies_concern_only_layers_that_have_these() {
+    // Of these, some layers are not rotated.
+    let names = ["cohere2", "exaone4", "smollm3"];
+    let models = fixtures().into_iter().filter(|model| names.contains(&model.name.as_str())).collect();
+    let manner = Manner { factors_of_one: true, ..Manner::default() };
+    assert_eq!(check_converted_in(manner, models, 2e-4).len(), names.len());
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub(crate) fn open(files: &dyn ModelFiles, path: &Path) -> Result<ModelDirectory
     let mut tensors = BTreeMap::new();
     for (name, (part, entry)) in parts.tensors {
         let renamed = architecture.tensor_name(&name, metadata).map_err(invalid)?;
+        // Before anything of the others is read. What no layer asks for may be stored as it likes.
+        if entry.format.is_none() && renamed.name != name {
+            return Err(WeightsError::UnsupportedDType { name, found: entry.format_name });
+        }
         tensors.insert(renamed.name, (part, TensorEntry { rows: renamed.rows, ..entry }));
     }
     Ok(ModelDirectory {

@@ -76,6 +76,21 @@ fn check(model: &ModelDirectory) {
     assert!(error.to_string().contains("F32, F16 and BF16, in GGUF files also Q4_0, Q4_1"), "{error}");
 }
 
+#[test]
+fn a_type_that_is_not_read_is_told_before_any_tensor_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, row_bytes) in [("IQ3_S", 110), ("Q4_0_4_4", 8 * 18), ("TQ1_0", 54)] {
+        let format = TensorType::Other(name);
+        let file = described()
+            .tensor("token_embd.weight", &[8, 32], F32, &[1; 1024])
+            .tensor("blk.0.ffn_down.weight", &[1, 256], format, &vec![0; row_bytes])
+            .finish();
+        let error = ModelDirectory::open(&FileSystem, &written(folder.path(), "a.gguf", &file)).unwrap_err();
+        let WeightsError::UnsupportedDType { name: tensor, found } = &error else { panic!("{error}") };
+        assert_eq!((tensor.as_str(), found.as_str()), ("blk.0.ffn_down.weight", name));
+    }
+}
+
 fn written(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();

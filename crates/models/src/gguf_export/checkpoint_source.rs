@@ -16,10 +16,12 @@ use super::read_back::check_same;
 use crate::{ModelError, read_config};
 
 /// Buffers and other parts that no decoder of texts computes with.
-const LEFT_OUT: [&str; 6] = [
+const LEFT_OUT: [&str; 8] = [
     "rotary_emb.inv_freq",
     ".attn.bias",
     ".attn.masked_bias",
+    ".attention.bias",
+    ".attention.masked_bias",
     "vision_tower.",
     "vision_model.",
     "multi_modal_projector.",
@@ -56,6 +58,10 @@ enum Change {
     Transposed,
     /// The two halves of each head alternate.
     Rows {
+        num_heads: usize,
+    },
+    /// Query, key and value of each head: to all queries, all keys, all values.
+    Parts {
         num_heads: usize,
     },
     /// Gains that are stored as their distance from 1.
@@ -138,6 +144,7 @@ impl QuantiseSource for CheckpointSource {
             let changed = match change {
                 Change::Transposed => transposed(stored.bytes(), stored.shape, size),
                 Change::Rows { num_heads } => halves_alternating(stored.bytes(), stored.shape[0], num_heads),
+                Change::Parts { num_heads } => parts_in_turn(stored.bytes(), num_heads),
                 Change::KeyMaps { num_heads, first } => {
                     let row_bytes = stored.bytes().len() / stored.shape[0];
                     let of_heads = stored.bytes().chunks_exact(stored.bytes().len() / num_heads);
@@ -305,6 +312,7 @@ fn change_of(
     let named = architecture.tensor_name(ggml, metadata).map_err(|problem| no_form(&problem.to_string()))?;
     match named.rows {
         RowOrder::Same => Ok(Change::None),
+        RowOrder::PartsInTurn { num_heads } => Ok(Change::Parts { num_heads }),
         RowOrder::HalvesAlternate { num_heads } => {
             let rows = shape.first().copied().unwrap_or_default();
             if num_heads == 0 || !rows.is_multiple_of(2 * num_heads) {
@@ -336,6 +344,12 @@ fn halves_alternating(bytes: &[u8], rows: usize, num_heads: usize) -> Vec<u8> {
         out.extend_from_slice(&bytes[from * row_bytes..][..row_bytes]);
     }
     out
+}
+
+fn parts_in_turn(bytes: &[u8], num_heads: usize) -> Vec<u8> {
+    let part_bytes = bytes.len() / (3 * num_heads);
+    let part = |part: usize, head: usize| &bytes[(3 * head + part) * part_bytes..][..part_bytes];
+    (0..3).flat_map(|index| (0..num_heads).flat_map(move |head| part(index, head))).copied().collect()
 }
 
 fn widened(element: ElementType, bytes: &[u8]) -> Vec<f32> {

@@ -24,7 +24,7 @@ impl Values<'_> {
         if !document.is_null("q_lora_rank") {
             self.count("attention.q_lora_rank", self.required("q_lora_rank")?);
         }
-        self.set_latent_experts(architecture)?;
+        self.set_routed_experts(architecture == Architecture::DeepseekV3)?;
         if !document.flag("rope_interleave", true)? {
             return Err(no_form("that heads are rotated in halves"));
         }
@@ -55,9 +55,9 @@ impl Values<'_> {
         }
     }
 
-    fn set_latent_experts(&mut self, architecture: Architecture) -> Result<(), ExportError> {
+    /// Experts as DeepSeek has them: from its third model on, scores are logistic and biased.
+    pub(super) fn set_routed_experts(&mut self, is_v3: bool) -> Result<(), ExportError> {
         let document = &self.config.document;
-        let is_v3 = architecture == Architecture::DeepseekV3;
         let has_groups = is_v3 || document.text("topk_method")?.is_some_and(|method| method != "greedy");
         self.count("expert_gating_func", if is_v3 { LOGISTIC } else { SOFTMAX });
         self.count("expert_count", self.required("n_routed_experts")?);

@@ -86,6 +86,7 @@ impl Values<'_> {
             Architecture::Cohere
             | Architecture::Cohere2
             | Architecture::Gpt2
+            | Architecture::GptNeoX
             | Architecture::Phi
             | Architecture::StableLm
             | Architecture::Starcoder2 => "layer_norm_epsilon",
@@ -141,8 +142,9 @@ impl Values<'_> {
             Architecture::Cohere | Architecture::Cohere2 => {
                 self.number("logit_scale", document.number("logit_scale")?.unwrap_or(0.0625));
             }
-            Architecture::StableLm => {
-                let is_parallel = document.flag("use_parallel_residual", false)?;
+            Architecture::Glm4Moe => self.set_routed_experts(true)?,
+            Architecture::GptNeoX | Architecture::StableLm => {
+                let is_parallel = document.flag("use_parallel_residual", self.architecture == Architecture::GptNeoX)?;
                 self.set("use_parallel_residual", MetadataValue::Bool(is_parallel));
             }
             Architecture::SmolLm3 => self.expect_usual_layers()?,

@@ -30,14 +30,19 @@ impl Values<'_> {
 pub(super) fn write_config(writer: &mut GgufWriter, architecture: &str, config: &ModelConfig) -> Option<()> {
     writer.value("general.architecture", &MetadataValue::Text(architecture.to_string()));
     let mut values = Values { writer, architecture };
-    values.count("block_count", config.num_hidden_layers);
+    // A layer that guesses further tokens counts as well.
+    let num_guessing = usize::from(architecture == "glm4moe");
+    values.count("block_count", config.num_hidden_layers + num_guessing);
+    if num_guessing > 0 {
+        values.count("nextn_predict_layers", num_guessing);
+    }
     values.count("context_length", config.max_position_embeddings);
     values.count("embedding_length", config.hidden_size);
     values.count("feed_forward_length", config.intermediate_size);
     values.count("attention.head_count", config.num_attention_heads);
     values.count("attention.head_count_kv", config.num_key_value_heads);
     let norm = match architecture {
-        "gpt2" | "starcoder2" | "command-r" | "cohere2" | "stablelm" | "phi2" => "layer_norm_epsilon",
+        "gpt2" | "gptneox" | "starcoder2" | "command-r" | "cohere2" | "stablelm" | "phi2" => "layer_norm_epsilon",
         _ => "layer_norm_rms_epsilon",
     };
     values.set(&format!("attention.{norm}"), MetadataValue::Float(f64::from(config.norm_epsilon)));
@@ -50,8 +55,16 @@ pub(super) fn write_config(writer: &mut GgufWriter, architecture: &str, config: 
         values.number("rope.freq_base", rope.theta);
         return write_scaling(&mut values, config);
     }
-    // Phi-3's and Granite's files leave the size of heads to be derived.
-    if !matches!(architecture, "phi3" | "granite") {
+    match architecture {
+        "glm4moe" => write_routed_experts(&mut values, config),
+        "gptneox" => {
+            let is_parallel = config.document.flag("use_parallel_residual", true).unwrap();
+            values.set("use_parallel_residual", MetadataValue::Bool(is_parallel));
+        }
+        _ => {}
+    }
+    // Some files leave the size of heads to be derived.
+    if !matches!(architecture, "phi3" | "granite" | "gptneox") {
         values.count("attention.key_length", config.head_dim);
         values.count("attention.value_length", config.head_dim);
     }
@@ -77,7 +90,7 @@ fn write_windows(values: &mut Values<'_>, config: &ModelConfig) {
     }
 }
 
-/// Latent attention and DeepSeek's experts. Older files lack the names that end in `_mla`.
+/// Latent attention. Older files lack the names that end in `_mla`.
 fn write_latent(values: &mut Values<'_>, config: &ModelConfig) {
     let count = |field: &str| config.document.count(field).unwrap();
     let is_newer = config.architecture != "DeepseekV2ForCausalLM";
@@ -89,6 +102,13 @@ fn write_latent(values: &mut Values<'_>, config: &ModelConfig) {
         values.count("attention.key_length", config.head_dim);
         values.count("attention.value_length", config.head_dim - config.rotary_dim);
     }
+    write_routed_experts(values, config);
+}
+
+/// DeepSeek's experts, and those of others that pick them so.
+fn write_routed_experts(values: &mut Values<'_>, config: &ModelConfig) {
+    let count = |field: &str| config.document.count(field).unwrap();
+    let is_newer = config.architecture != "DeepseekV2ForCausalLM";
     values.count("expert_gating_func", if is_newer { 2 } else { 1 });
     let renamed = [
         ("kv_lora_rank", "attention.kv_lora_rank"),
@@ -179,7 +199,7 @@ fn write_scaling(values: &mut Values<'_>, config: &ModelConfig) -> Option<()> {
     Some(())
 }
 
-fn write_factors(writer: &mut GgufWriter, name: &str, factors: &[f64]) {
+pub(super) fn write_factors(writer: &mut GgufWriter, name: &str, factors: &[f64]) {
     let bytes: Vec<u8> = factors.iter().flat_map(|&factor| (factor as f32).to_le_bytes()).collect();
     writer.tensor(name, &[factors.len()], TensorType::Elements(ElementType::F32), &bytes);
 }

@@ -14,8 +14,22 @@ use quire_weights::{DType, FileSystem, ModelConfig, ModelDirectory, StoredFormat
 
 use names::{expert_of, ggml_name};
 
+/// What files differ in that say the same.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// Each matrix of each expert is a tensor, as at first.
+    pub(crate) experts_apart: bool,
+    /// Rotary frequencies are divided by factors of 1.
+    pub(crate) factors_of_one: bool,
+}
+
 /// The checkpoint in the folder at `path` as one file; `None` if the format cannot say what it is.
 pub(crate) fn converted(path: &Path) -> Option<Vec<u8>> {
+    converted_in(Manner::default(), path)
+}
+
+/// The same in another manner.
+pub(crate) fn converted_in(manner: Manner, path: &Path) -> Option<Vec<u8>> {
     let directory = ModelDirectory::open(&FileSystem, path).unwrap();
     let config = read_config(&directory.config).unwrap();
     let architecture = names::architecture(&config.architecture)?;
@@ -29,12 +43,20 @@ pub(crate) fn converted(path: &Path) -> Option<Vec<u8>> {
     }
     let mut writer = GgufWriter::default();
     metadata::write_config(&mut writer, architecture, &config)?;
+    if manner.factors_of_one {
+        metadata::write_factors(&mut writer, "rope_freqs.weight", &vec![1.0; config.rotary_dim / 2]);
+    }
     let ggml_name = |name: &str| ggml_name(architecture, name);
     let has_embedding =
         directory.tensors.names().any(|name| ggml_name(name).is_some_and(|name| name == "token_embd.weight"));
     let mut experts: BTreeMap<String, BTreeMap<usize, &str>> = BTreeMap::new();
     for name in directory.tensors.names() {
         if let Some((stack, expert)) = expert_of(name) {
+            if manner.experts_apart {
+                let ggml = stack.replace("_exps.weight", &format!(".{expert}.weight"));
+                write_tensor(&mut writer, &ggml, &directory.tensors.get(name).unwrap(), false, None);
+                continue;
+            }
             experts.entry(stack).or_default().insert(expert, name);
             continue;
         }
@@ -53,6 +75,10 @@ pub(crate) fn converted(path: &Path) -> Option<Vec<u8>> {
         // Newer files have its halves, the first with columns for rows.
         if ggml.ends_with("attn_kv_b.weight") && config.architecture != "DeepseekV2ForCausalLM" {
             write_latent_maps(&mut writer, &ggml, &stored, &config);
+            continue;
+        }
+        if architecture == "gptneox" && ggml.contains("attn_qkv") {
+            write_parts_in_turn(&mut writer, &ggml, &stored, config.num_attention_heads);
             continue;
         }
         let transposed = architecture == "gpt2" && stored.shape.len() == 2 && ggml.starts_with("blk.");
@@ -97,6 +123,15 @@ fn write_latent_maps(writer: &mut GgufWriter, name: &str, stored: &StoredTensor<
     let format = TensorType::Elements(ElementType::F32);
     writer.tensor(&name.replace("attn_kv_b", "attn_k_b"), &[heads, rank, key], format, &keys);
     writer.tensor(&name.replace("attn_kv_b", "attn_v_b"), &[heads, value, rank], format, &values);
+}
+
+/// Queries, keys and values, which the checkpoint has head by head, one after another.
+fn write_parts_in_turn(writer: &mut GgufWriter, name: &str, stored: &StoredTensor<'_>, num_heads: usize) {
+    let part_bytes = stored.bytes().len() / (3 * num_heads);
+    let parts: Vec<&[u8]> = stored.bytes().chunks(part_bytes).collect();
+    let bytes: Vec<u8> =
+        (0..3).flat_map(|part| parts.iter().skip(part).step_by(3).flat_map(|part| *part)).copied().collect();
+    writer.tensor(name, stored.shape, TensorType::Elements(ElementType::F32), &bytes);
 }
 
 /// A gain that the checkpoint has as its distance from 1.

@@ -1,7 +1,14 @@
 //! What llama.cpp's converter calls the tensors of checkpoints.
 
 /// Of the tensors that have one name in every architecture: in the checkpoint, in the file.
-const NAMES: [(&str, &str); 48] = [
+const NAMES: [(&str, &str); 55] = [
+    ("embed_in", "token_embd"),
+    ("final_layer_norm", "output_norm"),
+    ("embed_out", "output"),
+    ("attention.query_key_value", "attn_qkv"),
+    ("attention.dense", "attn_output"),
+    ("mlp.dense_h_to_4h", "ffn_up"),
+    ("mlp.dense_4h_to_h", "ffn_down"),
     ("final_layernorm", "output_norm"),
     ("post_self_attn_layernorm", "post_attention_norm"),
     ("post_mlp_layernorm", "post_ffw_norm"),
@@ -62,15 +69,18 @@ const EXPERTS: [(&str, &str); 6] = [
     ("up_proj", "ffn_up_exps"),
 ];
 
-const ARCHITECTURES: [(&str, &str); 29] = [
+const ARCHITECTURES: [(&str, &str); 32] = [
     ("Cohere2ForCausalLM", "cohere2"),
     ("CohereForCausalLM", "command-r"),
     ("Ernie4_5ForCausalLM", "ernie4_5"),
     ("Exaone4ForCausalLM", "exaone4"),
     ("Glm4ForCausalLM", "glm4"),
+    ("GPTNeoXForCausalLM", "gptneox"),
+    ("Glm4MoeForCausalLM", "glm4moe"),
     ("Glm4MoeLiteForCausalLM", "deepseek2"),
     ("OlmoeForCausalLM", "olmoe"),
     ("PhiForCausalLM", "phi2"),
+    ("SeedOssForCausalLM", "seed_oss"),
     ("SmolLM3ForCausalLM", "smollm3"),
     ("StableLmForCausalLM", "stablelm"),
     ("DeepseekV2ForCausalLM", "deepseek2"),
@@ -110,12 +120,12 @@ pub(super) fn ggml_name(architecture: &str, name: &str) -> Option<String> {
         true => (name, "bias"),
         false => name.rsplit_once('.')?,
     };
-    let stem = ["model.", "transformer."].iter().find_map(|base| stem.strip_prefix(base)).unwrap_or(stem);
+    let stem = ["model.", "transformer.", "gpt_neox."].iter().find_map(|base| stem.strip_prefix(base)).unwrap_or(stem);
     let in_layer = ["layers.", "h."].iter().find_map(|base| stem.strip_prefix(base));
     match in_layer.and_then(|rest| rest.split_once('.')) {
         // The only name that stands for two norms.
         Some((layer, "post_attention_layernorm")) => {
-            let is_after = matches!(architecture, "olmo2" | "gemma2" | "gemma3" | "exaone4");
+            let is_after = matches!(architecture, "olmo2" | "gemma2" | "gemma3" | "exaone4" | "glm4moe" | "seed_oss");
             Some(format!("blk.{layer}.{}.{kind}", if is_after { "post_attention_norm" } else { "ffn_norm" }))
         }
         Some((layer, part)) => Some(format!("blk.{layer}.{}.{kind}", look_up(&NAMES, part)?)),
