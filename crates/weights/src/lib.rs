@@ -45,7 +45,7 @@ pub use packed_file::{PackedFile, PackedMatrixEntry, PackedPieces, SharedBytes};
 #[cfg(not(target_family = "wasm"))]
 pub use packed_origin::{NotedFiles, PackedOrigin};
 pub use pooling_config::{PoolingConfig, PoolingKind};
-pub use quantised::{QuantisedProblem, WeightForm};
+pub use quantised::{QuantisedProblem, WeightForm, check_quantisation};
 pub use rope_config::{RopeConfig, RopeScaling};
 pub use stored_format::StoredFormat;
 pub use stored_tensor::{StoredTensor, TensorView};

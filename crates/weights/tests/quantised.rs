@@ -105,6 +105,45 @@ fn rows_of_bytes_are_kept() {
     }
 }
 
+/// The place of the scale of an output and an input.
+type Place = fn(usize, usize) -> usize;
+
+/// The scales of compressed-tensors lie as the configuration says, not as their number would have it: the last group of inputs
+/// may be a part of one, and blocks have any size.
+#[test]
+fn scales_are_of_the_groups_that_are_stated() {
+    // Each scale is its place in the list, each weight 1.
+    let rows: [(&str, [usize; 2], [usize; 2], Place); 4] = [
+        (r#""strategy":"group","group_size":128"#, [2, 192], [2, 2], |output, input| 2 * output + input / 128),
+        (r#""strategy":"group","group_size":32"#, [2, 70], [2, 3], |output, input| 3 * output + input / 32),
+        (r#""strategy":"block","block_structure":[2,64]"#, [3, 96], [2, 2], |output, input| {
+            2 * (output / 2) + input / 64
+        }),
+        (r#""strategy":"block","block_structure":"2x128""#, [4, 64], [2, 1], |output, _| output / 2),
+    ];
+    for (stated, shape, scales, place) in rows {
+        let config = format!(
+            r#"{{"quant_method":"compressed-tensors","config_groups":{{"g":{{"weights":{{"num_bits":8,"type":"int",{stated}}}}}}}}}"#
+        );
+        let tensors = [("l.weight", "I8", &shape[..]), ("l.weight_scale", "F32", &scales[..])];
+        let directory = checkpoint(&config, &tensors, 1);
+        let path = directory.path().join("model.safetensors");
+        let mut file = std::fs::read(&path).unwrap();
+        let num_scales = scales[0] * scales[1];
+        file.truncate(file.len() - 4 * num_scales);
+        file.extend((0..num_scales).flat_map(|scale| (scale as f32).to_le_bytes()));
+        std::fs::write(&path, file).unwrap();
+        let weights = ModelDirectory::open(&FileSystem, directory.path()).unwrap().tensors;
+        let found = numbers(&weights.take("l.weight", WeightForm::Numbers).unwrap());
+        let expected: Vec<f32> =
+            (0..shape[0] * shape[1]).map(|index| place(index / shape[1], index % shape[1]) as f32).collect();
+        assert_eq!(found, expected, "{stated}");
+    }
+    let config = r#"{"quant_method":"compressed-tensors","config_groups":{"g":{"weights":{"group_size":64}}}}"#;
+    let other = open(config, &[("l.weight", "I8", &[2, 192]), ("l.weight_scale", "F32", &[2, 2])]);
+    assert!(matches!(other, Err(WeightsError::InvalidQuantised { tensor, .. }) if tensor == "l.weight_scale"));
+}
+
 /// Opens a checkpoint of such tensors, all of zeros, and takes every one.
 fn open(quantization: &str, tensors: &[(&str, &str, &[usize])]) -> Result<(), WeightsError> {
     open_filled(quantization, tensors, 0)
@@ -152,6 +191,7 @@ fn unknown_schemes_are_named() {
     let rows = [
         (r#"{}"#, "quantization_config.quant_method", "absent"),
         (r#"{"quant_method":"bitsandbytes","load_in_4bit":true}"#, "quantization_config.quant_method", "bitsandbytes"),
+        (r#"{"load_in_8bit":true,"load_in_4bit":false}"#, "quantization_config.quant_method", "bitsandbytes"),
         (r#"{"quant_method":"gptq","bits":3,"group_size":128}"#, "quantization_config.bits", "3"),
         (r#"{"quant_method":"gptq","group_size":128}"#, "quantization_config.bits", "absent"),
         (
@@ -165,6 +205,16 @@ fn unknown_schemes_are_named() {
             "+:.*down.*",
         ),
         (r#"{"quant_method":"awq","bits":4,"group_size":128,"version":"gemv"}"#, "quantization_config.version", "gemv"),
+        (
+            r#"{"quant_method":"awq","bits":4,"group_size":128,"checkpoint_format":"gemv"}"#,
+            "quantization_config.checkpoint_format",
+            "gemv",
+        ),
+        (
+            r#"{"quant_method":"gptq","bits":4,"group_size":128,"pack_dtype":"int16"}"#,
+            "quantization_config.pack_dtype",
+            "int16",
+        ),
         (r#"{"quant_method":"awq","w_bit":8,"q_group_size":128}"#, "quantization_config.w_bit", "8"),
         (r#"{"quant_method":"compressed-tensors","format":"marlin-24"}"#, "quantization_config.format", "marlin-24"),
         (
@@ -213,6 +263,11 @@ fn values_that_make_no_sense_are_named() {
         (r#"{"quant_method":"fp8","weight_block_size":[0,128]}"#, "quantization_config.weight_block_size"),
         (r#"{"quant_method":"fp8","weight_block_size":[128]}"#, "quantization_config.weight_block_size"),
         (r#"{"quant_method":"fp8","weight_block_size":128}"#, "quantization_config.weight_block_size"),
+        (r#"{"quant_method":"fp8","weight_block_size":"128x"}"#, "quantization_config.weight_block_size"),
+        (
+            r#"{"quant_method":"compressed-tensors","config_groups":{"g":{"weights":{"group_size":0}}}}"#,
+            "quantization_config.config_groups.g.weights.group_size",
+        ),
     ];
     for (config, expected) in rows {
         match open(config, &[]) {

@@ -3,7 +3,11 @@
 use half::{bf16, f16};
 
 use super::parts::Part;
+use super::scheme::StatedGrids;
 use crate::WeightsError;
+
+/// Outputs and inputs of a block where nothing says.
+const UNSTATED_BLOCK: usize = 128;
 
 /// Where the scale of an output and a group of inputs lies.
 #[derive(Clone, Debug)]
@@ -33,20 +37,38 @@ impl Grid {
         Grid { outputs_per, inputs_per, num_groups, output_stride: num_groups, group_stride: 1 }
     }
 
-    /// What the shape of `scales` says of a matrix: one number for all, one for each output, or one for each output and
-    /// group of inputs.
+    /// What the shape of `scales` says of a matrix: one number for all, one for each output, or one for each block or output
+    /// and group of inputs of the sizes that are stated. Where none are, groups are equal, or blocks have 128 outputs and inputs.
     ///
     /// # Errors
     /// The shape is none of these.
-    pub(crate) fn of_scales(scales: &Part, [outputs, inputs]: [usize; 2]) -> Result<Grid, WeightsError> {
+    pub(crate) fn of_scales(scales: &Part, shape: [usize; 2], stated: &StatedGrids) -> Result<Grid, WeightsError> {
+        let [outputs, inputs] = shape;
+        let is_stated = *stated != StatedGrids::default();
+        let blocks = if is_stated { &stated.blocks[..] } else { &[[UNSTATED_BLOCK; 2]] };
         match scales.entry.shape[..] {
-            [] | [1] | [1, 1] => Ok(Grid::blocks([outputs, inputs], [outputs, inputs])),
-            [rows] if rows == outputs => Ok(Grid::blocks([outputs, inputs], [1, inputs])),
-            [rows, groups] if rows == outputs && groups > 0 && inputs.is_multiple_of(groups) => {
-                Ok(Grid::blocks([outputs, inputs], [1, inputs / groups]))
+            [] | [1] | [1, 1] => return Ok(Grid::blocks(shape, shape)),
+            [rows] if rows == outputs => return Ok(Grid::blocks(shape, [1, inputs])),
+            [rows, groups] => {
+                let of_outputs = stated.group_sizes.iter().map(|&size| [1, size]);
+                let mut known = blocks.iter().copied().chain(of_outputs).chain([[1, inputs]]);
+                let fits = |size: &[usize; 2]| rows == outputs.div_ceil(size[0]) && groups == inputs.div_ceil(size[1]);
+                if let Some(size) = known.find(fits) {
+                    return Ok(Grid::blocks(shape, size));
+                }
+                if !is_stated && rows == outputs && groups > 0 && inputs.is_multiple_of(groups) {
+                    return Ok(Grid::blocks(shape, [1, inputs / groups]));
+                }
             }
-            _ => Err(scales.wrong_shape(format!("[], [{outputs}] or [{outputs}, a divisor of {inputs}]"))),
+            _ => {}
         }
+        let StatedGrids { group_sizes, blocks } = stated;
+        Err(scales.wrong_shape(match is_stated {
+            true => format!(
+                "that of {outputs} outputs and {inputs} inputs in groups of {group_sizes:?} or blocks of {blocks:?}"
+            ),
+            false => format!("[], [{outputs}] or [{outputs}, a divisor of {inputs}]"),
+        }))
     }
 
     /// The group of an input, where they lie in order.

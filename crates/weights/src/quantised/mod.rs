@@ -16,4 +16,5 @@ pub(crate) use convert::convert;
 pub(crate) use parts::{Part, Tensors};
 pub use problem::QuantisedProblem;
 pub(crate) use scheme::QuantisationScheme;
+pub use scheme::check_quantisation;
 pub(crate) use tensor::{QuantisedTensor, assemble};

@@ -32,6 +32,8 @@ pub(crate) enum QuantisationScheme {
     CompressedTensors {
         /// Bits of levels in words, as the groups of layers have them.
         packed_bits: Vec<u32>,
+        /// What shares a scale, as the groups of layers have it.
+        grids: StatedGrids,
         /// Whether all groups mean activations to be rounded to bytes while the model runs, with a scale for each token.
         rounds_tokens: bool,
     },
@@ -40,6 +42,15 @@ pub(crate) enum QuantisationScheme {
         /// Outputs and inputs that share a scale; `None` = all, or those of an output.
         block: Option<[usize; 2]>,
     },
+}
+
+/// What shares a scale, of all groups of layers; which of it a matrix has, the shape of its scales says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StatedGrids {
+    /// Inputs of an output.
+    pub(crate) group_sizes: Vec<usize>,
+    /// Outputs and inputs.
+    pub(crate) blocks: Vec<[usize; 2]>,
 }
 
 impl QuantisationScheme {
@@ -59,6 +70,14 @@ impl QuantisationScheme {
         };
         read(&found).map(Some).map_err(|error| within(name, error))
     }
+}
+
+/// Checks that weights can be read that were quantised as `config` says, before there are any.
+///
+/// # Errors
+/// [`WeightsError::UnsupportedQuantisation`] and [`WeightsError::InvalidField`], which name the field and what it is.
+pub fn check_quantisation(config: &ConfigDocument) -> Result<(), WeightsError> {
+    QuantisationScheme::read(config).map(drop)
 }
 
 /// The error with the field's place in the file.
@@ -82,7 +101,10 @@ fn read(fields: &ConfigDocument) -> Result<QuantisationScheme, WeightsError> {
         Some("fp8" | "fbgemm_fp8") => float8(fields),
         other => {
             let expected = "gptq, awq, compressed-tensors, fp8 and fbgemm_fp8";
-            Err(unsupported(fields, "quant_method", other.unwrap_or("absent"), expected))
+            // It had no name for itself at first.
+            let is_bitsandbytes = fields.get("load_in_4bit").or(fields.get("load_in_8bit")).is_some();
+            let unnamed = if is_bitsandbytes { "bitsandbytes" } else { "absent" };
+            Err(unsupported(fields, "quant_method", other.unwrap_or(unnamed), expected))
         }
     }
 }
@@ -93,6 +115,9 @@ fn gptq(fields: &ConfigDocument) -> Result<QuantisationScheme, WeightsError> {
         Some("gptq_v2") => 0,
         Some(other) => return Err(unsupported(fields, "checkpoint_format", other, "gptq and gptq_v2")),
     };
+    if let Some(words) = fields.text("pack_dtype")?.filter(|&words| words != "int32") {
+        return Err(unsupported(fields, "pack_dtype", words, "int32 alone"));
+    }
     if fields.flag("is_marlin_format", false)? {
         return Err(unsupported(fields, "is_marlin_format", "true", "other layouts"));
     }
@@ -118,9 +143,11 @@ fn awq(fields: &ConfigDocument) -> Result<QuantisationScheme, WeightsError> {
     if bits != Some(4) {
         return Err(wrong_bits(fields, bits_field, bits, "4 alone"));
     }
-    let version = fields.text("version")?.unwrap_or("gemm");
-    if !version.eq_ignore_ascii_case("gemm") {
-        return Err(unsupported(fields, "version", version, "gemm alone"));
+    // The second by its name in GPTQModel.
+    for field in ["version", "checkpoint_format"] {
+        if let Some(layout) = fields.text(field)?.filter(|layout| !layout.eq_ignore_ascii_case("gemm")) {
+            return Err(unsupported(fields, field, layout, "gemm alone"));
+        }
     }
     let group_field = if fields.get("q_group_size").is_some() { "q_group_size" } else { "group_size" };
     Ok(QuantisationScheme::Awq { group_size: group_size(fields, group_field)? })
@@ -140,7 +167,7 @@ fn compressed_tensors(fields: &ConfigDocument) -> Result<QuantisationScheme, Wei
             return Err(unsupported(fields, "sparsity_config.format", format, "dense weights"));
         }
     }
-    let (mut packed_bits, mut rounds_tokens) = (Vec::new(), Vec::new());
+    let (mut packed_bits, mut grids, mut rounds_tokens) = (Vec::new(), StatedGrids::default(), Vec::new());
     let groups = fields.object("config_groups")?;
     for name in groups.iter().flat_map(ConfigDocument::names) {
         let group = groups.as_ref().map(|groups| groups.object(name)).transpose()?.flatten();
@@ -152,10 +179,20 @@ fn compressed_tensors(fields: &ConfigDocument) -> Result<QuantisationScheme, Wei
         if !packed_bits.contains(&bits) {
             packed_bits.push(bits);
         }
+        read_grid(&weights, &mut grids).map_err(|error| within(&format!("{place}.weights"), error))?;
         rounds_tokens.push(is_byte_for_each_token(&group).map_err(|error| within(&place, error))?);
     }
     let rounds_tokens = !rounds_tokens.is_empty() && rounds_tokens.into_iter().all(|rounds| rounds);
-    Ok(QuantisationScheme::CompressedTensors { packed_bits, rounds_tokens })
+    Ok(QuantisationScheme::CompressedTensors { packed_bits, grids, rounds_tokens })
+}
+
+/// Adds what the weights of a group of layers share scales by.
+fn read_grid(weights: &ConfigDocument, grids: &mut StatedGrids) -> Result<(), WeightsError> {
+    if weights.get("group_size").is_some() {
+        grids.group_sizes.extend(group_size(weights, "group_size")?);
+    }
+    grids.blocks.extend(block_size(weights, "block_structure")?);
+    Ok(())
 }
 
 /// Whether activations are whole numbers of 8 bits around 0, whose scale is that of their token.
@@ -193,13 +230,23 @@ fn float8(fields: &ConfigDocument) -> Result<QuantisationScheme, WeightsError> {
     if let Some(format) = fields.text("fmt")?.filter(|&format| format != "e4m3") {
         return Err(unsupported(fields, "fmt", format, "e4m3 alone"));
     }
-    let Some(value) = fields.get("weight_block_size") else { return Ok(QuantisationScheme::Float8 { block: None }) };
-    let size = |at: usize| value.get(at).and_then(Value::as_u64).filter(|&size| size >= 1 && size <= MAX_GROUP as u64);
-    match (value.as_array().map(Vec::len), size(0), size(1)) {
-        (Some(2), Some(outputs), Some(inputs)) => {
-            Ok(QuantisationScheme::Float8 { block: Some([outputs as usize, inputs as usize]) })
+    Ok(QuantisationScheme::Float8 { block: block_size(fields, "weight_block_size")? })
+}
+
+/// Outputs and inputs that share a scale.
+fn block_size(fields: &ConfigDocument, field: &str) -> Result<Option<[usize; 2]>, WeightsError> {
+    let Some(value) = fields.get(field) else { return Ok(None) };
+    let sizes: Vec<Option<u64>> = match value {
+        // As the first releases of compressed-tensors wrote it.
+        Value::String(text) => text.split('x').map(|size| size.parse().ok()).collect(),
+        _ => value.as_array().into_iter().flatten().map(Value::as_u64).collect(),
+    };
+    let is_size = |size: u64| size >= 1 && size <= MAX_GROUP as u64;
+    match sizes[..] {
+        [Some(outputs), Some(inputs)] if is_size(outputs) && is_size(inputs) => {
+            Ok(Some([outputs as usize, inputs as usize]))
         }
-        _ => Err(fields.invalid("weight_block_size", value, "a list of two sizes above 0")),
+        _ => Err(fields.invalid(field, value, "a list of two sizes above 0")),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::QuantisationScheme;
 use super::grid::Grid;
 use super::levels::Packing;
 use super::parts::{Layer, Part, Tensors};
+use super::scheme::{QuantisationScheme, StatedGrids};
 use super::zeros::Zeros;
 use crate::stored_tensor::StoredBytes;
 use crate::{StoredFormat, WeightsError};
@@ -113,13 +113,13 @@ pub(crate) fn assemble(
                 gptq(layer, *bits, *group_size, *zero_offset, *act_order)?
             }
             QuantisationScheme::Awq { group_size } => awq(layer, *group_size)?,
-            QuantisationScheme::CompressedTensors { packed_bits, .. } if *end == ".weight_packed" => {
-                compressed_words(layer, packed_bits, read)?
+            QuantisationScheme::CompressedTensors { packed_bits, grids, .. } if *end == ".weight_packed" => {
+                compressed_words(layer, packed_bits, grids, read)?
             }
-            QuantisationScheme::CompressedTensors { rounds_tokens, .. } => {
-                QuantisedTensor { rounds_tokens: *rounds_tokens, ..bytes(layer, None)? }
+            QuantisationScheme::CompressedTensors { grids, rounds_tokens, .. } => {
+                QuantisedTensor { rounds_tokens: *rounds_tokens, ..bytes(layer, None, grids)? }
             }
-            QuantisationScheme::Float8 { block } => bytes(layer, *block)?,
+            QuantisationScheme::Float8 { block } => bytes(layer, *block, &StatedGrids::default())?,
         };
         found.insert(format!("{prefix}.weight"), tensor);
     }
@@ -162,6 +162,7 @@ fn awq(mut layer: Layer<'_>, group_size: Option<usize>) -> Result<QuantisedTenso
 fn compressed_words(
     mut layer: Layer<'_>,
     packed_bits: &[u32],
+    grids: &StatedGrids,
     read: Read<'_, '_>,
 ) -> Result<QuantisedTensor, WeightsError> {
     layer.expect_no_weight()?;
@@ -178,7 +179,7 @@ fn compressed_words(
     };
     let shape = [outputs, inputs];
     let scales = layer.part("weight_scale")?.expect_scales()?;
-    let grid = Grid::of_scales(&scales, shape)?;
+    let grid = Grid::of_scales(&scales, shape, grids)?;
     let zeros = match layer.optional("weight_zero_point") {
         Some(zeros) => {
             let rows = outputs.div_ceil((32 / bits) as usize);
@@ -215,10 +216,14 @@ fn read_sizes(part: &Part, read: Read<'_, '_>) -> Result<Option<[usize; 2]>, Wei
 }
 
 /// `weight` of signed bytes or 8-bit floats with `weight_scale`, or `weight_scale_inv` for blocks, which is no inverse either.
-fn bytes(mut layer: Layer<'_>, block: Option<[usize; 2]>) -> Result<QuantisedTensor, WeightsError> {
+fn bytes(
+    mut layer: Layer<'_>,
+    block: Option<[usize; 2]>,
+    grids: &StatedGrids,
+) -> Result<QuantisedTensor, WeightsError> {
     let part = layer.part("weight")?;
     let shape = part.matrix()?;
-    let [outputs, inputs] = shape;
+    let outputs = shape[0];
     let inverse = layer.optional("weight_scale_inv");
     let of_blocks = inverse.is_some();
     let scales = match inverse {
@@ -235,17 +240,7 @@ fn bytes(mut layer: Layer<'_>, block: Option<[usize; 2]>) -> Result<QuantisedTen
             }
             grid
         }
-        _ => match scales.entry.shape[..] {
-            // Blocks of 128, which compressed-tensors stores by this name.
-            [rows, columns]
-                if columns > 1
-                    && rows == outputs.div_ceil(COMPRESSED_BLOCK)
-                    && columns == inputs.div_ceil(COMPRESSED_BLOCK) =>
-            {
-                Grid::blocks(shape, [COMPRESSED_BLOCK; 2])
-            }
-            _ => Grid::of_scales(&scales, shape)?,
-        },
+        _ => Grid::of_scales(&scales, shape, grids)?,
     };
     if part.is_stored_as("F8_E4M3") {
         return Ok(QuantisedTensor { shape, numbers: Numbers::Floats(part), scales, grid, rounds_tokens: false });
@@ -260,6 +255,3 @@ fn bytes(mut layer: Layer<'_>, block: Option<[usize; 2]>) -> Result<QuantisedTen
     };
     Ok(QuantisedTensor::of_levels(part, Packing::SignedBytes, shape, scales, grid).with_zeros(zeros))
 }
-
-/// Outputs and inputs of a block of compressed-tensors.
-const COMPRESSED_BLOCK: usize = 128;
