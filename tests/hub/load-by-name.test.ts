@@ -83,9 +83,14 @@ test.serial('a mistake in another option is told before anything is asked', asyn
 })
 
 test.serial('a model that nobody can run is refused before its weights are looked for', async t => {
-  const config = '{"architectures":["MartianForCausalLM"]}'
+  const llama = '"architectures":["LlamaForCausalLM"],"quantization_config":'
   const weights = Buffer.alloc(20_000, 1)
-  for (const file of ['model.safetensors', 'pytorch_model.bin']) {
+  for (const [config, file, message] of [
+    ['{"architectures":["MartianForCausalLM"]}', 'model.safetensors', /MartianForCausalLM is not supported/],
+    ['{"architectures":["MartianForCausalLM"]}', 'pytorch_model.bin', /MartianForCausalLM is not supported/],
+    [`{${llama}{"quant_method":"bitsandbytes"}}`, 'model.safetensors', /quant_method` = bitsandbytes is not supported/],
+    [`{${llama}{"quant_method":"gptq","bits":3}}`, 'model.safetensors', /config\.json of .*bits` = 3 is not supported/],
+  ] as const) {
     const { server, cacheDir } = await hubCase(
       t,
       { ...(await bundledFiles()), 'config.json': config, [file]: weights },
@@ -97,7 +102,7 @@ test.serial('a model that nobody can run is refused before its weights are looke
     })
     await t.throwsAsync(LLM.create({ model: ID, cacheDir }), {
       code: 'ERR_MODEL_UNSUPPORTED',
-      message: /MartianForCausalLM is not supported/,
+      message,
     })
     const content = server.asked
       .filter(({ path }) => path.includes('/resolve/'))

@@ -1,7 +1,9 @@
 //! What there is to run on, known without loading a model.
 
 use napi_derive::napi;
-use quire_runner::{Isa, KvCacheDTypeChoice, Quantization, architectures, cpu_features};
+use quire_runner::{Isa, KvCacheDTypeChoice, Quantization, RunnerError, architectures, check_config, cpu_features};
+
+use crate::failure::{Outcome, outcome};
 
 /// The CPU, the kernels that it can run, and the models that the runner knows.
 #[napi(object)]
@@ -37,4 +39,10 @@ pub(crate) fn cpu_facts() -> CpuFacts {
         packed_weights_cache: cfg!(not(target_family = "wasm")),
         kv_cache_dtypes: KvCacheDTypeChoice::type_names(),
     }
+}
+
+/// Gives true if nothing in a `config.json`, which errors call `name`, says that its model cannot be run.
+#[napi]
+pub(crate) fn check_model_config(text: String, name: String) -> Outcome<bool> {
+    outcome(|| check_config(&text, &name).map(|()| true).map_err(RunnerError::from))
 }

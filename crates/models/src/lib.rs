@@ -46,6 +46,6 @@ pub use quire_gguf::{
 };
 #[cfg(not(target_family = "wasm"))]
 pub use reference::ReferenceBackend;
-pub use registry::{LoadedModel, Model, ModelUse, StepWork, architectures, load, model_use, read_config};
+pub use registry::{LoadedModel, Model, ModelUse, StepWork, architectures, check_config, load, model_use, read_config};
 pub use sequence_limit::max_sequence_tokens;
 pub use weight_loader::WeightLoader;

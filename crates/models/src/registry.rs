@@ -1,7 +1,9 @@
 //! Which architectures there are: one line each.
 
+use std::path::Path;
+
 use quire_kernels::ProductWork;
-use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig};
+use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig, check_quantisation};
 
 use crate::arch::{
     bert, cohere, cohere2, deepseek2, deepseek3, ernie4_5, exaone4, gemma, gemma2, gemma3, glm, glm4, glm4_moe,
@@ -168,6 +170,16 @@ pub fn read_config(document: &ConfigDocument) -> Result<ModelConfig, ModelError>
         }
     }
     Ok(config)
+}
+
+/// Checks what can be known of a model from its `config.json`, before there are weights: `text`, which errors call `name`.
+///
+/// # Errors
+/// As [`read_config`]; and a way of quantising that weights are not read from.
+pub fn check_config(text: &str, name: &str) -> Result<(), ModelError> {
+    let document = ConfigDocument::parse(Path::new(name), text.as_bytes())?;
+    check_quantisation(&document)?;
+    read_config(&document).map(drop)
 }
 
 /// What a model of this configuration is for.

@@ -50,7 +50,7 @@ pub use quire_models::{
     CollectError, CollectJob, FileType, ImportanceError, ImportanceMatrix, QuantiseError, QuantiseJob,
     collect_importance, quantise_to_gguf, write_importance, write_whole_file,
 };
-pub use quire_models::{Quantization, StepWork, architectures};
+pub use quire_models::{Quantization, StepWork, architectures, check_config};
 pub use quire_weights::{
     FileSystem, GenerationConfig, MemoryFiles, ModelFiles, PoolingKind, WeightStream, WeightsError,
 };

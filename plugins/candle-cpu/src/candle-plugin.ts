@@ -15,6 +15,7 @@ import type { CandleHost } from './candle-host.js'
 import { CandleRunner } from './candle-runner.js'
 import { cpu } from './host-tensor.js'
 import type { Native } from './native.js'
+import { unwrap } from './outcome.js'
 
 /** candle and Quire's own kernels on the CPU of a host. */
 export function candlePlugin(host: CandleHost): FrameworkPlugin {
@@ -23,6 +24,9 @@ export function candlePlugin(host: CandleHost): FrameworkPlugin {
     name: 'candle',
     priority: 0,
     probe: () => probe(host),
+    checkConfig: async (text, label) => {
+      unwrap((await host.loadNative()).checkModelConfig(text, label))
+    },
     open: options => open(host, options),
   }
 }

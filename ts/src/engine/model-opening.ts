@@ -66,7 +66,8 @@ export async function chooseModel(
   }
   // Nor for weights that nobody can run.
   const checkConfig = async (text: string, label: string): Promise<void> => {
-    await select(modelClassOf(text, label))
+    const { plugin } = await select(modelClassOf(text, label))
+    await plugin.checkConfig?.(text, label)
   }
   const location = { workingDirectory: appDirectory, env, checkConfig, ...download }
   const config = parseEngineOptions(await locateModel(options, location), appDirectory)

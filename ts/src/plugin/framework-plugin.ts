@@ -69,6 +69,11 @@ export interface FrameworkPlugin {
   readonly pythonEnvironment?: PythonEnvironment
   /** Cheap: imports nothing heavy, never throws. */
   probe(): Promise<Probe>
+  /**
+   * Asked before a model's weights are fetched: the text of its config.json, and what to call that. Absent: a model that cannot
+   * be run is found out when it is loaded. @throws ModelError if none of its runners can run such a model.
+   */
+  checkConfig?(text: string, label: string): Promise<void>
   /** Opens the framework on one rank. @throws NoFrameworkError if it is not there after all. */
   open(options: OpenOptions): Promise<OpenedFramework>
 }

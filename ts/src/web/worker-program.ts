@@ -79,6 +79,10 @@ export class WorkerProgram {
       label: folder.label,
     })
     await checkArchitecture(door.plugin, plan.config, folder.label)
+    const described = plan.small.find(({ name }) => name === 'config.json')
+    if (described !== undefined) {
+      await door.plugin.checkConfig?.(new TextDecoder().decode(described.bytes), `config.json of ${folder.label}`)
+    }
     for (const { name, bytes } of plan.small) door.files.write(`${start.directory}/${name}`, bytes)
     this.#obey = await serveLoop(
       report => this.#host.post({ kind: 'report', report }),
