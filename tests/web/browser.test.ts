@@ -156,10 +156,14 @@ test('what cannot be loaded is a typed error, and the page goes on', async (t, {
   let weightsAsked = 0
   site.server.intercept = ({ method }, response, path) => {
     const [, folder = '', file = ''] = path.split('/')
-    const length = { broken: 64, huge: 6 * 2 ** 30 }[folder]
+    const length = { broken: 64, quantised: 64, huge: 6 * 2 ** 30 }[folder]
     if (length === undefined) return false
     if (file === 'config.json') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"architectures":["NoSuchModel"]}')
+      const config = {
+        architectures: [folder === 'quantised' ? 'LlamaForCausalLM' : 'NoSuchModel'],
+        quantization_config: { quant_method: 'bitsandbytes' },
+      }
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(config))
     } else if (file !== 'model.safetensors') response.writeHead(404).end()
     else {
       if (method !== 'HEAD') weightsAsked += 1
@@ -183,6 +187,7 @@ test('what cannot be loaded is a typed error, and the page goes on', async (t, {
     [
       { model: '/nothing/', storage: 'none' },
       { model: '/broken/', storage: 'none', loadTokenizer: false },
+      { model: '/quantised/', storage: 'none', loadTokenizer: false },
       { model: '/model/', maxModelLen: 1 << 20 },
       { model: '/model/', assets: { wasm: '/nothing' } },
       { model: '/model/', sha256: { 'model.safetensors': '0'.repeat(64) } },
@@ -191,10 +196,9 @@ test('what cannot be loaded is a typed error, and the page goes on', async (t, {
     ],
   )
   site.server.intercept = undefined
-  t.deepEqual(codes.slice(0, 1), ['ERR_MODEL_NOT_FOUND'])
-  t.is(codes[1], 'ERR_MODEL_UNSUPPORTED')
-  t.deepEqual(codes.slice(2, 5), ['ERR_INVALID_ARGUMENT', 'ERR_NATIVE_BINDING', 'ERR_HUB_DOWNLOAD'])
-  t.deepEqual(codes.slice(5), ['ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY', 'length'])
+  t.deepEqual(codes.slice(0, 3), ['ERR_MODEL_NOT_FOUND', 'ERR_MODEL_UNSUPPORTED', 'ERR_MODEL_UNSUPPORTED'])
+  t.deepEqual(codes.slice(3, 6), ['ERR_INVALID_ARGUMENT', 'ERR_NATIVE_BINDING', 'ERR_HUB_DOWNLOAD'])
+  t.deepEqual(codes.slice(6), ['ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY', 'length'])
   t.is(weightsAsked, 0, 'no byte of weights that cannot fit, or that nobody can run, was asked for')
 })
 
