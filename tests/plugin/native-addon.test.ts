@@ -9,7 +9,12 @@ import test from 'ava'
 import { type ErrorDetails, NativeBindingError } from '../../ts/src/errors.js'
 import { readBinaryHeader } from '../../ts/src/plugin/binary-header.js'
 import { loadNativeAddon, type NativeAddon } from '../../ts/src/plugin/native-addon.js'
-import { currentPlatform, type NativePlatform, platformName } from '../../ts/src/plugin/native-platform.js'
+import {
+  currentPlatform,
+  type NativePlatform,
+  PUBLISHED_PLATFORMS,
+  platformName,
+} from '../../ts/src/plugin/native-platform.js'
 import { elf, machO, pe, universal } from './binary-samples.js'
 
 const here = currentPlatform()
@@ -227,3 +232,33 @@ async function putBeside(addon: NativeAddon, bytes: Uint8Array): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true })
   await writeFile(path, bytes)
 }
+
+for (const [source, packages] of [
+  ['ts/src/binding/native.ts', '@quire-llm/node'],
+  ['plugins/candle-cpu/src/native.ts', '@quire-llm/candle-cpu'],
+] as const) {
+  test(`the code names every package that is published: ${packages}`, async t => {
+    const code = await readFile(new URL(`../../${source}`, import.meta.url), 'utf8')
+    const named = [...code.matchAll(/case '(.*)':\n\s*return require\('(.*)'\)/g)].map(([, platform, name]) => [
+      platform,
+      name,
+    ])
+    t.deepEqual(
+      named,
+      PUBLISHED_PLATFORMS.map(platform => [platform, `${packages}-${platform}`]),
+    )
+  })
+}
+
+test('the package of the platform is required by the name that the code has', async t => {
+  const { path, addon } = await newApp()
+  await install(path, hereName, await readFile(built))
+  const asked: string[] = []
+  const exports = { marked: true }
+  const requirePackage = (platform: string) => {
+    asked.push(platform)
+    return exports
+  }
+  t.is(loadNativeAddon({ ...addon, requirePackage }, { platform: here, env: {} }), exports)
+  t.deepEqual(asked, [hereName])
+})

@@ -2,8 +2,14 @@
 // timers.
 
 /** Resolves after timers, sockets and messages that wait have had their turn. */
-export const nextTurn: () => Promise<void> =
-  typeof setImmediate === 'function' ? () => new Promise(resolve => setImmediate(resolve)) : byMessages()
+export function nextTurn(): Promise<void> {
+  if (typeof setImmediate === 'function') return new Promise(resolve => setImmediate(resolve))
+  byMessage ??= byMessages()
+  return byMessage()
+}
+
+/** Made when it is first wanted: what only imports Quire may run where there are no channels. */
+let byMessage: (() => Promise<void>) | undefined
 
 interface Sender {
   postMessage(message: undefined): void

@@ -20,6 +20,12 @@ export interface NativeAddon {
   readonly from: string
   /** The owner's folder, relative to `from`: `../../`. */
   readonly root: string
+  /**
+   * Requires the package of a platform by its whole name, which is written out in the code: programs that copy what a server needs
+   * (Next.js' standalone output, Nitro, those of serverless platforms) follow no name that is put together. Without it they leave the
+   * package behind.
+   */
+  readonly requirePackage?: (platform: string) => unknown
 }
 
 /** What the loader is told of its surroundings. */
@@ -36,13 +42,15 @@ export interface NativeHost {
  */
 export function loadNativeAddon(addon: NativeAddon, host?: NativeHost): unknown {
   const { platform, env } = host ?? { platform: currentPlatform(), env: process.env }
+  const name = platformName(platform)
   const require = createRequire(addon.from)
+  const ofPlatform = resolved(`${addon.packages}-${name}`, require)
   const attempts: Attempt[] = []
-  for (const place of placesOf(addon, platformName(platform), env, require)) {
+  for (const place of placesOf(addon, name, env, ofPlatform)) {
     const fault = faultOf(place, addon, platform)
     if (fault === undefined) {
       try {
-        return require(place)
+        return (place === ofPlatform ? addon.requirePackage?.(name) : undefined) ?? require(place)
       } catch (cause) {
         attempts.push({ place, fault: { kind: 'load', cause } })
       }
@@ -53,13 +61,12 @@ export function loadNativeAddon(addon: NativeAddon, host?: NativeHost): unknown 
 }
 
 /** Paths, and the name of the platform's package where it is not installed. */
-function placesOf(addon: NativeAddon, platform: string, env: NativeHost['env'], require: NodeJS.Require): string[] {
+function placesOf(addon: NativeAddon, platform: string, env: NativeHost['env'], ofPlatform?: string): string[] {
   const file = `${addon.binary}.${platform}.node`
   if (env.QUIRE_NATIVE_DIR) return [join(env.QUIRE_NATIVE_DIR, file)]
-  const packageName = `${addon.packages}-${platform}`
   return [
     pathOf(`${addon.root}native/${file}`, addon),
-    resolved(packageName, require) ?? packageName,
+    ofPlatform ?? `${addon.packages}-${platform}`,
     pathOf(`./${file}`, addon),
   ]
 }
