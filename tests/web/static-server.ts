@@ -23,6 +23,7 @@ export interface Served {
 /** Answers in place of the server; false: it has not. */
 export type Intercept = (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 
+const SHARED = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' }
 const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
 
 export class StaticServer {
@@ -32,6 +33,10 @@ export class StaticServer {
   ranges = true
   /** Answers are such that pages are cross-origin isolated. */
   isolates = false
+  /** Answers may be read by pages of other origins. */
+  isShared = false
+  /** The Content-Security-Policy of answers. */
+  policy: string | undefined
   readonly #server: Server
   readonly #folders: ReadonlyMap<string, string>
 
@@ -64,12 +69,14 @@ export class StaticServer {
     if (this.intercept?.(request, response, path)) return
     const file = this.#find(path)
     if (file === undefined) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('not found')
+      response.writeHead(404, { ...(this.isShared && SHARED), 'content-type': 'text/plain' }).end('not found')
       return
     }
     const { size, mtimeMs } = statSync(file)
     const headers = {
       ...(this.isolates && ISOLATION),
+      ...(this.isShared && SHARED),
+      ...(this.policy !== undefined && { 'content-security-policy': this.policy }),
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
       etag: `"${size}-${Math.trunc(mtimeMs)}"`,
     }

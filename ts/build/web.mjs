@@ -42,8 +42,11 @@ const options = {
   plugins: [glue],
 }
 
-/** The page hands the module in. Bundlers that take up the script must not look for it beside the script. */
-const workerOptions = { define: { 'import.meta.url': 'self.location.href' } }
+/**
+ * The page hands the module in. Bundlers that take up the script must not look for it beside the script, which may have the address of
+ * a Blob: any address will do.
+ */
+const workerOptions = { define: { 'import.meta.url': '"file:///"' } }
 
 /** @throws {StepError} something of Node's is reached from there. */
 export async function bundleWeb() {

@@ -1,9 +1,9 @@
 // What the browser gives to the page's side of an engine: Workers, locks, and the module, compiled once.
 
 import type { Build } from '../binding/wasm/builds.js'
-import { importBuilds, loadWasm } from '../binding/wasm/index.js'
+import { helpOfPolicy, importBuilds, loadWasm } from '../binding/wasm/index.js'
 import { supportsRelaxedSimd, supportsSimd, supportsThreads } from '../binding/wasm/wasm-features.js'
-import { NativeBindingError, NotSupportedError } from '../errors.js'
+import { NativeBindingError, NotSupportedError, WorkerError } from '../errors.js'
 import type { SpawnWorker, WatchLock } from './engine-worker.js'
 import type { CompiledModule, WebRuntime } from './web-creation.js'
 import type { WebAssets } from './web-options.js'
@@ -11,11 +11,7 @@ import type { WebAssets } from './web-options.js'
 /** Starts the Worker's script: the one beside this file, or at the address given. */
 function spawner({ worker: address }: WebAssets): SpawnWorker {
   return events => {
-    // Bundlers look for these very words.
-    const worker =
-      address === undefined
-        ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'quire' })
-        : new Worker(scriptAt(new URL(address, location.href)), { type: 'module', name: 'quire' })
+    const worker = startWorker(address)
     worker.addEventListener('message', ({ data }) => events.message(data))
     worker.addEventListener('messageerror', () => events.error('a message cannot be read'))
     worker.addEventListener('error', event => {
@@ -29,11 +25,44 @@ function spawner({ worker: address }: WebAssets): SpawnWorker {
   }
 }
 
+/** @throws WorkerError where the browser lets no such script be a Worker. */
+function startWorker(address: WebAssets['worker']): Worker {
+  const options = { type: 'module', name: 'quire' } as const
+  try {
+    if (address !== undefined) return new Worker(scriptAt(new URL(address, location.href)), options)
+    const here = new URL(import.meta.url)
+    const isImportedFromElsewhere = /^https?:$/.test(here.protocol) && here.origin !== location.origin
+    if (isImportedFromElsewhere) return new Worker(scriptAt(new URL('worker.js', here)), options)
+    // Bundlers look for these very words.
+    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'quire' })
+  } catch (cause) {
+    throw new WorkerError(`The Worker cannot be started: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+  }
+}
+
 /** A Worker's script must be of the page's own origin; what it imports need not. */
 function scriptAt(url: URL): URL | string {
   if (url.origin === location.origin) return url
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)}`], { type: 'text/javascript' }))
+  return URL.createObjectURL(new Blob([scriptThatImports(url.href)], { type: 'text/javascript' }))
 }
+
+/**
+ * Safari lets such a script import from elsewhere on an isolated page, but not by a declaration; messages that come meanwhile wait.
+ * A text, which no bundler changes.
+ */
+const scriptThatImports = (url: string) => `
+const early = []
+const keep = ({ data }) => early.push(data)
+addEventListener('message', keep)
+import(${JSON.stringify(url)}).then(
+  () => {
+    removeEventListener('message', keep)
+    for (const data of early) dispatchEvent(new MessageEvent('message', { data }))
+  },
+  error => setTimeout(() => { throw error }),
+)`
 
 const watchLock: WatchLock = (name, onFree) => {
   if (!('locks' in navigator)) return () => {}
@@ -82,10 +111,11 @@ async function compileAt(url: URL): Promise<WebAssembly.Module> {
       : await WebAssembly.compile(await response.arrayBuffer())
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new NativeBindingError(
-      `The WebAssembly module at ${url.href} cannot be loaded (${reason}). Serve the folder of @quire-llm/wasm, and name its address as \`assets.wasm\`.`,
-      { cause, details: { url: url.href } },
-    )
+    const help = helpOfPolicy(reason) ?? 'Serve the folder of @quire-llm/wasm, and name its address as `assets.wasm`.'
+    throw new NativeBindingError(`The WebAssembly module at ${url.href} cannot be loaded (${reason}). ${help}`, {
+      cause,
+      details: { url: url.href },
+    })
   }
 }
 

@@ -59,11 +59,23 @@ async function instantiateBuild(build: Build, source?: WasmSource): Promise<{ gl
     const { memory } = await instantiateGlue(glue, source ?? (await moduleAt(build.module)))
     return { glue, memory }
   } catch (cause) {
-    throw new NativeBindingError(
-      `The WebAssembly module cannot be loaded from ${build.module.href}. In a clone run \`npm run build:wasm\`; in a web app serve the files of @quire-llm/wasm, or hand the module in.`,
-      { cause, details: { build: build.name, url: build.module.href } },
-    )
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const [place, details] =
+      source === undefined ? [` from ${build.module.href}`, { url: build.module.href }] : ['', undefined]
+    const help =
+      helpOfPolicy(reason) ??
+      'In a clone run `npm run build:wasm`; in a web app serve the files of @quire-llm/wasm, or hand the module in.'
+    throw new NativeBindingError(`The WebAssembly module cannot be loaded${place} (${reason}). ${help}`, {
+      cause,
+      details: { build: build.name, ...details },
+    })
   }
+}
+
+/** What helps where a page's policy forbids WebAssembly; undefined for other reasons. */
+export function helpOfPolicy(reason: string): string | undefined {
+  if (!/content.security.policy|\bCSP\b/i.test(reason)) return undefined
+  return "Let the page's policy have 'wasm-unsafe-eval' in script-src."
 }
 
 /** @throws NativeBindingError for the module of another release: its classes have other arguments. */
