@@ -20,12 +20,14 @@ export const pluginImports: Rule = {
   applies: path => isPluginSource(path) && !BINDING.test(path),
   violations: ({ path, text }) =>
     importsOf(text).flatMap(name => {
+      const folder = path.split('/').slice(0, 2).join('/')
       if (name.startsWith('.')) {
-        const folder = path.split('/').slice(0, 2).join('/')
         const target = posix.join(posix.dirname(path), name)
         return target.startsWith(`${folder}/`) ? [] : [`${name} is outside of ${folder}`]
       }
       if (name === CONTRACT || name === LIBRARY || name.startsWith('node:')) return []
+      // Its own native code, of a platform.
+      if (new RegExp(`^@quire-llm/${posix.basename(folder)}-(?:linux|darwin|win32)-`).test(name)) return []
       return /^(quire-llm|@quire-llm)(\/|$)/.test(name) ? [`${name} is not the contract`] : []
     }),
   caught: [
