@@ -49,7 +49,7 @@ function scriptAt(url: URL): URL | string {
 }
 
 /**
- * Safari lets such a script import from elsewhere on an isolated page, but not by a declaration; messages that come meanwhile wait.
+ * WebKit lets such a script import from elsewhere on an isolated page, but not by a declaration; messages that come meanwhile wait.
  * A text, which no bundler changes.
  */
 const scriptThatImports = (url: string) => `
