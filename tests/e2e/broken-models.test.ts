@@ -15,6 +15,7 @@ type Row = readonly [name: string, break_: Break, code: string, message: RegExp]
 const directoryOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const checkpoint = directoryOf('tests/fixtures/llama_gqa')
 const sharded = directoryOf('tests/fixtures/llama_sharded')
+const hybrid = directoryOf('tests/fixtures/granite4')
 const untied = directoryOf('tests/fixtures/llama_untied')
 const bundled = directoryOf('ts/assets/tiny-model')
 
@@ -235,6 +236,19 @@ const generationConfigs: readonly Row[] = [
   ],
 ]
 
+/** Parts of an architecture that are not computed, where others are. */
+const hybrids: readonly Row[] = [
+  [
+    'layers of state spaces',
+    config({ layer_types: ['attention', 'mamba'] }),
+    'ERR_MODEL_UNSUPPORTED',
+    /layer_types.*mamba/,
+  ],
+  ['layers of no kind', config({ layer_types: null }), 'ERR_MODEL_UNSUPPORTED', /layer_types.*absent/],
+  ['layers of a number', config({ layer_types: [1, 2] }), 'ERR_MODEL_INVALID', /layer_types.*list of strings/],
+  ['experts', config({ num_local_experts: 4 }), 'ERR_MODEL_UNSUPPORTED', /num_local_experts.*4/],
+]
+
 const tokenizers: readonly Row[] = [
   ['no tokenizer.json', without('tokenizer.json'), 'ERR_TOKENIZER', /tokenizer\.json.*loadTokenizer: false/s],
   ['tokenizer.json cut short', truncated('tokenizer.json', 1000), 'ERR_TOKENIZER', /tokenizer\.json is not valid/],
@@ -266,6 +280,7 @@ function check(area: string, model: string, rows: readonly Row[], options: Creat
 check('weights', checkpoint, weights, { loadTokenizer: false })
 check('shards', sharded, shards, { loadTokenizer: false })
 check('config', checkpoint, configs, { loadTokenizer: false })
+check('hybrid', hybrid, hybrids, { loadTokenizer: false })
 check('generation config', checkpoint, generationConfigs, { loadTokenizer: false })
 check('tokenizer', bundled, tokenizers)
 

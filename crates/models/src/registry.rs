@@ -7,8 +7,8 @@ use quire_weights::{Checkpoint, ConfigClass, ConfigDocument, ModelConfig, check_
 
 use crate::arch::{
     bert, cohere, cohere2, deepseek2, deepseek3, ernie4_5, exaone4, gemma, gemma2, gemma3, glm, glm4, glm4_moe,
-    glm4_moe_lite, gpt_neox, gpt2, granite, llama, mistral, mixtral, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2,
-    qwen2_moe, qwen3, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
+    glm4_moe_lite, gpt_neox, gpt2, granite, granite_moe_hybrid, llama, mistral, mixtral, olmo2, olmo3, olmoe, opt, phi,
+    phi3, qwen2, qwen2_moe, qwen3, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
 };
 use crate::{Backend, CausalModel, CpuBackend, EncoderModel, ModelError, WeightLoader};
 
@@ -68,7 +68,7 @@ struct Architecture<B: Backend> {
     build: Build<B>,
 }
 
-fn registry<B: Backend + 'static>() -> [Architecture<B>; 41] {
+fn registry<B: Backend + 'static>() -> [Architecture<B>; 42] {
     use {bert::ROBERTA_CLASS, bert::XLM_ROBERTA_CLASS};
     [
         classifier("BertForSequenceClassification", &bert::CLASS, bert::build_classifier),
@@ -90,6 +90,11 @@ fn registry<B: Backend + 'static>() -> [Architecture<B>; 41] {
         causal(["Glm4MoeLiteForCausalLM", "Glm4MoeLiteModel"], &glm4_moe_lite::CLASS, glm4_moe_lite::build),
         causal(["GlmForCausalLM", "GlmModel"], &glm::CLASS, glm::build),
         causal(["GraniteForCausalLM", "GraniteModel"], &granite::CLASS, granite::build),
+        causal(
+            ["GraniteMoeHybridForCausalLM", "GraniteMoeHybridModel"],
+            &granite_moe_hybrid::CLASS,
+            granite_moe_hybrid::build,
+        ),
         causal(["LlamaForCausalLM", "LlamaModel"], &llama::CLASS, llama::build),
         causal(["Mistral3ForConditionalGeneration", "Mistral3Model"], &mistral::CLASS_OF_MISTRAL3, mistral::build),
         causal(["MistralForCausalLM", "MistralModel"], &mistral::CLASS, mistral::build),

@@ -150,6 +150,16 @@ impl ConfigDocument {
         numbers.map(Some).ok_or_else(|| self.invalid(field, value, "a list of finite numbers"))
     }
 
+    /// A list of strings, `None` when absent or null.
+    ///
+    /// # Errors
+    /// The field is something else.
+    pub fn texts(&self, field: &str) -> Result<Option<Vec<&str>>, WeightsError> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let texts = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        texts.map(Some).ok_or_else(|| self.invalid(field, value, "a list of strings"))
+    }
+
     /// The document with the fields of the nested object `field` laid over its own: a part of a larger model as if it
     /// stood alone. Itself where there is no such object. Of which class the model is and whether its output matrix is the
     /// embedding, the whole says, whatever the part does.

@@ -3,7 +3,7 @@
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use super::llama_family::{LlamaFamily, Projections};
+use super::llama_family::{LlamaFamily, MlpProjections};
 use super::rotated_pairs::RotatedPairs;
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
@@ -39,7 +39,7 @@ pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Resul
 pub(super) fn family<B: Backend>(loader: &WeightLoader<'_, B>) -> Result<LlamaFamily, ModelError> {
     Ok(LlamaFamily {
         qkv_bias: loader.config.document.flag("attention_bias", true)?,
-        mlp_projections: Projections::Fused,
+        mlp_projections: MlpProjections::Fused,
         pairs: RotatedPairs::Neighbours,
         partial_rotary: true,
         ..LlamaFamily::PLAIN

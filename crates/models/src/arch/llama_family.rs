@@ -41,6 +41,8 @@ pub(super) enum NormKind {
 pub(super) enum RotatedLayers {
     /// All.
     All,
+    /// None.
+    None,
     /// Those with a window.
     Windowed,
     /// Those that `no_rope_layers` has a 1 for, in spite of its name; when it is absent, all but every
@@ -66,13 +68,24 @@ pub(super) enum NormGain {
     OnePlus,
 }
 
-/// How the projections of one input are stored.
+/// How the projections into attention are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Projections {
-    /// `q_proj`, `k_proj`, `v_proj`; `gate_proj`, `up_proj`.
+    /// `q_proj`, `k_proj`, `v_proj`.
     Apart,
-    /// `qkv_proj`; `gate_up_proj`.
+    /// `qkv_proj`.
     Fused,
+}
+
+/// How the projections of a feed-forward layer are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MlpProjections {
+    /// `gate_proj`, `up_proj`, `down_proj` in an `mlp`.
+    Apart,
+    /// `gate_up_proj`, `down_proj` in an `mlp`.
+    Fused,
+    /// `input_linear`, `output_linear` in a `shared_mlp`.
+    Shared,
 }
 
 /// Where the members of the family differ.
@@ -88,8 +101,8 @@ pub(super) struct LlamaFamily {
     pub(super) mlp_bias: bool,
     /// How the projections into attention are stored.
     pub(super) projections: Projections,
-    /// How those into the feed-forward layer are.
-    pub(super) mlp_projections: Projections,
+    /// How those of the feed-forward layer are.
+    pub(super) mlp_projections: MlpProjections,
     /// RMS norms of queries and keys.
     pub(super) head_norms: Option<NormSpan>,
     /// What the norms are.
@@ -130,7 +143,7 @@ impl LlamaFamily {
         output_bias: false,
         mlp_bias: false,
         projections: Projections::Apart,
-        mlp_projections: Projections::Apart,
+        mlp_projections: MlpProjections::Apart,
         head_norms: None,
         norm_kind: NormKind::Rms,
         norm_place: NormPlace::Before,
@@ -230,7 +243,7 @@ impl LlamaFamily {
             mlp_norm: optional(before_mlp)?,
             mlp: match self.mixture {
                 Some(mixture) if mixture.is_sparse(loader.config, layer)? => Mlp::Experts(mixture.load(loader, name)?),
-                _ => self.mlp(loader, &format!("{name}.mlp"), optional(after_mlp)?)?,
+                _ => self.mlp(loader, name, optional(after_mlp)?)?,
             },
         })
     }
@@ -298,6 +311,7 @@ impl LlamaFamily {
         let document = &loader.config.document;
         match self.rotated_layers {
             RotatedLayers::All => Ok(true),
+            RotatedLayers::None => Ok(false),
             RotatedLayers::Windowed => Ok(loader.config.sliding_windows[layer].is_some()),
             RotatedLayers::Listed => match document.numbers("no_rope_layers")? {
                 None => Ok(!(layer + 1).is_multiple_of(size(document, "no_rope_layer_interval", 4)?)),
@@ -319,17 +333,22 @@ impl LlamaFamily {
         norm: Option<Norm<B>>,
     ) -> Result<Mlp<B>, ModelError> {
         let (hidden, inner) = (loader.config.hidden_size, loader.config.intermediate_size);
-        let named = |projection: &str| format!("{name}.{projection}");
-        let gate_up = match self.mlp_projections {
-            Projections::Apart => {
-                loader.stacked(&[(named("gate_proj"), inner), (named("up_proj"), inner)], hidden, self.mlp_bias)?
+        let named = |projection: &str| format!("{name}.mlp.{projection}");
+        let fused = |name: &str| loader.linear(name, 2 * inner, hidden, self.mlp_bias);
+        let (gate_up, down) = match self.mlp_projections {
+            MlpProjections::Apart => {
+                let both = [(named("gate_proj"), inner), (named("up_proj"), inner)];
+                (loader.stacked(&both, hidden, self.mlp_bias)?, named("down_proj"))
             }
-            Projections::Fused => loader.linear(&named("gate_up_proj"), 2 * inner, hidden, self.mlp_bias)?,
+            MlpProjections::Fused => (fused(&named("gate_up_proj"))?, named("down_proj")),
+            MlpProjections::Shared => {
+                (fused(&format!("{name}.shared_mlp.input_linear"))?, format!("{name}.shared_mlp.output_linear"))
+            }
         };
         Ok(Mlp::Gated {
             gate_up,
             activation: self.activation.map_or_else(|| loader.activation(), Ok)?,
-            down: loader.linear(&named("down_proj"), hidden, inner, self.mlp_bias)?,
+            down: loader.linear(&down, hidden, inner, self.mlp_bias)?,
             residual: self.residual(norm),
         })
     }

@@ -17,6 +17,7 @@ pub(crate) mod glm4_moe_lite;
 pub(crate) mod gpt2;
 pub(crate) mod gpt_neox;
 pub(crate) mod granite;
+pub(crate) mod granite_moe_hybrid;
 mod latent;
 pub(crate) mod llama;
 mod llama_family;

@@ -3,7 +3,7 @@
 
 use quire_weights::{ConfigClass, FieldNames, RotaryFields, SlidingWindowRule};
 
-use super::llama_family::{LlamaFamily, Projections};
+use super::llama_family::{LlamaFamily, MlpProjections, Projections};
 use crate::{Backend, CausalModel, ModelError, WeightLoader};
 
 /// `Phi3Config`.
@@ -33,7 +33,7 @@ pub(crate) const CLASS: ConfigClass = ConfigClass {
 pub(crate) fn build<B: Backend + 'static>(loader: &WeightLoader<'_, B>) -> Result<Box<dyn CausalModel<B>>, ModelError> {
     LlamaFamily {
         projections: Projections::Fused,
-        mlp_projections: Projections::Fused,
+        mlp_projections: MlpProjections::Fused,
         partial_rotary: true,
         ..LlamaFamily::PLAIN
     }
