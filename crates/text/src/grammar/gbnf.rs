@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::error::GrammarError;
+use super::gbnf_recursion::{recursive, without_recursion};
 use super::lark_text;
 use super::limits::{MAX_NESTING, MAX_REPETITIONS, MAX_RULES};
 
@@ -16,7 +17,7 @@ pub(super) fn to_lark(text: &str) -> Result<String, GrammarError> {
 }
 
 #[derive(Debug)]
-enum Expression {
+pub(super) enum Expression {
     Literal(String),
     /// A class in the syntax of regular expressions.
     Class(String),
@@ -26,24 +27,27 @@ enum Expression {
     Repeated(Box<Expression>, u32, Option<u32>),
 }
 
-struct Rule {
+pub(super) struct Rule {
     name: String,
     /// Where it was first met.
     place: String,
-    body: Option<Expression>,
+    pub(super) body: Option<Expression>,
 }
 
 fn convert(text: &str) -> Result<String, GrammarError> {
     let mut parser =
         Parser { characters: text.chars().collect(), index: 0, rules: Vec::new(), numbers: HashMap::new() };
     parser.grammar()?;
-    let Parser { rules, numbers, .. } = parser;
+    let Parser { mut rules, numbers, .. } = parser;
     let root = match numbers.get("root") {
         Some(&root) if rules[root].body.is_some() => root,
         _ => return Err(invalid("", "there is no rule `root`")),
     };
     if let Some(rule) = rules.iter().find(|rule| rule.body.is_none()) {
         return Err(invalid(&rule.place, format!("there is no rule `{}`", rule.name)));
+    }
+    for (number, rule) in rules.iter_mut().enumerate() {
+        rule.body = rule.body.take().map(|body| without_recursion(number, body));
     }
     let recursive = recursive(&rules);
     let reference = |number: usize| if recursive[number] { format!("r{number}") } else { format!("R{number}") };
@@ -53,39 +57,6 @@ fn convert(text: &str) -> Result<String, GrammarError> {
         let _ = writeln!(lark, "{}: {body}", reference(number));
     }
     Ok(lark)
-}
-
-/// Which rules refer to themselves, or to one that does.
-fn recursive(rules: &[Rule]) -> Vec<bool> {
-    // Rules whose references are all known to end; what is left at the end does not.
-    let references: Vec<Vec<usize>> =
-        rules.iter().map(|rule| rule.body.as_ref().map(referenced).unwrap_or_default()).collect();
-    let mut users: Vec<Vec<usize>> = vec![Vec::new(); rules.len()];
-    let mut num_left: Vec<usize> = references.iter().map(Vec::len).collect();
-    for (rule, used) in references.iter().enumerate() {
-        used.iter().for_each(|&other| users[other].push(rule));
-    }
-    let mut recursive = vec![true; rules.len()];
-    let mut ready: Vec<usize> = (0..rules.len()).filter(|&rule| num_left[rule] == 0).collect();
-    while let Some(rule) = ready.pop() {
-        recursive[rule] = false;
-        for &user in &users[rule] {
-            num_left[user] -= 1;
-            if num_left[user] == 0 {
-                ready.push(user);
-            }
-        }
-    }
-    recursive
-}
-
-fn referenced(expression: &Expression) -> Vec<usize> {
-    match expression {
-        Expression::Literal(_) | Expression::Class(_) => Vec::new(),
-        Expression::Rule(number) => vec![*number],
-        Expression::Sequence(parts) | Expression::Choice(parts) => parts.iter().flat_map(referenced).collect(),
-        Expression::Repeated(inner, ..) => referenced(inner),
-    }
 }
 
 fn write(expression: &Expression, reference: &impl Fn(usize) -> String) -> String {
@@ -261,6 +232,7 @@ impl Parser {
                     Expression::Rule(self.number(name, &place)?)
                 }
             };
+            self.space();
             let part = self.repeated(part)?;
             parts.push(part);
             self.space();
@@ -276,31 +248,32 @@ impl Parser {
         (is_first && self.rules.len() < 256).then(|| self.place())
     }
 
-    fn repeated(&mut self, part: Expression) -> Result<Expression, GrammarError> {
-        let (least, most) = match self.peek() {
-            Some('*') => (0, None),
-            Some('+') => (1, None),
-            Some('?') => (0, Some(1)),
-            Some('{') => {
-                self.index += 1;
-                let least = self.count()?.unwrap_or(0);
-                let most = if self.take(",") { self.count()? } else { Some(least) };
-                if self.peek() != Some('}') || most.is_some_and(|most| most < least) {
-                    return Err(invalid(&self.place(), "the numbers of a repetition are broken"));
+    fn repeated(&mut self, mut part: Expression) -> Result<Expression, GrammarError> {
+        let mut num_repetitions = 0;
+        loop {
+            let (least, most) = match self.peek() {
+                Some('*') => (0, None),
+                Some('+') => (1, None),
+                Some('?') => (0, Some(1)),
+                Some('{') => {
+                    self.index += 1;
+                    let least = self.count()?.unwrap_or(0);
+                    let most = if self.take(",") { self.count()? } else { Some(least) };
+                    if self.peek() != Some('}') || most.is_some_and(|most| most < least) {
+                        return Err(invalid(&self.place(), "the numbers of a repetition are broken"));
+                    }
+                    (least, most)
                 }
-                (least, most)
+                _ => return Ok(part),
+            };
+            num_repetitions += 1;
+            if num_repetitions > MAX_NESTING {
+                return Err(too_complex(format!("repetitions more than {MAX_NESTING} deep")));
             }
-            _ => return Ok(part),
-        };
-        self.index += 1;
-        self.repeated_once(Expression::Repeated(Box::new(part), least, most))
-    }
-
-    fn repeated_once(&mut self, part: Expression) -> Result<Expression, GrammarError> {
-        if matches!(self.peek(), Some('*' | '+' | '?' | '{')) {
-            return Err(invalid(&self.place(), "a repetition of a repetition needs brackets"));
+            self.index += 1;
+            part = Expression::Repeated(Box::new(part), least, most);
+            self.space();
         }
-        Ok(part)
     }
 
     fn count(&mut self) -> Result<Option<u32>, GrammarError> {

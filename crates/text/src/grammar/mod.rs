@@ -5,6 +5,7 @@
 mod compiler;
 mod error;
 mod gbnf;
+mod gbnf_recursion;
 mod json_schema;
 mod lark_text;
 mod limits;

@@ -39,6 +39,19 @@ fn grammars_in_lark_and_gbnf() {
             ("root ::= (\"\\x41\" | \"\\u00e9\" | \"\\\"\" | [\\]\\n])? .", &["Ax", "éx", "\"x", "]x", "x"], &["xx"]),
             ("root ::= [^\"]* \"\\\"\"", &["ab\""], &["ab"]),
             ("root ::= a-b\n\na-b ::=\n  \"x\"\n  | \"y\"", &["x", "y"], &["z"]),
+            ("root ::= a {1, 2} \"x\" * b\na ::= \"y\"\nb ::= [01]+?", &["yxx", "yy01", "y"], &["xx", "yyy"]),
+            // A rule that refers to itself at its end.
+            (
+                "root ::= \"<\" text \">\"\ntext ::= \"\" | [^<>] text | \"<\" text \">\" text",
+                &["<>", "<a<b>c>"],
+                &["<", "<a<b>"],
+            ),
+            (
+                "root ::= word ws \".\"\nword ::= [a-z] word | [A-Z]\nws ::= ([ \\t] ws)?",
+                &["abC .", "C."],
+                &["ab.", "."],
+            ),
+            ("root ::= a\na ::= \"x\" (\"y\" a | \"z\") | \"w\" a | \"v\"", &["wxywxz", "v", "wxyv"], &["xy", "w"]),
         ],
     );
 }
