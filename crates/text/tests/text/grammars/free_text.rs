@@ -79,9 +79,99 @@ fn structural_tags_of_both_forms() {
                 &["<f=c>", "<f=a>x</f>", "<f=a>1", "ends in <f="],
             ),
             (new, &["<think>so < it</think>none", "<think></think>[12],[3]"], &["none", "<think>a</think>[x]"]),
-            (once, &["ab@null!"], &["ab", "ab@null!x", "@1!"]),
+            (once, &["@null!"], &["", "ab", "ab@null!", "@null!x", "@1!"]),
         ],
     );
+}
+
+#[test]
+fn formats_of_structural_tags() {
+    let tag = |format: &str| format!(r#"{{"type":"structural_tag","format":{format}}}"#);
+    let text = |value: &str| format!(r#"{{"type":"const_string","value":"{value}"}}"#);
+    let of = |kind: &str, fields: &str| tag(&format!(r#"{{"type":"{kind}","content":{}{fields}}}"#, text("ab")));
+    let excludes = tag(r#"{"type":"any_text","excludes":["bc","xabq"]}"#);
+    let counted =
+        tag(r#"{"type":"tag","begin":"[","content":{"type":"any_text","max_chars":2,"excludes":["no"]},"end":"]"}"#);
+    let until = tag(r#"{"type":"sequence","elements":[{"type":"any_text"},{"type":"const_string","value":"go"},
+            {"type":"any_text","excludes":["<"]},{"type":"tag","begin":"<t>","content":{"type":"regex","pattern":"\\d"},"end":""}]}"#);
+    let triggered = |fields: &str| {
+        tag(&format!(
+            r#"{{"type":"triggered_tags","triggers":["@"],"tags":[{{"begin":"@n","content":{},"end":"!"}}]{fields}}}"#,
+            text("1")
+        ))
+    };
+    let (first, without) = (triggered(r#","at_least_one":true"#), triggered(r#","excludes":["xx"]"#));
+    let dispatch = tag(r#"{"type":"tag","begin":"(","end":")","content":{"type":"dispatch","excludes":["?"],"rules":[
+            ["<n>",{"type":"regex","pattern":"\\d"}],["<o>",{"type":"json_schema","json_schema":{"type":"null"}}]]}}"#);
+    let once = tag(r#"{"type":"dispatch","loop":false,"rules":[["*",{"type":"const_string","value":"1"}]]}"#);
+    let dense = tag(r#"{"type":"json_schema","json_schema":{"type":"array"},"max_whitespace_cnt":1}"#);
+    let lark = tag(r#"{"type":"grammar","syntax":"lark","grammar":"start: \"::=\""}"#);
+    check(
+        GrammarKind::StructuralTag,
+        &[
+            (&of("optional", ""), &["", "ab"], &["a", "abab"]),
+            (&of("star", ""), &["", "ab", "ababab"], &["aba"]),
+            (&of("plus", ""), &["ab", "abab"], &[""]),
+            (&of("repeat", r#","min":1,"max":2"#), &["ab", "abab"], &["", "ababab"]),
+            (&of("repeat", r#","min":2,"max":-1"#), &["abab", "abababab"], &["ab"]),
+            (&excludes, &["", "b c", "xab"], &["abc", "xabq", "xbc"]),
+            (&counted, &["[]", "[xé]", "[on]"], &["[abc]", "[no]", "[x"]),
+            (&until, &["a gogo<t>1", "go<t>2"], &["a<t>1", "go<t>x", "go<<t>1"]),
+            (&first, &["@n1!", "@n1!text@n1!x"], &["", "x@n1!", "@n1!@x"]),
+            (&without, &["a@n1!x", "x"], &["axx", "xx@n1!", "@n1!xx"]),
+            (&dispatch, &["()", "(a<n>1b<o>null)", "(<x>)"], &["(<n>)", "(a?)", "(<o>1)", "("]),
+            (&once, &["a", "a*1", "*1"], &["*2", "*1a"]),
+            (&dense, &["[ 1,2 ]", "[1]"], &["[  1]"]),
+            (&lark, &["::="], &["x"]),
+        ],
+    );
+}
+
+#[test]
+fn fields_of_structural_tags_that_nobody_checks_are_refused() {
+    let (_, compiler) = super::byte_level();
+    let rows = [
+        (r#"{"type":"any_text","max_tokens":3}"#, "max_tokens"),
+        (r#"{"type":"json_schema","json_schema":true,"style":"qwen_xml"}"#, "style"),
+        (r#"{"type":"json_schema","json_schema":true,"excludes":["a"]}"#, "excludes"),
+        (r#"{"type":"any_tokens"}"#, "any_tokens"),
+        (
+            r#"{"type":"sequence","elements":[{"type":"any_text"},{"type":"regex","pattern":"a"}]}"#,
+            "any_text before other elements of a sequence",
+        ),
+    ];
+    for (format, keyword) in rows {
+        let text = format!(r#"{{"format":{format}}}"#);
+        let error = compiler.compile(&super::source(GrammarKind::StructuralTag, text)).expect_err(format);
+        assert_eq!((error.code(), error.keyword()), ("ERR_GRAMMAR_UNSUPPORTED", Some(keyword)), "{format}: {error}");
+    }
+}
+
+#[test]
+fn tokens_of_structural_tags_are_themselves() {
+    let (tokenizer, compiler) = super::byte_level();
+    let special = tokenizer.piece_to_id("<s>").expect("a special token");
+    let tag = format!(
+        r#"{{"format":{{"type":"sequence","elements":[
+            {{"type":"tag","begin":{{"type":"token","token":"<s>"}},"content":{{"type":"any_text"}},
+                "end":{{"type":"token","token":{special}}}}},
+            {{"type":"token","token":"<s>"}}]}}}}"#
+    );
+    let grammar = compiler.compile(&super::source(GrammarKind::StructuralTag, tag)).expect("a grammar");
+    let a = i32::from(b'a');
+    let rows = [
+        (vec![special, a, a, special, special], true),
+        (vec![special, special, special], true),
+        (vec![a], false),
+        (vec![special, a, special], false),
+    ];
+    for (ids, wanted) in rows {
+        let mut matcher = grammar.matcher();
+        assert_eq!(matcher.accept(&ids).is_ok() && matcher.may_end(), wanted, "{ids:?}");
+    }
+    let unknown = r#"{"format":{"type":"token","token":"nothing"}}"#;
+    let error = compiler.compile(&super::source(GrammarKind::StructuralTag, unknown)).expect_err("no such token");
+    assert_eq!(error.code(), "ERR_GRAMMAR_INVALID");
 }
 
 #[test]

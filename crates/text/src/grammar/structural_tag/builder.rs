@@ -5,17 +5,18 @@ use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-use super::error::GrammarError;
-use super::limits::{MAX_NESTING, MAX_RULES};
-use super::source::JsonOptions;
-use super::stand_ins::StandIn;
-use super::{gbnf, json_schema, lark_text, regex};
+use super::fields::{flag, invalid, list_of, optional_count, refuse, string_of, strings_of, unsupported};
+use crate::grammar::error::GrammarError;
+use crate::grammar::limits::{MAX_NESTING, MAX_RULES};
+use crate::grammar::source::JsonOptions;
+use crate::grammar::stand_ins::StandIn;
+use crate::grammar::{gbnf, json_schema, lark_text, regex};
 use crate::tokenizer::Tokenizer;
 
-const KIND: &str = "structural tag";
+pub(super) const KIND: &str = "structural tag";
 
 /// The grammar of a structural tag, and what stands in it for texts that no schema describes.
-pub(super) fn convert(
+pub(in crate::grammar) fn convert(
     text: &str,
     json: &JsonOptions,
     tokenizer: &Tokenizer,
@@ -26,6 +27,7 @@ pub(super) fn convert(
     let mut builder = Builder {
         json,
         specials,
+        tokenizer,
         rules: String::new(),
         num_rules: 0,
         parts: Vec::new(),
@@ -58,10 +60,11 @@ fn from_structures(root: &Value, structures: &Value) -> Result<Value, GrammarErr
     Ok(json!({ "type": "triggered_tags", "triggers": root.get("triggers"), "tags": tags }))
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     json: &'a JsonOptions,
     /// Ids and pieces of the tokenizer's special tokens.
     specials: Vec<(i32, String)>,
+    tokenizer: &'a Tokenizer,
     /// Lark, beside `start`.
     rules: String,
     num_rules: usize,
@@ -78,7 +81,12 @@ impl Builder<'_> {
     }
 
     /// The same, and then one of `ends`.
-    fn formatted(&mut self, format: &Value, place: &str, ends: Option<&[String]>) -> Result<String, GrammarError> {
+    pub(super) fn formatted(
+        &mut self,
+        format: &Value,
+        place: &str,
+        ends: Option<&[String]>,
+    ) -> Result<String, GrammarError> {
         self.depth += 1;
         if self.depth > MAX_NESTING || self.num_rules > MAX_RULES {
             let limit = format!("formats more than {MAX_NESTING} deep, or more than {MAX_RULES} rules");
@@ -87,17 +95,17 @@ impl Builder<'_> {
         let fields = format.as_object().ok_or_else(|| invalid(place, "a format must be an object"))?;
         let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
         let expression = match kind {
-            "const_string" => self.followed(literal_of(fields, "value", place)?, ends),
+            "const_string" => self.followed(&string_of(fields, "value", place)?, ends),
             "json_schema" => {
-                let schema = fields.get("json_schema").ok_or_else(|| invalid(place, "json_schema is missing"))?;
-                let json_schema::Prepared { schema, stand_ins } = json_schema::prepare_value(schema, self.json)?;
+                let json_schema::Prepared { schema, stand_ins } = self.schema(fields, place)?;
                 self.stand_ins.extend(stand_ins);
                 let part = self.part(GrammarWithLexer::from_json_schema(schema));
                 self.joined(part, ends)
             }
             "grammar" => {
                 let grammar = string_of(fields, "grammar", place)?;
-                let lark = gbnf::to_lark(&grammar)?;
+                let is_lark = fields.get("syntax").and_then(Value::as_str) == Some("lark");
+                let lark = if is_lark { grammar } else { gbnf::to_lark(&grammar)? };
                 let part = self.part(GrammarWithLexer::from_lark(lark));
                 self.joined(part, ends)
             }
@@ -105,19 +113,26 @@ impl Builder<'_> {
                 let pattern = regex::translate(&string_of(fields, "pattern", place)?)?;
                 self.up_to(&lark_text::terminal(&pattern), ends)
             }
-            "any_text" => self.up_to("/(?s:.*)/", ends),
-            "sequence" => {
-                let elements = list_of(fields, "elements", place)?;
-                let mut parts = Vec::new();
-                for (index, element) in elements.iter().enumerate() {
-                    let is_last = index + 1 == elements.len();
-                    if !is_last && element.get("type").and_then(Value::as_str) == Some("any_text") {
-                        return Err(unsupported(place, "any_text before other elements of a sequence"));
-                    }
-                    let place = format!("{place}/elements/{index}");
-                    parts.push(self.formatted(element, &place, ends.filter(|_| is_last))?);
-                }
-                format!("({})", parts.join(" "))
+            "any_text" => self.any_text(fields, place, ends)?,
+            "token" => {
+                let token = self.token(fields.get("token"), place)?;
+                self.joined(token, ends)
+            }
+            "sequence" => self.sequence(fields, place, ends)?,
+            "optional" => {
+                let content = self.content(fields, place, ends)?;
+                let nothing = self.joined("\"\"".to_owned(), ends);
+                format!("({content} | {nothing})")
+            }
+            "star" => self.repeated(fields, place, (0, None), ends)?,
+            "plus" => self.repeated(fields, place, (1, None), ends)?,
+            "repeat" => {
+                let least = optional_count(fields, "min", place)?.unwrap_or(0);
+                let most = match fields.get("max") {
+                    Some(value) if value.as_i64() == Some(-1) => None,
+                    _ => optional_count(fields, "max", place)?,
+                };
+                self.repeated(fields, place, (least, most), ends)?
             }
             "or" => {
                 let elements = list_of(fields, "elements", place)?;
@@ -129,11 +144,21 @@ impl Builder<'_> {
                 format!("({})", parts.join(" | "))
             }
             "tag" => {
-                let begin = string_of(fields, "begin", place)?;
-                let tag = self.tag_behind(fields, &begin, 0, place)?;
+                let tag = match fields.get("begin") {
+                    Some(Value::Object(token)) => {
+                        let begin = self.token(token.get("token"), place)?;
+                        let rest = self.tag_behind(fields, "", 0, place)?;
+                        format!("({begin} {rest})")
+                    }
+                    _ => {
+                        let begin = string_of(fields, "begin", place)?;
+                        self.tag_behind(fields, &begin, 0, place)?
+                    }
+                };
                 self.joined(tag, ends)
             }
             "triggered_tags" => self.triggered(fields, place, ends)?,
+            "dispatch" => self.dispatch(fields, place, ends)?,
             "tags_with_separator" => {
                 let tags = self.tags(fields, place)?;
                 let separator = self.literal(&string_of(fields, "separator", place)?);
@@ -150,65 +175,71 @@ impl Builder<'_> {
         Ok(expression)
     }
 
-    /// Free text in which each trigger begins one of its tags.
-    fn triggered(
+    /// The schema of a format that writes JSON.
+    fn schema(&self, fields: &Map<String, Value>, place: &str) -> Result<json_schema::Prepared, GrammarError> {
+        let schema = fields.get("json_schema").ok_or_else(|| invalid(place, "json_schema is missing"))?;
+        if fields.get("style").and_then(Value::as_str).is_some_and(|style| style != "json") {
+            return Err(unsupported(place, "style"));
+        }
+        refuse(fields, &["excludes"], place)?;
+        match optional_count(fields, "max_whitespace_cnt", place)? {
+            None => json_schema::prepare_value(schema, self.json),
+            Some(most) => {
+                let pattern = format!("[ \\t\\n\\r]{{0,{most}}}");
+                let json = JsonOptions { whitespace_pattern: Some(pattern), ..self.json.clone() };
+                json_schema::prepare_value(schema, &json)
+            }
+        }
+    }
+
+    fn content(
         &mut self,
         fields: &Map<String, Value>,
         place: &str,
         ends: Option<&[String]>,
     ) -> Result<String, GrammarError> {
-        let triggers = strings_of(fields, "triggers", place)?;
-        let tags = list_of(fields, "tags", place)?;
-        let mut stops = triggers.clone();
-        stops.extend(ends.into_iter().flatten().cloned());
-        let free = self.text_without(&stops);
-        let mut segments = Vec::new();
-        let mut num_tagged = 0;
-        for trigger in &triggers {
-            let mut alternatives = Vec::new();
-            for (index, tag) in tags.iter().enumerate() {
-                let place = format!("{place}/tags/{index}");
-                let tag = tag.as_object().ok_or_else(|| invalid(&place, "a tag must be an object"))?;
-                let begin = string_of(tag, "begin", &place)?;
-                if begin.starts_with(trigger.as_str()) {
-                    alternatives.push(self.tag_behind(tag, &begin, trigger.len(), &place)?);
-                    num_tagged += 1;
-                }
-            }
-            if alternatives.is_empty() {
-                return Err(invalid(place, format!("no tag begins with the trigger {trigger:?}")));
-            }
-            // A special token is no text: it stands behind the text as itself.
-            let opening = match self.special(trigger) {
-                Some((id, length)) => {
-                    let rest = lark_text::string(&trigger[length..]);
-                    format!("{free} <[{id}]> {rest}")
-                }
-                None => self.lazy(&format!("{free} {}", lark_text::string(trigger))),
-            };
-            segments.push(format!("{opening} ({})", alternatives.join(" | ")));
+        let content = fields.get("content").ok_or_else(|| invalid(place, "content is missing"))?;
+        self.formatted(content, &format!("{place}/content"), ends)
+    }
+
+    fn repeated(
+        &mut self,
+        fields: &Map<String, Value>,
+        place: &str,
+        (least, most): (u64, Option<u64>),
+        ends: Option<&[String]>,
+    ) -> Result<String, GrammarError> {
+        if most.is_some_and(|most| most < least) {
+            return Err(invalid(place, "max must not be less than min"));
         }
-        if num_tagged < tags.len() {
-            return Err(invalid(place, "a tag's begin must start with one of the triggers"));
+        if most.unwrap_or(least) > MAX_RULES as u64 {
+            let limit = format!("more than {MAX_RULES} repetitions");
+            return Err(GrammarError::TooComplex { kind: KIND, limit });
         }
-        let segment = self.rule(&segments.join(" | "));
-        let rest = match ends {
-            None => free,
-            Some(ends) => {
-                let parts: Vec<String> =
-                    ends.iter().map(|end| self.lazy(&format!("{free} {}", lark_text::string(end)))).collect();
-                format!("({})", parts.join(" | "))
-            }
+        let content = self.content(fields, place, None)?;
+        // By a name, which is written once.
+        let content = self.rule(&content);
+        let repeated = match most {
+            None if least == 0 => format!("{content}*"),
+            None if least == 1 => format!("{content}+"),
+            None => format!("{content}{{{least},}}"),
+            Some(0) => "\"\"".to_owned(),
+            Some(most) => format!("{content}{{{least},{most}}}"),
         };
-        Ok(match (flag(fields, "at_least_one"), flag(fields, "stop_after_first")) {
-            (false, false) => format!("({segment}* {rest})"),
-            (true, false) => format!("({segment}+ {rest})"),
-            (true, true) => self.joined(segment, ends),
-            (false, true) => {
-                let stopped = self.joined(segment, ends);
-                format!("({stopped} | {rest})")
-            }
-        })
+        Ok(self.joined(repeated, ends))
+    }
+
+    /// One token, by its id or its piece.
+    fn token(&self, token: Option<&Value>, place: &str) -> Result<String, GrammarError> {
+        let id = match token {
+            Some(Value::String(piece)) => self.tokenizer.piece_to_id(piece),
+            Some(value) => value.as_u64().and_then(|id| i32::try_from(id).ok()),
+            None => None,
+        };
+        match id.filter(|id| self.tokenizer.id_to_piece(*id).is_some()) {
+            Some(id) => Ok(format!("<[{id}]>")),
+            None => Err(invalid(place, "token must be the id or the text of a token of the vocabulary")),
+        }
     }
 
     fn tags(&mut self, fields: &Map<String, Value>, place: &str) -> Result<String, GrammarError> {
@@ -223,7 +254,7 @@ impl Builder<'_> {
     }
 
     /// A tag without the first `done` bytes of its begin.
-    fn tag_behind(
+    pub(super) fn tag_behind(
         &mut self,
         tag: &Map<String, Value>,
         begin: &str,
@@ -233,6 +264,12 @@ impl Builder<'_> {
         let content = tag.get("content").ok_or_else(|| invalid(place, "content is missing"))?;
         let ends = match tag.get("end") {
             Some(Value::Array(_)) => strings_of(tag, "end", place)?,
+            Some(Value::Object(token)) => {
+                let end = self.token(token.get("token"), place)?;
+                let content = self.formatted(content, &format!("{place}/content"), None)?;
+                let rest = self.literal(&begin[done..]);
+                return Ok(format!("({rest} {content} {end})"));
+            }
             _ => vec![string_of(tag, "end", place)?],
         };
         let place = format!("{place}/content");
@@ -245,38 +282,19 @@ impl Builder<'_> {
         Ok(format!("({rest} {content})"))
     }
 
-    fn followed(&mut self, text: String, ends: Option<&[String]>) -> String {
-        let expression = self.literal(&text);
+    pub(super) fn followed(&mut self, text: &str, ends: Option<&[String]>) -> String {
+        let expression = self.literal(text);
         self.joined(expression, ends)
     }
 
-    fn joined(&mut self, expression: String, ends: Option<&[String]>) -> String {
+    pub(super) fn joined(&mut self, expression: String, ends: Option<&[String]>) -> String {
         let Some(ends) = ends else { return expression };
         let ends: Vec<String> = ends.iter().map(|end| self.literal(end)).collect();
         format!("({expression} ({}))", ends.join(" | "))
     }
 
-    /// What matches `terminal`, up to the first of `ends`.
-    fn up_to(&mut self, terminal: &str, ends: Option<&[String]>) -> String {
-        let Some(ends) = ends else { return self.terminal(terminal) };
-        let mut parts = Vec::new();
-        for end in ends {
-            parts.push(match self.special(end) {
-                Some((id, length)) => {
-                    let body = self.terminal(terminal);
-                    format!("({body} <[{id}]> {})", lark_text::string(&end[length..]))
-                }
-                None => {
-                    let whole = format!("{terminal} {}", lark_text::string(end));
-                    self.lazy(&whole)
-                }
-            });
-        }
-        format!("({})", parts.join(" | "))
-    }
-
     /// Text as text, or with the special tokens that are in it.
-    fn literal(&self, text: &str) -> String {
+    pub(super) fn literal(&self, text: &str) -> String {
         let mut pieces = Vec::new();
         let mut rest = text;
         let mut num_special = 0;
@@ -304,30 +322,25 @@ impl Builder<'_> {
     }
 
     /// The longest special token that `text` begins with: its id and length.
-    fn special(&self, text: &str) -> Option<(i32, usize)> {
+    pub(super) fn special(&self, text: &str) -> Option<(i32, usize)> {
         let matching = self.specials.iter().filter(|(_, piece)| text.starts_with(piece.as_str()));
         matching.map(|(id, piece)| (*id, piece.len())).max_by_key(|(_, length)| *length)
     }
 
-    fn text_without(&mut self, stops: &[String]) -> String {
-        let stops: Vec<String> = stops.iter().map(|stop| lark_text::string(stop)).collect();
-        self.terminal(&format!("/(?s:.*)/ & ~(/(?s:.*)/ ({}) /(?s:.*)/)", stops.join(" | ")))
-    }
-
-    fn rule(&mut self, body: &str) -> String {
+    pub(super) fn rule(&mut self, body: &str) -> String {
         let name = format!("r{}", self.num_rules);
         self.define(&name, body);
         name
     }
 
     /// A terminal that is over as soon as it can be.
-    fn lazy(&mut self, body: &str) -> String {
+    pub(super) fn lazy(&mut self, body: &str) -> String {
         let name = format!("r{}", self.num_rules);
         self.define(&format!("{name}[lazy]"), body);
         name
     }
 
-    fn terminal(&mut self, body: &str) -> String {
+    pub(super) fn terminal(&mut self, body: &str) -> String {
         let name = format!("T{}", self.num_rules);
         self.define(&name, body);
         name
@@ -342,43 +355,5 @@ impl Builder<'_> {
         let name = format!("part{}", self.parts.len());
         self.parts.push(GrammarWithLexer { name: Some(name.clone()), ..grammar });
         format!("@{name}")
-    }
-}
-
-fn flag(fields: &Map<String, Value>, name: &str) -> bool {
-    fields.get(name).and_then(Value::as_bool).unwrap_or(false)
-}
-
-fn literal_of(fields: &Map<String, Value>, name: &str, place: &str) -> Result<String, GrammarError> {
-    string_of(fields, name, place)
-}
-
-fn string_of(fields: &Map<String, Value>, name: &str, place: &str) -> Result<String, GrammarError> {
-    let text = fields.get(name).and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| invalid(place, format!("{name} must be a string")))
-}
-
-fn list_of<'v>(fields: &'v Map<String, Value>, name: &str, place: &str) -> Result<&'v [Value], GrammarError> {
-    let list = fields.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
-    list.map(Vec::as_slice).ok_or_else(|| invalid(place, format!("{name} must be a list of at least one")))
-}
-
-fn strings_of(fields: &Map<String, Value>, name: &str, place: &str) -> Result<Vec<String>, GrammarError> {
-    let list = list_of(fields, name, place)?;
-    let strings: Option<Vec<String>> =
-        list.iter().map(|item| item.as_str().filter(|text| !text.is_empty()).map(str::to_owned)).collect();
-    strings.ok_or_else(|| invalid(place, format!("{name} must be a list of strings that are not empty")))
-}
-
-fn invalid(place: &str, reason: impl Into<String>) -> GrammarError {
-    GrammarError::Invalid { kind: KIND, place: place.to_owned(), reason: reason.into() }
-}
-
-fn unsupported(place: &str, keyword: &str) -> GrammarError {
-    GrammarError::Unsupported {
-        kind: KIND,
-        keyword: keyword.to_owned(),
-        place: place.to_owned(),
-        reason: String::new(),
     }
 }
