@@ -9,6 +9,8 @@ use crate::grammar::error::GrammarError;
 
 /// Numbers beyond this may lose digits.
 const GREATEST: f64 = 999_999_999_999_999.0;
+/// Bounds are compared as 64-bit numbers.
+const GREATEST_BOUND: f64 = 9e18;
 /// Digits behind the point of a bound.
 const MAX_FRACTION_DIGITS: usize = 15;
 /// Each remainder of the division is a state.
@@ -58,6 +60,8 @@ pub(super) struct Context {
     pub(super) only_integers: bool,
     /// `type` names numbers, and no list of values does.
     pub(super) wants_bounds: bool,
+    /// A list of values does, which bounds choose from.
+    pub(super) lists_values: bool,
 }
 
 /// Puts the bounds of `schema` into `out`, and what it divides by, where that is exact in binary.
@@ -111,22 +115,22 @@ pub(super) fn rewrite(
     let wants_bounds = context.wants_bounds || multiple.is_some();
     let is_far =
         minimum.is_some_and(|minimum| minimum > GREATEST) || maximum.is_some_and(|maximum| maximum < -GREATEST);
+    // What is given beyond the greatest number that is wanted becomes that one, also where no type is named.
+    let greatest = if context.lists_values { GREATEST_BOUND } else { GREATEST };
     if !is_far {
-        minimum = minimum.filter(|minimum| *minimum > -GREATEST);
-        maximum = maximum.filter(|maximum| *maximum < GREATEST);
+        minimum = minimum.map(|minimum| minimum.max(-greatest));
+        maximum = maximum.map(|maximum| maximum.min(greatest));
     }
     if is_far && multiple.is_some() {
         return Err(unsupported(place, "multipleOf", "the numbers are too great to be divided exactly"));
     }
-    // A bound beyond the greatest number that is wanted at all says nothing.
     let or_default = |bound: Option<f64>, default| match bound {
         None if wants_bounds && !is_far => Some(default),
         bound => bound,
     };
     for (name, bound) in [("minimum", or_default(minimum, -GREATEST)), ("maximum", or_default(maximum, GREATEST))] {
         let Some(bound) = bound else { continue };
-        // Whole numbers are compared as 64-bit ones.
-        if bound.abs() > 9e18 {
+        if bound.abs() > GREATEST_BOUND {
             return Err(unsupported(place, name, format!("{bound} is too great")));
         }
         let text = format!("{bound}");

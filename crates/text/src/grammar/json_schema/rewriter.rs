@@ -141,6 +141,7 @@ impl Rewriter<'_> {
             let context = numbers::Context {
                 only_integers: types.0.as_ref().is_some_and(|names| !names.contains(&"number")),
                 wants_bounds: names_numbers && !lists_values,
+                lists_values,
             };
             decimals = numbers::rewrite(fields, context, &mut self.multiples, place, &mut out)?;
         }

@@ -141,8 +141,10 @@ pub(super) fn items(schema: &Equivalents<'_>, value: &Value) -> Result<Value, Gr
     if let Some(name) = evaluators.iter().find(|name| schema.fields.contains_key(**name)) {
         return Err(schema.refused(KEYWORD, &format!("beside {name}")));
     }
-    let items = schema.fields.get("items").filter(|items| !items.is_array());
-    if items.is_some() || schema.fields.contains_key("additionalItems") {
+    let items = schema.fields.get("items");
+    // Without a list of schemas before them `additionalItems` says nothing.
+    let has_all = |items: &Value| !items.is_array() || schema.fields.contains_key("additionalItems");
+    if items.is_some_and(has_all) {
         return Ok(json!(true));
     }
     let tuple = schema.fields.get("prefixItems").or(schema.fields.get("items")).and_then(Value::as_array);

@@ -14,6 +14,10 @@ fn keywords_mean_what_the_specification_says() {
             (r#"{"type":"number"}"#, &["0.5", "-3"], &["1e999", ".5"]),
             (r#"{"type":"number","exclusiveMinimum":0,"maximum":1}"#, &["1", "0.5"], &["0", "0.0", "1.1", "-1"]),
             (r#"{"type":"number","minimum":0,"exclusiveMinimum":true}"#, &["1"], &["0"]),
+            // A bound beyond the numbers that are wanted is one still.
+            (r#"{"maximum":1e16}"#, &["1", "-5", "null"], &["100000000000000000", "1e17"]),
+            (r#"{"minimum":-1e16}"#, &["-1"], &["-100000000000000000"]),
+            (r#"{"enum":[5,20000000000000000],"maximum":1e16}"#, &["5"], &["20000000000000000"]),
             (r#"{"type":"integer","multipleOf":3}"#, &["0", "9", "-6"], &["4"]),
             (r#"{"type":"string","maxLength":2}"#, &[r#""ab""#, r#""é""#], &[r#""abc""#]),
             (r#"{"type":"string","pattern":"^a.c$"}"#, &[r#""abc""#], &[r#""a\nc""#, r#""a\rc""#, r#""xabc""#]),
@@ -142,6 +146,12 @@ fn keywords_that_are_said_in_other_words_mean_the_same() {
                 &["[1]", "[1,null]"],
                 &["[1,2]"],
             ),
+            (
+                r#"{"additionalItems":{"type":"integer"},"unevaluatedItems":{"type":"string"}}"#,
+                &[r#"["a"]"#, "[]"],
+                &["[1]", r#"["a",1]"#],
+            ),
+            (r#"{"items":[{"const":1}],"additionalItems":{},"unevaluatedItems":false}"#, &["[1,2]"], &["[2]"]),
             (
                 r#"{"type":"object","oneOf":[{"required":["a"]},{"required":["b"]}]}"#,
                 &[r#"{"a":1}"#, r#"{"b":1}"#],
