@@ -19,6 +19,7 @@ mod prepare;
 mod property_counts;
 mod references;
 mod rewriter;
+mod search_patterns;
 mod sorted_lists;
 mod standing_alone;
 mod unevaluated;

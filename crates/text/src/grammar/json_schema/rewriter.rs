@@ -14,7 +14,7 @@ use super::prepare::{invalid, too_complex, unsupported};
 use super::property_counts::{self, Properties};
 use super::references::{References, escape};
 use super::sorted_lists::Spacing;
-use super::{assertions, conjunctions, definitions, disjoint, dynamic_references, standing_alone};
+use super::{assertions, conjunctions, definitions, disjoint, dynamic_references, search_patterns, standing_alone};
 use crate::grammar::error::GrammarError;
 use crate::grammar::limits::{
     COMPLEMENT_PARTS, MAX_BRANCHES, MAX_LISTED_VALUES, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_PROPERTIES, MAX_SCHEMAS,
@@ -415,7 +415,7 @@ impl Rewriter<'_> {
             }
             left.extend(node.kind().subs());
         }
-        Ok(translated)
+        Ok(search_patterns::trimmed(&parsed).unwrap_or(translated))
     }
 
     /// Whether a keyword that is made of others changes what is valid.

@@ -152,6 +152,13 @@ fn keywords_that_are_said_in_other_words_mean_the_same() {
                 &["[1]", r#"["a",1]"#],
             ),
             (r#"{"items":[{"const":1}],"additionalItems":{},"unevaluatedItems":false}"#, &["[1,2]"], &["[2]"]),
+            // Names that contain one of the characters, however many of them follow.
+            (
+                r#"{"type":"object","patternProperties":{"[a-z-_.:]{1,255}":{"type":"integer"}}}"#,
+                &[r#"{"a":1,"_Ab":2,"A":""}"#],
+                &[r#"{"a":""}"#, r#"{"AbC":""}"#],
+            ),
+            (r#"{"type":"string","pattern":"\\d+x*|^ab?"}"#, &[r#""x1x""#, r#""ac""#], &[r#""bx""#, r#""ba""#]),
             (
                 r#"{"type":"object","oneOf":[{"required":["a"]},{"required":["b"]}]}"#,
                 &[r#"{"a":1}"#, r#"{"b":1}"#],
