@@ -58,7 +58,7 @@ pub(super) fn parser_limits() -> ParserLimits {
         initial_lexer_fuel: 1_000_000,
         step_lexer_fuel: 200_000,
         step_max_items: 50_000,
-        max_items_in_row: 2_000,
+        max_items_in_row: 5_000,
         max_lexer_states: 50_000,
         max_grammar_size: 300_000,
         precompute_large_lexemes: true,

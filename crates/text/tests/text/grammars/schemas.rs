@@ -257,6 +257,18 @@ fn keywords_that_are_said_in_other_words_mean_the_same() {
 }
 
 #[test]
+fn many_properties_may_be_left_out() {
+    let (tokenizer, compiler) = byte_level();
+    let names = (0..900).map(|at| (format!("p{at}"), serde_json::json!({ "type": "string" })));
+    let properties = serde_json::Value::Object(names.collect());
+    let schema = serde_json::json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    let source = source(GrammarKind::JsonSchema, schema.to_string());
+    for (output, wanted) in [("{}", true), (r#"{"p0":"a","p899":"b"}"#, true), (r#"{"p900":"a"}"#, false)] {
+        assert_eq!(allows(&tokenizer, &compiler, &source, output), Ok(wanted), "{output}");
+    }
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     let (_, compiler) = byte_level();
     let rows = [
