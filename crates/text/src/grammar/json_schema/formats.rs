@@ -16,7 +16,9 @@ pub(super) enum Format {
 
 const MONTH_DAY: &str =
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8])";
-const LEAP_YEAR: &str = "[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00";
+/// Without the year 0, which Python does not have.
+const YEAR: &str = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)";
+const LEAP_YEAR: &str = "[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00";
 /// Without leap seconds, which are valid at one minute of the day only.
 const TIME: &str =
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
@@ -27,20 +29,23 @@ const PATH_CHARACTER: &str = "(?:[a-zA-Z0-9._~!$&()*+,;=:@-]|%[0-9a-fA-F]{2})";
 
 /// What `name` asks; `None` if it is not known.
 pub(super) fn lookup(name: &str) -> Option<Format> {
-    let date = format!("(?:[0-9]{{4}}-(?:{MONTH_DAY})|(?:{LEAP_YEAR})-02-29)");
+    let date = format!("(?:{YEAR}-(?:{MONTH_DAY})|(?:{LEAP_YEAR})-02-29)");
     let host = format!(r"{LABEL}(?:\.{LABEL}){{0,3}}");
     let pattern = match name {
         "date" => date,
         "time" | "iso-time" => TIME.to_owned(),
         "date-time" | "iso-date-time" => format!("{date}T{TIME}"),
         "duration" => {
-            let time = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";
-            let date = "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)";
-            format!("P(?:{date}(?:{time})?|{time}|[0-9]+W)")
+            // As many digits as Python counts for each of them.
+            let n = "[0-9]{1,6}";
+            let time = format!("T(?:{n}H(?:{n}M(?:{n}S)?)?|{n}M(?:{n}S)?|{n}S)");
+            let date = format!("(?:{n}Y(?:{n}M(?:{n}D)?)?|{n}M(?:{n}D)?|{n}D)");
+            format!("P(?:{date}(?:{time})?|{time}|{n}W)")
         }
         "email" | "idn-email" => {
             let atom = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}";
-            format!(r"{atom}(?:\.{atom}){{0,2}}@(?:{LABEL}\.){{1,3}}{LABEL}")
+            // Many refuse a last label that is not of letters.
+            format!(r"{atom}(?:\.{atom}){{0,2}}@(?:{LABEL}\.){{1,3}}[a-zA-Z]{{2,20}}")
         }
         "hostname" | "idn-hostname" => host,
         "ipv4" => format!(r"(?:{OCTET}\.){{3}}{OCTET}"),
