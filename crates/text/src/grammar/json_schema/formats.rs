@@ -26,6 +26,8 @@ const TIME: &str =
 const LABEL: &str = "[a-zA-Z0-9]{1,30}(?:-[a-zA-Z0-9]{1,30})?";
 const OCTET: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 const PATH_CHARACTER: &str = "(?:[a-zA-Z0-9._~!$&()*+,;=:@-]|%[0-9a-fA-F]{2})";
+/// Of an address, behind its path.
+const TAIL: &str = r"(?:\?(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?(?:\#(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?";
 
 /// What `name` asks; `None` if it is not known.
 pub(super) fn lookup(name: &str) -> Option<Format> {
@@ -50,7 +52,14 @@ pub(super) fn lookup(name: &str) -> Option<Format> {
         "hostname" | "idn-hostname" => host,
         "ipv4" => format!(r"(?:{OCTET}\.){{3}}{OCTET}"),
         "ipv6" => ipv6(),
-        "uri" | "iri" | "url" => uri(&host),
+        "uri" | "iri" => uri(&host),
+        // To ajv a page: of the web, at a name with a last label of letters.
+        "url" => {
+            let host = format!(r"(?:{LABEL}\.){{1,3}}[a-zA-Z]{{2,20}}");
+            format!(
+                "(?:https?|ftp)://{host}(?::(?:[1-9][0-9]{{1,3}}|[1-5][0-9]{{4}}))?(?:(?:/{PATH_CHARACTER}*)+{TAIL})?"
+            )
+        }
         "uri-reference" | "iri-reference" => {
             let segment = format!("{PATH_CHARACTER}*");
             format!("(?:{}|/(?:{PATH_CHARACTER}{segment}(?:/{segment})*)?|[a-zA-Z0-9._~-]+(?:/{segment})*)", uri(&host))
@@ -128,9 +137,8 @@ fn ipv6() -> String {
 fn uri(host: &str) -> String {
     let scheme = r"[a-zA-Z][a-zA-Z0-9+.-]*";
     let path = format!("(?:/{PATH_CHARACTER}*)*");
-    let tail = r"(?:\?(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?(?:\#(?:[a-zA-Z0-9._~!$&()*+,;=:@/?-]|%[0-9a-fA-F]{2})*)?";
-    let hierarchical = format!("//{host}(?::[0-9]{{1,5}})?{path}");
-    format!("{scheme}:(?:{hierarchical}|{PATH_CHARACTER}+{path}){tail}")
+    let hierarchical = format!("//{host}(?::(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?{path}");
+    format!("{scheme}:(?:{hierarchical}|{PATH_CHARACTER}+{path}){TAIL}")
 }
 
 #[cfg(test)]
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn all_patterns_are_read() {
-        for name in "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uri-template uuid json-pointer relative-json-pointer byte base64url regex ipvanyaddress ipv4interface ipv6interface ipv4network ipv6network uuid4 uuid7 json-pointer-uri-fragment".split(' ') {
+        for name in "date time date-time duration email hostname ipv4 ipv6 uri url uri-reference uri-template uuid json-pointer relative-json-pointer byte base64url regex ipvanyaddress ipv4interface ipv6interface ipv4network ipv6network uuid4 uuid7 json-pointer-uri-fragment".split(' ') {
             match lookup(name) {
                 Some(Format::Pattern(pattern)) => {
                     regex_syntax::parse(&pattern).expect(name);

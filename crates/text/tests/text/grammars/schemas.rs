@@ -28,6 +28,16 @@ fn keywords_mean_what_the_specification_says() {
                 &[r#""P1Y2M""#, r#""PT90S""#, r#""P999999W""#],
                 &[r#""P1234567D""#, r#""P""#],
             ),
+            (
+                r#"{"type":"string","format":"url"}"#,
+                &[r#""https://example.com""#, r##""http://a.b.org:8080/c/?d=e#f""##],
+                &[r#""a:b""#, r#""http://localhost""#, r#""https://example.com?a""#],
+            ),
+            (
+                r#"{"type":"string","format":"uri"}"#,
+                &[r#""http://localhost:8080/a?b""#, r#""urn:a:b""#],
+                &[r#""http://localhost:70000""#, r#""a""#],
+            ),
             (r#"{"type":"string","format":"email"}"#, &[r#""a@b.de""#], &[r#""a@b""#, r#""a@b.c0""#]),
             (r#"{"enum":["a",1,{"b":[]}]}"#, &[r#""a""#, "1", r#"{"b":[]}"#], &[r#""b""#, "2"]),
             (r#"{"type":"array","items":{"type":"null"},"maxItems":1}"#, &["[]", "[null]"], &["[null,null]", "[1]"]),
