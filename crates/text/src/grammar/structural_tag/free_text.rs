@@ -134,11 +134,12 @@ impl Builder<'_> {
                 continue;
             };
             let length = begin.len();
-            parts.push(self.formatted(element, &here, Some(&[begin.clone()]))?);
+            parts.push(self.formatted(element, &here, Some(std::slice::from_ref(&begin)))?);
             let here = format!("{place}/elements/{index}");
             index += 1;
             let ends = ends.filter(|_| index == elements.len());
-            parts.push(match next.as_object().filter(|tag| tag.contains_key("content")) {
+            let is_tag = text(next, "type").as_deref() == Some("tag");
+            parts.push(match next.as_object().filter(|_| is_tag) {
                 Some(tag) => {
                     let tag = self.tag_behind(tag, &begin, length, &here)?;
                     self.joined(tag, ends)

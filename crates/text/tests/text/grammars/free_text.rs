@@ -170,8 +170,12 @@ fn tokens_of_structural_tags_are_themselves() {
         assert_eq!(matcher.accept(&ids).is_ok() && matcher.may_end(), wanted, "{ids:?}");
     }
     let unknown = r#"{"format":{"type":"token","token":"nothing"}}"#;
-    let error = compiler.compile(&super::source(GrammarKind::StructuralTag, unknown)).expect_err("no such token");
-    assert_eq!(error.code(), "ERR_GRAMMAR_INVALID");
+    let empty =
+        r#"{"format":{"type":"sequence","elements":[{"type":"any_text"},{"type":"tag","begin":"a","end":"b"}]}}"#;
+    for wrong in [unknown, empty] {
+        let error = compiler.compile(&super::source(GrammarKind::StructuralTag, wrong)).expect_err(wrong);
+        assert_eq!(error.code(), "ERR_GRAMMAR_INVALID", "{wrong}");
+    }
 }
 
 #[test]
