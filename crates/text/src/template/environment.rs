@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use super::limits::{self, Cause};
-use super::{bounded, filters, json_text, methods, operators, python_text, rewrite};
+use super::{bounded, filters, json_text, methods, operators, python_text, rewrite, string_methods};
 use crate::error::TextError;
 
 const NAME: &str = "chat_template";
@@ -31,6 +31,8 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.add_function(bounded::BOUNDED, bounded::variable);
     environment.add_function(bounded::BOUNDED_ATTRIBUTE, bounded::attribute);
     environment.add_function(operators::ITERABLE, operators::iterable);
+    environment.add_function(operators::TUPLE, operators::tuple);
+    environment.add_function(operators::SLICE, operators::slice);
     environment.add_filter(operators::GENERATOR, operators::generator);
     environment.add_function("raise_exception", |message: Value| -> Result<Value, Error> {
         Err(limits::error(Cause::Raised(message.to_string())))
@@ -48,7 +50,8 @@ pub(crate) fn compile(source: &str) -> Result<Environment<'static>, TextError> {
     environment.add_filter("join", join_filter);
     environment.add_filter("indent", indent);
     environment.add_filter("center", |state: &State<'_, '_>, text: &Value, width: Option<usize>| {
-        methods::call(state, text, "center", &[Value::from(width.unwrap_or(80))])
+        let text = Value::from(python_text::str(state, text)?);
+        methods::call(state, &text, "center", &[Value::from(width.unwrap_or(80))])
     });
     let is_container = |value: &Value| {
         matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Iterable)
@@ -114,11 +117,12 @@ fn indent(state: &State<'_, '_>, text: &str, arguments: Rest<Value>) -> Result<S
         (None, Some(width)) if width <= 1024 => " ".repeat(width),
         _ => return Err(operators::too_long("an indent")),
     };
-    let lines = text.matches('\n').count() + 1;
-    limits::text(state, lines.checked_mul(padding.len()).and_then(|added| added.checked_add(text.len())))?;
-    let indented = text.split('\n').enumerate().map(|(index, line)| {
+    let text = [text, "\n"].concat();
+    let lines = string_methods::lines(&text, false);
+    limits::text(state, lines.len().checked_mul(padding.len()).and_then(|added| added.checked_add(text.len())))?;
+    let indented = lines.iter().enumerate().map(|(index, line)| {
         let wanted = if index == 0 { first } else { blank || !line.is_empty() };
-        if wanted { format!("{padding}{line}") } else { line.to_owned() }
+        if wanted { format!("{padding}{line}") } else { (*line).to_owned() }
     });
     Ok(indented.collect::<Vec<String>>().join("\n"))
 }

@@ -24,6 +24,7 @@ struct Style {
 pub(super) fn tojson(
     state: &State<'_, '_>,
     value: &Value,
+    ensure_ascii: Option<Value>,
     indent: Option<Value>,
     options: Kwargs,
 ) -> Result<String, Error> {
@@ -39,7 +40,7 @@ pub(super) fn tojson(
         Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "separators must be two strings")),
     };
     let style = Style {
-        ensure_ascii: options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
+        ensure_ascii: options.get::<Option<Value>>("ensure_ascii")?.or(ensure_ascii).is_some_and(|yes| yes.is_true()),
         indent,
         item_separator,
         key_separator,

@@ -1,76 +1,32 @@
-//! Python's methods on strings and dicts: those that pycompat lacks, and those that could build a huge text.
+//! Python's methods: those of strings, and of lists and dicts those that pycompat lacks.
 
 use minijinja::value::{Rest, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
-use super::{format_string, limits, python_text};
+use super::operators::Tuple;
+use super::{format_string, limits, python_text, string_methods};
 
 /// minijinja's unknown-method callback.
 pub(super) fn call(state: &State<'_, '_>, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
-    if let Some(text) = value.as_str()
-        && let Some(result) = on_string(state, text, method, arguments)?
-    {
-        return Ok(result);
+    if let Some(text) = value.as_str() {
+        let result = string_methods::call(state, text, method, arguments)?;
+        return result.ok_or_else(|| Error::from(ErrorKind::UnknownMethod));
     }
-    if value.kind() == ValueKind::Map && method == "copy" && arguments.is_empty() {
-        return Ok(value.clone());
+    match (value.kind(), method) {
+        (ValueKind::Map | ValueKind::Seq, "copy") if arguments.is_empty() => Ok(value.clone()),
+        (ValueKind::Map, "items") if arguments.is_empty() => {
+            let pairs = value.as_object().and_then(|object| object.try_iter_pairs()).into_iter().flatten();
+            limits::items(state, value.len())?;
+            Ok(pairs.map(|(key, item)| Value::from_object(Tuple(vec![key, item]))).collect::<Vec<Value>>().into())
+        }
+        (ValueKind::Seq, "index") => {
+            let (wanted,): (Value,) = from_args(arguments)?;
+            let at = value.try_iter()?.position(|item| item == wanted);
+            at.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "it is not in the list"))
+        }
+        _ => pycompat::unknown_method_callback(state, value, method, arguments),
     }
-    if value.as_str().is_some() && method == "format" {
-        format_string::check_widths(value)?;
-        let arguments = format_string::printable(state, arguments)?;
-        return pycompat::unknown_method_callback(state, value, method, &arguments);
-    }
-    pycompat::unknown_method_callback(state, value, method, arguments)
-}
-
-fn on_string(state: &State<'_, '_>, text: &str, method: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
-    Ok(Some(match method {
-        "replace" => {
-            let (old, new, count): (&str, &str, Option<i64>) = from_args(arguments)?;
-            Value::from(replace(state, text, old, new, count)?)
-        }
-        "join" => {
-            let (items,): (Value,) = from_args(arguments)?;
-            Value::from(join(state, text, &items, true)?)
-        }
-        "removeprefix" => {
-            let (prefix,): (&str,) = from_args(arguments)?;
-            Value::from(text.strip_prefix(prefix).unwrap_or(text))
-        }
-        "removesuffix" => {
-            let (suffix,): (&str,) = from_args(arguments)?;
-            Value::from(text.strip_suffix(suffix).unwrap_or(text))
-        }
-        "partition" | "rpartition" => {
-            let (separator,): (&str,) = from_args(arguments)?;
-            let halves = if method == "partition" { text.split_once(separator) } else { text.rsplit_once(separator) };
-            let whole = if method == "partition" { [text, "", ""] } else { ["", "", text] };
-            let parts = halves.map_or(whole, |(before, after)| [before, separator, after]);
-            parts.map(Value::from).to_vec().into()
-        }
-        "rsplit" => {
-            let (separator, limit): (Option<&str>, Option<i64>) = from_args(arguments)?;
-            rsplit(text, separator, limit)
-        }
-        "index" => {
-            let (needle,): (&str,) = from_args(arguments)?;
-            let at = text.find(needle);
-            let at = at.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))?;
-            Value::from(text[..at].chars().count())
-        }
-        "zfill" | "ljust" | "rjust" | "center" => {
-            let (width, fill): (usize, Option<&str>) = from_args(arguments)?;
-            Value::from(pad(state, text, method, width, fill.unwrap_or(" "))?)
-        }
-        "casefold" => Value::from(text.to_lowercase()),
-        "swapcase" => Value::from(text.chars().flat_map(swap_case).collect::<String>()),
-        _ => return Ok(None),
-    }))
-}
-
-fn swap_case(character: char) -> Vec<char> {
-    if character.is_uppercase() { character.to_lowercase().collect() } else { character.to_uppercase().collect() }
 }
 
 pub(super) fn replace(
@@ -103,31 +59,7 @@ pub(super) fn join(state: &State<'_, '_>, separator: &str, items: &Value, strict
     Ok(text)
 }
 
-fn rsplit(text: &str, separator: Option<&str>, limit: Option<i64>) -> Value {
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).map_or(usize::MAX, |limit| limit.saturating_add(1));
-    let mut parts: Vec<Value> = match separator {
-        Some(separator) => text.rsplitn(limit, separator).map(Value::from).collect(),
-        None => {
-            let mut rest = text.trim();
-            let mut parts = Vec::new();
-            while !rest.is_empty() && parts.len() + 1 < limit {
-                let cut = rest
-                    .rfind(char::is_whitespace)
-                    .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
-                parts.push(Value::from(&rest[cut..]));
-                rest = rest[..cut].trim_end();
-            }
-            if !rest.is_empty() {
-                parts.push(Value::from(rest));
-            }
-            parts
-        }
-    };
-    parts.reverse();
-    parts.into()
-}
-
-fn pad(state: &State<'_, '_>, text: &str, method: &str, width: usize, fill: &str) -> Result<String, Error> {
+pub(super) fn pad(state: &State<'_, '_>, text: &str, method: &str, width: usize, fill: &str) -> Result<String, Error> {
     let missing = width.saturating_sub(text.chars().count());
     limits::text(state, missing.checked_mul(fill.len().max(1)).and_then(|added| added.checked_add(text.len())))?;
     let (sign, digits) = match text.strip_prefix(['-', '+']) {
@@ -136,7 +68,11 @@ fn pad(state: &State<'_, '_>, text: &str, method: &str, width: usize, fill: &str
     };
     let (left, right) = match method {
         "ljust" => (0, missing),
-        "center" => (missing / 2, missing - missing / 2),
+        // As CPython: an odd space goes to the left where the width is odd.
+        "center" => {
+            let left = missing / 2 + (missing & width & 1);
+            (left, missing - left)
+        }
         _ => (missing, 0),
     };
     let fill = if method == "zfill" { "0" } else { fill };

@@ -8,10 +8,12 @@ mod format_string;
 mod json_text;
 mod limits;
 mod methods;
+mod number_filters;
 mod operators;
 mod python_text;
 mod rewrite;
 mod strftime;
+mod string_methods;
 mod tag_lexer;
 
 pub(crate) use environment::{compile, render};

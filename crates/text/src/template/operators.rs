@@ -11,10 +11,16 @@ use super::{format_string, python_text};
 pub(super) const MATH: &str = "__quire_math";
 pub(super) const CONCAT: &str = "__quire_concat";
 pub(super) const ITERABLE: &str = "__quire_iterable";
+pub(super) const SLICE: &str = "__quire_slice";
+pub(super) const TUPLE: &str = "__quire_tuple";
 pub(super) const GENERATOR: &str = "__quire_generator";
 
-/// `for x in ITERABLE(y)`: Python iterates neither `None` nor numbers.
-pub(super) fn iterable(value: Value) -> Result<Value, Error> {
+/// `for x in ITERABLE(y)`: Python iterates neither `None` nor numbers. A text is a list, so that a loop knows its length.
+pub(super) fn iterable(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if let Some(text) = value.as_str() {
+        limits::items(state, Some(text.len()))?;
+        return Ok(text.chars().map(Value::from).collect::<Vec<Value>>().into());
+    }
     match value.kind() {
         ValueKind::None | ValueKind::Bool | ValueKind::Number => {
             Err(Error::new(ErrorKind::InvalidOperation, format!("a value of type {} is not iterable", value.kind())))
@@ -39,6 +45,80 @@ impl Object for Generator {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Seq(self.0.len())
     }
+}
+
+/// A tuple: a list that prints in round brackets, and that `%` takes apart.
+#[derive(Debug)]
+pub(super) struct Tuple(pub(super) Vec<Value>);
+
+impl Object for Tuple {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_usize()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+}
+
+/// `TUPLE(a, b)`.
+pub(super) fn tuple(items: Rest<Value>) -> Value {
+    Value::from_object(Tuple(items.0))
+}
+
+/// `SLICE(value, start, stop, step)`, where `none` is a bound that is not there.
+pub(super) fn slice(
+    state: &State<'_, '_>,
+    value: &Value,
+    start: &Value,
+    stop: &Value,
+    step: &Value,
+) -> Result<Value, Error> {
+    let bound = |bound: &Value| match number(bound) {
+        _ if bound.is_none() => Ok(None),
+        Some(Number::Integer(bound)) => Ok(Some(bound)),
+        _ => Err(Error::new(ErrorKind::InvalidOperation, format!("a slice begins or ends at a {}", bound.kind()))),
+    };
+    let (start, stop, step) = (bound(start)?, bound(stop)?, bound(step)?.unwrap_or(1));
+    if let Some(text) = value.as_str() {
+        limits::text(state, Some(text.len()))?;
+        let characters: Vec<char> = text.chars().collect();
+        return Ok(Value::from(sliced(&characters, start, stop, step)?.collect::<String>()));
+    }
+    if value.kind() != ValueKind::Seq && value.kind() != ValueKind::Iterable {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("a {} cannot be sliced", value.kind())));
+    }
+    limits::items(state, Some(value.len().unwrap_or(0)))?;
+    let items: Vec<Value> = value.try_iter()?.collect();
+    let part: Vec<Value> = sliced(&items, start, stop, step)?.collect();
+    let is_tuple = value.downcast_object_ref::<Tuple>().is_some();
+    Ok(if is_tuple { Value::from_object(Tuple(part)) } else { part.into() })
+}
+
+fn sliced<T: Clone>(
+    items: &[T],
+    start: Option<i128>,
+    stop: Option<i128>,
+    step: i128,
+) -> Result<impl Iterator<Item = T>, Error> {
+    if step == 0 {
+        return Err(Error::new(ErrorKind::InvalidOperation, "slice step cannot be zero"));
+    }
+    let length = items.len() as i128;
+    let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let place = |index: i128| (if index < 0 { index.saturating_add(length) } else { index }).clamp(lowest, highest);
+    let stop = stop.map_or(if step > 0 { highest } else { lowest }, place);
+    let mut at = start.map_or(if step > 0 { lowest } else { highest }, place);
+    Ok(std::iter::from_fn(move || {
+        let inside = if step > 0 { at < stop } else { at > stop };
+        let item = if inside { items.get(usize::try_from(at).ok()?).cloned() } else { None };
+        at = at.saturating_add(step);
+        item
+    }))
 }
 
 /// `x | map(...) | GENERATOR`.
@@ -100,7 +180,7 @@ fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> 
             return Ok(Value::from([left, right].concat()));
         }
         ("%", Some(_), _) => {
-            let is_tuple = is_list(right);
+            let is_tuple = right.downcast_object_ref::<Tuple>().is_some();
             let values = if is_tuple { right.try_iter()?.collect() } else { vec![right.clone()] };
             return format_string::format(state, left, &values);
         }
@@ -112,7 +192,9 @@ fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> 
         ("+", true, true) => {
             let num_items = left.len().unwrap_or(0).checked_add(right.len().unwrap_or(0));
             limits::items(state, num_items)?;
-            return Ok(left.try_iter()?.chain(right.try_iter()?).collect::<Vec<Value>>().into());
+            let items: Vec<Value> = left.try_iter()?.chain(right.try_iter()?).collect();
+            let is_tuple = [left, right].iter().all(|side| side.downcast_object_ref::<Tuple>().is_some());
+            return Ok(if is_tuple { Value::from_object(Tuple(items)) } else { items.into() });
         }
         ("*", true, false) => return repeat_list(state, left, right),
         ("*", false, true) => return repeat_list(state, right, left),
@@ -125,7 +207,7 @@ fn apply(state: &State<'_, '_>, operator: &str, left: &Value, right: &Value) -> 
 }
 
 /// Text that `|safe` has marked makes the text it is added to be escaped, as in Python's markupsafe.
-fn escape_unless(safe: bool, text: &str) -> String {
+pub(super) fn escape_unless(safe: bool, text: &str) -> String {
     if safe {
         return text.to_owned();
     }

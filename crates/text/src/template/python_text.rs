@@ -6,6 +6,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::limits::{self, Cause};
+use super::operators::Tuple;
 
 const MAX_DEPTH: usize = 100;
 
@@ -43,12 +44,19 @@ fn write_repr(state: &State<'_, '_>, value: &Value, depth: usize, out: &mut Stri
         },
         ValueKind::String => quote(value.as_str().unwrap_or_default(), out),
         ValueKind::Seq | ValueKind::Iterable => {
-            out.push('[');
-            for (index, item) in value.try_iter()?.enumerate() {
-                out.push_str(if index > 0 { ", " } else { "" });
+            let is_tuple = value.downcast_object_ref::<Tuple>().is_some();
+            out.push(if is_tuple { '(' } else { '[' });
+            let mut num_items = 0;
+            for item in value.try_iter()? {
+                out.push_str(if num_items > 0 { ", " } else { "" });
                 write_repr(state, &item, depth + 1, out)?;
+                num_items += 1;
             }
-            out.push(']');
+            out.push_str(match (is_tuple, num_items) {
+                (true, 1) => ",)",
+                (true, _) => ")",
+                (false, _) => "]",
+            });
         }
         ValueKind::Map => {
             out.push('{');

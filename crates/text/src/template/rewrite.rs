@@ -3,7 +3,7 @@
 //! number of lines included, stays as it is.
 
 use super::bounded::{BOUNDED, BOUNDED_ATTRIBUTE};
-use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH};
+use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH, SLICE, TUPLE};
 use super::tag_lexer::{Token, TokenKind, tokens};
 
 const MAX_DEPTH: usize = 64;
@@ -15,6 +15,8 @@ pub(super) struct SyntaxError {
 }
 
 pub(super) fn rewrite(source: &str) -> Result<String, SyntaxError> {
+    // Jinja2 reads all line ends as one.
+    let source = &source.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(source.len() + source.len() / 4);
     let mut at = 0;
     let fail = |at: usize, reason: String| SyntaxError { line: 1 + source[..at].matches('\n').count(), reason };
@@ -244,8 +246,7 @@ impl<'s> Parser<'_, 's> {
             }
             parts.push(item(self)?);
         }
-        // minijinja has no bare tuples: a list prints and iterates alike.
-        Ok(format!("[{}]", parts.join(", ")))
+        Ok(format!("{TUPLE}({})", parts.join(", ")))
     }
 
     fn expression(&mut self) -> Parsed {
@@ -382,7 +383,7 @@ impl<'s> Parser<'_, 's> {
             (_, "(") => {
                 self.at += 1;
                 if self.accept(")") {
-                    return Ok("[]".to_owned());
+                    return Ok(format!("{TUPLE}()"));
                 }
                 let text = self.tuple()?;
                 self.expect(")")?;
@@ -428,7 +429,7 @@ impl<'s> Parser<'_, 's> {
                 }
                 "[" => {
                     self.at += 1;
-                    text = format!("{text}[{}]", self.subscript()?);
+                    text = self.subscript(&text)?;
                     self.expect("]")?;
                 }
                 "(" => text = format!("{text}{}", self.arguments()?),
@@ -438,18 +439,26 @@ impl<'s> Parser<'_, 's> {
         Ok(text)
     }
 
-    fn subscript(&mut self) -> Parsed {
-        let mut text = String::new();
-        for part in 0..3 {
-            if !matches!(self.peek(), ":" | "]") || self.peek_kind() == Some(TokenKind::String) {
-                text.push_str(&self.expression()?);
-            }
-            if part == 2 || !self.accept(":") {
-                break;
-            }
-            text.push(':');
+    /// An item, or a slice: minijinja's own refer to the value, and panic where an empty one is read backwards.
+    fn subscript(&mut self, text: &str) -> Parsed {
+        let mut bounds = vec![self.bound()?];
+        while bounds.len() < 3 && self.accept(":") {
+            bounds.push(self.bound()?);
         }
-        Ok(text)
+        if let [item] = bounds.as_slice() {
+            let item = item.as_ref().ok_or_else(|| "a subscript is empty".to_owned())?;
+            return Ok(format!("{text}[{item}]"));
+        }
+        bounds.resize(3, None);
+        let bounds: Vec<String> = bounds.into_iter().map(|bound| bound.unwrap_or_else(|| "none".to_owned())).collect();
+        Ok(format!("{SLICE}({text}, {})", bounds.join(", ")))
+    }
+
+    fn bound(&mut self) -> Result<Option<String>, String> {
+        if matches!(self.peek(), ":" | "]") && self.peek_kind() != Some(TokenKind::String) {
+            return Ok(None);
+        }
+        self.expression().map(Some)
     }
 
     fn arguments(&mut self) -> Parsed {

@@ -95,6 +95,86 @@ fn prints_what_python_prints() {
 }
 
 #[test]
+fn texts_have_the_methods_and_filters_of_python() {
+    let rows = [
+        // Filters of text print what they are given as Python does.
+        (
+            "{{ ['integer', none] | upper }}{{ d.a | trim }}{{ d | safe }}",
+            "['INTEGER', NONE][1.5, 'x', None]{'b': 1, 'a': [1.5, 'x', None]}",
+        ),
+        ("{{ [d] | map('upper') | first }}{{ [1] | e }}", "{'B': 1, 'A': [1.5, 'X', NONE]}[1]"),
+        (
+            "{{ \"it's <a-b> 3rd\" | title }} {{ \"it's 3rd\".title() }} {{ 'straße' | capitalize }} {{ 'ßa' | capitalize }}",
+            "It's <A-B> 3rd It'S 3Rd Straße Ssa",
+        ),
+        ("{{ '<\"' | e }}", "&lt;&#34;"),
+        // White space is Python's.
+        ("[{{ '\x1c a \x1f'.strip() }}][{{ ' a\x1f' | trim }}][{{ 'a\x1eb'.split() | length }}]", "[a][a][2]"),
+        (
+            "{{ 'a\x0bb\u{2028}c\\r\\nd\\r'.splitlines() }}{{ 'a\\rb\n'.splitlines(keepends=true) }}",
+            "['a', 'b', 'c', 'd']['a\\r', 'b\\n']",
+        ),
+        ("{{ ' a  b '.split(none, 1) }}{{ ' a  b '.rsplit(none, 1) }}", "['a', 'b '][' a', 'b']"),
+        ("{{ 'a\\r\\nb\n' | indent(1) }}|", "a\n b\n|"),
+        // Offsets count characters, and arguments have names.
+        (
+            "{% set s = 'Grüße<x>' %}{{ s.find('<x>') }}{{ s[:s.find('<x>')] }}{{ s.rfind('z') }}{{ s.index('ß') }}",
+            "5Grüße-13",
+        ),
+        (
+            "{{ text.split('X', maxsplit=1) }}{{ text.split(sep='X')[1] }}{{ text.replace('X', '', count=1) }}",
+            "['a', 'bXc']babXc",
+        ),
+        (
+            "{{ text.find('X', 2) }}{{ text.startswith('b', 2) }}{{ text.endswith('X', 0, 2) }}{{ text.count('X', 2) }}",
+            "3TrueTrue1",
+        ),
+        ("{{ text.rindex('X') }}{{ 'ab'.center(5, '*') }}{{ 'abc'.center(6, '*') }}", "3**ab**abc**"),
+        // An endless loop once, and a panic.
+        ("{{ text.count('') }}{{ ''.count('') }}", "61"),
+        (
+            "{{ [][::-1] }}|{{ ''[::-1] }}|{{ [1, 2, 3][5:0:-1] }}{{ [1, 2, 3][-2:] }}{{ text[1:9:2] }}{{ [1][7:] }}",
+            "[]||[3, 2][2, 3]XX[]",
+        ),
+        // Nothing is true of an empty text.
+        (
+            "{{ ''.isdigit() }}{{ ''.isspace() }}{{ 'a1'.islower() }}{{ 'A 1'.isupper() }}{{ '1'.islower() }}",
+            "FalseFalseTrueTrueFalse",
+        ),
+        ("{{ zz | length }}{{ zz | first }}{{ zz | last }}{{ zz | items | list }}{{ d.zz | count }}", "0[]0"),
+        (
+            "{{ 'x' | int }} {{ '1_0' | int }} {{ '0x1f' | int(base=16) }} {{ ' 2.9 ' | int }} {{ none | int(7) }} {{ '' | float }} {{ 'x' | float(1.5) }}",
+            "0 10 31 2 7 0.0 1.5",
+        ),
+        // Tuples print as such, and only they are taken apart by %.
+        (
+            "{{ (1, 'a') }}{{ (1,) }}{{ () }}{{ d.items() | list }}{{ 'aXb'.partition('X') }}",
+            "(1, 'a')(1,)()[('b', 1), ('a', [1.5, 'x', None])]('a', 'X', 'b')",
+        ),
+        (
+            "{{ '%s' % [1, 2] }}{{ '%s-%s' % (1, 2) }}{{ (1, 2) | tojson }}{{ (1, 2)[0] }}{{ 2 in (1, 2) }}",
+            "[1, 2]1-2[1, 2]1True",
+        ),
+        ("{% for a, b in [(1, 2)] %}{{ a }}{{ b }}{% endfor %}{% set x, y = 3, 4 %}{{ x }}{{ y }}", "1234"),
+        (
+            "{{ 'é' | tojson(true) }}{{ 'é' | tojson(false, 2) }}{{ [1, 2].index(2) }}{{ [1].copy() }}",
+            "\"\\u00e9\"\"é\"1[1]",
+        ),
+        ("{% for x in 'ab' %}{{ loop.length }}{{ x }}{{ '.' if loop.last else ',' }}{% endfor %}", "2a,2b."),
+        // All line ends are one.
+        ("a\r\n{% if t %}\r\nb\rc\r\n{% endif %}\r\n", "a\nb\nc\n"),
+    ];
+    let mut wrong = Vec::new();
+    for (source, expected) in rows {
+        match render(source) {
+            Ok(text) if text == expected => {}
+            other => wrong.push(format!("{source}\n  is     {other:?}\n  should {expected:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn hostile_templates_are_errors() {
     let nested = format!("{}x{}", "(".repeat(5_000), ")".repeat(5_000));
     let blocks = "{% if t %}".repeat(5_000);
@@ -133,6 +213,15 @@ fn hostile_templates_are_errors() {
         "{{ 1 % 0 }}",
         "{{ 1 + 'x' }}",
         "{{ zz.a.b }}",
+        "{{ zz[1:] }}",
+        "{{ none[::-1] }}",
+        "{{ [1][::0] }}",
+        "{{ [1][] }}",
+        "{{ text.split('') }}",
+        "{{ text.index('Q') }}",
+        "{{ text.upper(1) }}",
+        "{{ text.split(of='X') }}",
+        "{{ ('x' * 10 ** 7).split('x') | length }}",
         "{% for x in none %}{% endfor %}",
         "{{ messages.append(1) }}",
         "{{ d.update({'a': 1}) }}",
