@@ -239,3 +239,30 @@ fn merges_of_what_is_no_piece_and_equal_tokens_do_no_harm() {
     assert_eq!(tokenizer.encode("abba<end>", true).expect("ids"), [2, 1, 0, 4, 4]);
     assert_eq!((tokenizer.bos_id(), tokenizer.eos_id()), (None, Some(4)));
 }
+
+/// A file that names a splitting, over a vocabulary of two letters.
+fn split_by(pre: &str) -> Result<Tokenizer, TextError> {
+    let target = tempfile::tempdir().expect("a folder");
+    let texts = |list: &[&str]| MetadataValue::Texts(list.iter().map(|&text| text.to_owned()).collect());
+    let mut writer = GgufWriter::default();
+    writer
+        .value("tokenizer.ggml.model", &MetadataValue::Text("gpt2".to_owned()))
+        .value("tokenizer.ggml.pre", &MetadataValue::Text(pre.to_owned()))
+        .value("tokenizer.ggml.tokens", &texts(&["a", "b", "ab"]))
+        .value("tokenizer.ggml.merges", &texts(&["a b"]));
+    Tokenizer::from_directory(&written(target.path(), "model.gguf", &writer.finish()))
+}
+
+#[test]
+fn every_splitting_that_is_said_to_be_supported_works() {
+    let refused = split_by("no such splitting").expect_err("an unknown name").to_string();
+    let names = refused.split_once("supported are ").expect("a list").1.trim_end_matches('.');
+    let mut num_names = 0;
+    for name in names.split(", ") {
+        // A pattern that does not compile once was one that an editor had normalized: ώ stood for its twin at U+1F7D.
+        let tokenizer = split_by(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(tokenizer.encode("ab", false).expect("ids"), [2], "{name}");
+        num_names += 1;
+    }
+    assert!(num_names > 30, "{names}");
+}
