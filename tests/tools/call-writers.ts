@@ -79,6 +79,21 @@ export const CALL_WRITERS: Readonly<Record<string, Readonly<Record<string, CallW
         )
         .join('')}</｜DSML｜function_calls>`,
   },
+  functiongemma: {
+    typed: calls =>
+      calls
+        .map(call => `<start_function_call>call:${call.name}${gemma(call.arguments, '<escape>')}<end_function_call>`)
+        .join(''),
+    'all quoted': calls =>
+      calls
+        .map(
+          call =>
+            `<start_function_call>call:${call.name}{${Object.entries(call.arguments)
+              .map(([key, argument]) => `${key}:<escape>${value(argument)}<escape>`)
+              .join(',')}}<end_function_call>`,
+        )
+        .join(''),
+  },
   functionary_v3_2: { recipients: calls => calls.map(call => `>>>${call.name}\n${json(call.arguments)}`).join('\n') },
   gemma4: {
     calls: calls => calls.map(call => `<|tool_call>call:${call.name}${gemma(call.arguments)}<tool_call|>`).join(''),
@@ -156,6 +171,18 @@ export const CALL_WRITERS: Readonly<Record<string, Readonly<Record<string, CallW
     typed: calls =>
       calls.map(call => json({ type: 'function', name: call.name, parameters: call.arguments }, null, 1)).join('\n'),
   },
+  minimax_m2: {
+    invoke: calls =>
+      `<minimax:tool_call>\n${calls
+        .map(
+          call =>
+            `<invoke name="${call.name}">\n${Object.entries(call.arguments)
+              .map(([key, argument]) => `<parameter name="${key}">${value(argument)}</parameter>\n`)
+              .join('')}</invoke>\n`,
+        )
+        .join('')}</minimax:tool_call>`,
+  },
+  nemotron_json: { list: calls => `<TOOLCALL>${list(calls)}</TOOLCALL>` },
   mistral: {
     list: calls => `[TOOL_CALLS] ${list(calls)}`,
     named: calls => calls.map(call => `[TOOL_CALLS]${call.name}[ARGS]${json(call.arguments)}`).join(''),
@@ -191,11 +218,11 @@ function pythonCalls(calls: readonly WrittenCall[]): string {
 }
 
 /** A value in Gemma's words. */
-function gemma(argument: unknown): string {
-  if (typeof argument === 'string') return `<|"|>${argument}<|"|>`
-  if (Array.isArray(argument)) return `[${argument.map(gemma).join(',')}]`
+function gemma(argument: unknown, quote = '<|"|>'): string {
+  if (typeof argument === 'string') return `${quote}${argument}${quote}`
+  if (Array.isArray(argument)) return `[${argument.map(item => gemma(item, quote)).join(',')}]`
   if (typeof argument !== 'object' || argument === null) return String(argument)
   return `{${Object.entries(argument)
-    .map(([key, member]) => `${key}:${gemma(member)}`)
+    .map(([key, member]) => `${key}:${gemma(member, quote)}`)
     .join(',')}}`
 }

@@ -42,6 +42,9 @@ const lines: readonly (readonly [string, ...Formats])[] = [
   ["{{ '\n<tool_calls>[' }} [BEGIN FINAL RESPONSE]", 'jamba', 'apriel'],
   ["{{ '<|tool_call>call:' }} <|channel>thought", 'gemma4', 'gemma4'],
   ["{% set open = '<|tools_prefix|>' %}<|inner_prefix|>", 'apertus', 'apertus'],
+  ["{{ '<start_function_call>call:' }}", 'functiongemma', undefined],
+  ["{% set begin = '<minimax:tool_call>' %}<invoke name=", 'minimax_m2', undefined],
+  ["{{ '<TOOLCALL>[' }}<think>", 'nemotron_json', 'qwen3'],
   ["{{ '>>>all' }}", 'functionary_v3_2', undefined],
   ['<|START_THINKING|> then <|START_ACTION|>', 'cohere', 'cohere'],
 ]

@@ -6,6 +6,7 @@ import { cohere } from './formats/cohere.js'
 import { deepseek } from './formats/deepseek.js'
 import { deepseekDsml } from './formats/deepseek-dsml.js'
 import { functionary } from './formats/functionary.js'
+import { functiongemma } from './formats/functiongemma.js'
 import { gemma4 } from './formats/gemma4.js'
 import { gigachat } from './formats/gigachat.js'
 import { glm45 } from './formats/glm45.js'
@@ -16,7 +17,9 @@ import { internlm } from './formats/internlm.js'
 import { jamba } from './formats/jamba.js'
 import { kimiK2 } from './formats/kimi-k2.js'
 import { llama3Json } from './formats/llama3-json.js'
+import { minimaxM2 } from './formats/minimax-m2.js'
 import { mistral } from './formats/mistral.js'
+import { nemotronJson } from './formats/nemotron-json.js'
 import { phi4Mini } from './formats/phi4-mini.js'
 import { pythonic } from './formats/pythonic.js'
 import { qwen3Coder } from './formats/qwen3-coder.js'
@@ -28,6 +31,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
   deepseek,
   deepseekDsml,
   functionary,
+  functiongemma,
   gemma4,
   gigachat,
   glm45,
@@ -38,7 +42,9 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
   jamba,
   kimiK2,
   llama3Json,
+  minimaxM2,
   mistral,
+  nemotronJson,
   phi4Mini,
   pythonic,
   qwen3Coder,
