@@ -175,6 +175,8 @@ const completions: Readonly<Record<string, Row>> = {
     code: 'context_length_exceeded',
   },
   prompt_embeds: { body: { prompt_embeds: 'AAAA' }, param: 'prompt_embeds' },
+  // An answer that passes over what comes behind it is no answer.
+  suffix: { body: { suffix: 'end' }, param: 'suffix' },
   'max_tokens is 0 without echo': { body: { max_tokens: 0 }, param: 'max_tokens' },
   'logprobs is negative': { body: { logprobs: -1 }, param: 'logprobs' },
   'logprobs is above the limit': { body: { logprobs: 21 }, param: 'logprobs' },
@@ -314,7 +316,7 @@ for (const [path, schema, required] of [
       vllm_xargs: { a: 1 },
       thinking_token_budget: -1,
       priority: 0,
-      suffix: 'end',
+      suffix: '',
       metadata: { a: 'b' },
     })
     t.is(status, 200, JSON.stringify(body))

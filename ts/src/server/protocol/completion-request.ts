@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { SamplingOptions } from '../../config/index.js'
 import type { CompletionPrompt, CompletionRequest } from '../completions/completion-request.js'
 import { RequestError } from '../request-error.js'
-import { defaulted, defined, ignored, optional } from './optional-field.js'
+import { defaulted, defined, optional } from './optional-field.js'
 import { parseBody } from './parse-body.js'
 import { promptSchema } from './prompt-field.js'
 import { checkStreamRules, requestFields } from './request-fields.js'
@@ -33,7 +33,7 @@ export const completionRequestSchema = z.looseObject({
   ),
   echo: defaulted(z.boolean(), false),
   add_special_tokens: defaulted(z.boolean(), true),
-  suffix: ignored(),
+  suffix: optional(z.string()),
 })
 
 type Fields = z.output<typeof completionRequestSchema>
@@ -42,7 +42,11 @@ type Fields = z.output<typeof completionRequestSchema>
 export function parseCompletionRequest(body: Readonly<Record<string, unknown>>): CompletionRequest {
   const fields = parseBody(completionRequestSchema, body)
   checkStreamRules(fields, fields.logprobs !== undefined)
-  const { max_tokens: maxTokens, echo } = fields
+  const { max_tokens: maxTokens, echo, suffix = '' } = fields
+  if (suffix !== '') {
+    const advice = "write the prompt with the model's own marks of prefix and suffix instead."
+    throw RequestError.badRequest(`suffix is not supported: ${advice}`, 'suffix')
+  }
   if (maxTokens === 0 && !echo) {
     throw RequestError.badRequest('max_tokens must be at least 1, got 0: nothing but an echo is empty.', 'max_tokens')
   }
