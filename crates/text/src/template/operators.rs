@@ -9,6 +9,8 @@ use super::limits::{self, Cause};
 use super::{format_string, python_text};
 
 pub(super) const MATH: &str = "__quire_math";
+/// The operator of a minus sign before a value; what stands behind it does not matter.
+pub(super) const NEGATED: &str = "-x";
 pub(super) const CONCAT: &str = "__quire_concat";
 pub(super) const ITERABLE: &str = "__quire_iterable";
 pub(super) const SLICE: &str = "__quire_slice";
@@ -242,6 +244,7 @@ fn arithmetic(operator: &str, a: Number, b: Number) -> Option<Value> {
         let exact = match operator {
             "+" => a.checked_add(b),
             "-" => a.checked_sub(b),
+            NEGATED => a.checked_neg(),
             "*" => a.checked_mul(b),
             "//" => {
                 let quotient = a.checked_div(b)?;
@@ -271,6 +274,7 @@ fn float_arithmetic(operator: &str, a: f64, b: f64) -> Option<Value> {
     Some(Value::from(match operator {
         "+" => a + b,
         "-" => a - b,
+        NEGATED => -a,
         "*" => a * b,
         "/" => a / b,
         "//" => (a / b).floor(),

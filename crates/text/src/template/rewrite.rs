@@ -3,7 +3,7 @@
 //! number of lines included, stays as it is.
 
 use super::bounded::{BOUNDED, BOUNDED_ATTRIBUTE};
-use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH, SLICE, TUPLE};
+use super::operators::{CONCAT, GENERATOR, ITERABLE, MATH, NEGATED, SLICE, TUPLE};
 use super::tag_lexer::{Token, TokenKind, tokens};
 
 const MAX_DEPTH: usize = 64;
@@ -358,7 +358,7 @@ impl<'s> Parser<'_, 's> {
             if operand.starts_with(|first: char| first.is_ascii_digit()) && !operand.contains(['.', '[']) {
                 format!("-{operand}")
             } else {
-                format!("{MATH}(0, '-', {operand})")
+                format!("{MATH}({operand}, '{NEGATED}', 0)")
             }
         } else if self.accept("+") {
             self.signed()?

@@ -94,12 +94,7 @@ pub(super) fn call(
             let width = usize::try_from(arguments.integer(0)?.unwrap_or(0)).unwrap_or(0);
             Value::from(methods::pad(state, text, method, width, arguments.text(1)?.unwrap_or(" "))?)
         }
-        "format" => {
-            let format = Value::from(text);
-            format_string::check_widths(&format)?;
-            let arguments = format_string::printable(state, arguments)?;
-            minijinja_contrib::pycompat::unknown_method_callback(state, &format, method, &arguments)?
-        }
+        "format" => format_string::format_fields(state, text, arguments)?,
         _ if method.starts_with("is") => {
             bind(&[], 0)?;
             match is(text, method) {

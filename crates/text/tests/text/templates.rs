@@ -161,6 +161,15 @@ fn texts_have_the_methods_and_filters_of_python() {
             "\"\\u00e9\"\"é\"1[1]",
         ),
         ("{% for x in 'ab' %}{{ loop.length }}{{ x }}{{ '.' if loop.last else ',' }}{% endfor %}", "2a,2b."),
+        // Numbers keep their digits, and fields may be named, numbered and literal.
+        (
+            "{{ '%s %s' % (123456.789, -0.0) }} {{ '{} {:.1f} {}'.format(0.1234567, 2.25, 1e22) }}",
+            "123456.789 -0.0 0.1234567 2.2 1e+22",
+        ),
+        (
+            "{{ '{1}{0}{x}{{}}'.format(1.5, '{}', x=[7654321.5]) }} {{ '{!r} {!s}'.format('a', none) }}",
+            "{}1.5[7654321.5]{} 'a' None",
+        ),
         // All line ends are one.
         ("a\r\n{% if t %}\r\nb\rc\r\n{% endif %}\r\n", "a\nb\nc\n"),
     ];
@@ -201,6 +210,10 @@ fn hostile_templates_are_errors() {
         "{{ '{:1000000000}'.format(1) }}",
         "{{ 'x' | center(10 ** 10) }}",
         "{{ 'x'.ljust(10 ** 10) }}",
+        "{{ '{}{}'.format(1) }}",
+        "{{ '{x}'.format(y=1) }}",
+        "{{ '{'.format(1) }}",
+        "{{ ('{0}' * 10 ** 4).format('x' * 10 ** 6) }}",
         "{{ 'a\\na' | indent(10 ** 10) }}",
         "{{ [1] | tojson(indent=10 ** 10) }}",
         "{{ [1] | batch(10 ** 12) | list }}",
