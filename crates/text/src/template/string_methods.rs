@@ -6,6 +6,9 @@ use minijinja::{Error, ErrorKind, State};
 use super::operators::Tuple;
 use super::{format_string, limits, methods, python_text};
 
+/// What ends a line for `str.splitlines`; a line feed after a carriage return belongs to it.
+const LINE_ENDS: [char; 10] = ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// What `str.isspace` says of a character: Unicode's white space, and four controls that separate fields and records.
 pub(super) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
@@ -33,14 +36,16 @@ pub(super) fn call(
         "split" | "rsplit" => {
             let arguments = bind(&["sep", "maxsplit"], 0)?;
             let limit = arguments.integer(1)?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-            let parts = split(text, arguments.text(0)?, limit, method == "rsplit")?;
-            limits::items(state, Some(parts.len()))?;
+            let separator = not_empty(arguments.text(0)?)?;
+            let num_cuts = separator.map_or_else(|| text.matches(is_space).count(), |one| text.matches(one).count());
+            limits::items(state, Some(num_cuts.min(limit).saturating_add(1)))?;
+            let parts = split(text, separator, limit, method == "rsplit");
             parts.into_iter().map(Value::from).collect::<Vec<Value>>().into()
         }
         "splitlines" => {
             let keeps_ends = bind(&["keepends"], 0)?.value(0).is_some_and(|value| value.is_true());
+            limits::items(state, Some(text.matches(LINE_ENDS).count() + 1))?;
             let lines = lines(text, keeps_ends);
-            limits::items(state, Some(lines.len()))?;
             lines.into_iter().map(Value::from).collect::<Vec<Value>>().into()
         }
         "partition" | "rpartition" => {
@@ -222,10 +227,10 @@ pub(super) fn strip<'t>(text: &'t str, method: &str, characters: Option<&str>) -
 }
 
 /// At most `limit` cuts, from the end if `from_end`.
-fn split<'t>(text: &'t str, separator: Option<&str>, limit: usize, from_end: bool) -> Result<Vec<&'t str>, Error> {
+fn split<'t>(text: &'t str, separator: Option<&str>, limit: usize, from_end: bool) -> Vec<&'t str> {
     let num_parts = limit.saturating_add(1);
-    let mut parts: Vec<&str> = match (not_empty(separator)?, from_end) {
-        (Some(separator), false) => return Ok(text.splitn(num_parts, separator).collect()),
+    let mut parts: Vec<&str> = match (separator, from_end) {
+        (Some(separator), false) => return text.splitn(num_parts, separator).collect(),
         (Some(separator), true) => text.rsplitn(num_parts, separator).collect(),
         (None, false) => {
             let mut rest = text.trim_start_matches(is_space);
@@ -240,7 +245,7 @@ fn split<'t>(text: &'t str, separator: Option<&str>, limit: usize, from_end: boo
                 parts.push(&rest[..cut]);
                 rest = rest[cut..].trim_start_matches(is_space);
             }
-            return Ok(parts);
+            return parts;
         }
         (None, true) => {
             let mut rest = text.trim_end_matches(is_space);
@@ -258,15 +263,14 @@ fn split<'t>(text: &'t str, separator: Option<&str>, limit: usize, from_end: boo
         }
     };
     parts.reverse();
-    Ok(parts)
+    parts
 }
 
 /// The lines of a text, by all of Python's line ends.
 pub(super) fn lines(text: &str, keeps_ends: bool) -> Vec<&str> {
-    const ENDS: [char; 10] = ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
     let mut lines = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find(ENDS) {
+    while let Some(at) = rest.find(LINE_ENDS) {
         let end = if rest[at..].starts_with("\r\n") {
             at + 2
         } else {

@@ -235,6 +235,8 @@ fn hostile_templates_are_errors() {
         "{{ text.upper(1) }}",
         "{{ text.split(of='X') }}",
         "{{ ('x' * 10 ** 7).split('x') | length }}",
+        "{{ (' ' * 10 ** 7).split() | length }}",
+        "{{ ('\\n' * 10 ** 7).splitlines() | length }}",
         "{% for x in none %}{% endfor %}",
         "{{ messages.append(1) }}",
         "{{ d.update({'a': 1}) }}",
