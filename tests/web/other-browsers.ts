@@ -94,6 +94,7 @@ async function firefox(): Promise<OtherBrowser> {
         browser: 'firefox',
         executablePath,
         headless: true,
+        timeout: TIMEOUT_MS,
         protocolTimeout: TIMEOUT_MS,
       })
       const page = await browser.newPage()
@@ -162,7 +163,7 @@ function end({ pid }: ChildProcess): void {
 }
 
 async function listening(port: number, child: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (const startedAt = Date.now(); Date.now() - startedAt < TIMEOUT_MS; ) {
     if (child.exitCode !== null) throw new Error(`WebKitWebDriver ended with code ${child.exitCode}`)
     const response = await fetch(`http://127.0.0.1:${port}/status`).catch(() => undefined)
     if (response?.ok) return
