@@ -24,6 +24,8 @@ const weather = {
   },
 }
 
+const answer = { type: 'json_schema', schema: weather.input_schema }
+
 const refused: readonly [string, object, RegExp][] = [
   ['without max_tokens', { max_tokens: undefined }, /max_tokens is missing/],
   ['no messages', { messages: [] }, /messages/],
@@ -34,6 +36,19 @@ const refused: readonly [string, object, RegExp][] = [
   ['a tool of the server', { tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, /no tools of its own/],
   ['any tool of none', { tool_choice: { type: 'any' } }, /needs tools/],
   ['a tool that is not there', { tools: [weather], tool_choice: { type: 'tool', name: 'x' } }, /none of the tools/],
+  [
+    'a format without a schema',
+    { output_config: { format: { type: 'json_schema' } } },
+    /output_config\.format\.schema/,
+  ],
+  ['a format that is none', { output_config: { format: { type: 'xml', schema: {} } } }, /output_config\.format\.type/],
+  ['a schema that cannot be', { output_format: { type: 'json_schema', schema: { type: 'x' } } }, /type/],
+  [
+    'two formats',
+    { output_config: { format: answer }, output_format: answer },
+    /output_config\.format and output_format/,
+  ],
+  ['an effort that is none', { output_config: { effort: 'most' } }, /output_config\.effort/],
   ['top_p of 0', { top_p: 0 }, /top_p/],
   ['too many tokens', { max_tokens: 100_000 }, /100000|fit/],
 ]
@@ -53,6 +68,17 @@ test('a model that is not here', async t => {
   t.is(status, 404)
   t.is(body.error.type, 'not_found_error')
 })
+
+for (const fields of [{ output_config: { format: answer } }, { output_format: answer }]) {
+  test(`a message by a schema: ${Object.keys(fields)}`, async t => {
+    const { status, body } = await server.post('/v1/messages', { ...hello, ...fields, max_tokens: 40 })
+    t.is(status, 200)
+    t.is(body.stop_reason, 'end_turn')
+    t.regex(body.content[0].text, /^\{\s*"city"\s*:\s*"(?:Rome|Oslo)"\s*\}$/)
+    // Clients that check the form know no citations but a list.
+    t.deepEqual(Object.keys(body.content[0]), ['type', 'text'])
+  })
+}
 
 test('a message, and why it ended', async t => {
   const { status, body } = await server.post('/v1/messages', hello)

@@ -1,6 +1,7 @@
 // The body of /v1/messages, as Anthropic's clients send it: its schema, its rules, and the turn that it asks for.
 
 import { z } from 'zod'
+import type { StructuredOutputs } from '../../config/index.js'
 import type { ChatMessage } from '../../engine/index.js'
 import type { ChatRequest, ChatTool, ReasoningEffort } from '../chat/chat-request.js'
 import { RequestError } from '../request-error.js'
@@ -24,6 +25,11 @@ const tool = z.looseObject({
   strict: optional(z.boolean()),
 })
 
+const outputFormat = z.looseObject({
+  type: z.literal('json_schema'),
+  schema: optional(z.record(z.string(), z.unknown())),
+})
+
 const promptFields = {
   model: optional(z.string()),
   messages: list(message, { min: 1, max: 65_536 }),
@@ -37,6 +43,12 @@ const promptFields = {
     }),
   ),
   thinking: optional(z.looseObject({ type: z.string(), budget_tokens: optional(z.int().min(1)) })),
+  output_config: optional(
+    z.looseObject({
+      effort: optional(z.enum(['low', 'medium', 'high', 'xhigh', 'max'])),
+      format: optional(outputFormat),
+    }),
+  ),
 }
 
 export const countTokensRequestSchema = z.looseObject(promptFields)
@@ -52,10 +64,13 @@ export const messagesRequestSchema = z.looseObject({
   temperature: optional(z.number().min(0)),
   top_p: optional(z.number().gt(0).max(1)),
   top_k: optional(z.int().min(-1)),
+  /** What `output_config.format` was called before. */
+  output_format: optional(outputFormat),
   metadata: ignored(),
   service_tier: ignored(),
 })
 
+type Fields = z.output<typeof messagesRequestSchema>
 type PromptFields = z.output<typeof countTokensRequestSchema>
 type Block = z.output<typeof block>
 
@@ -84,6 +99,7 @@ export function parseMessagesRequest(body: Readonly<Record<string, unknown>>): M
           temperature: fields.temperature,
           topP: fields.top_p,
           topK: fields.top_k,
+          structuredOutputs: toStructuredOutputs(fields),
         }),
       },
       stream: fields.stream,
@@ -104,7 +120,7 @@ export function parseCountTokensRequest(body: Readonly<Record<string, unknown>>)
 function toPrompt(fields: PromptFields): MessagesPrompt {
   const tools = toTools(fields.tools ?? [])
   const toolChoice = toToolChoice(fields.tool_choice, tools)
-  const effort = toEffort(fields.thinking)
+  const effort = toEffort(fields)
   // A last turn of the assistant is one that is to be continued.
   const continues = fields.messages.at(-1)?.role === 'assistant'
   return {
@@ -139,9 +155,20 @@ function toToolChoice(choice: PromptFields['tool_choice'], tools: readonly ChatT
   return { name: choice.name as string }
 }
 
-function toEffort(thinking: PromptFields['thinking']): ReasoningEffort | undefined {
-  if (thinking === undefined) return undefined
-  return thinking.type === 'disabled' ? 'none' : 'medium'
+function toStructuredOutputs({ output_config: config, output_format: former }: Fields): StructuredOutputs | undefined {
+  const format = config?.format
+  if (format !== undefined && former !== undefined) {
+    throw RequestError.badRequest('output_config.format and output_format are both set.', 'output_format')
+  }
+  const [wanted, param] = format === undefined ? [former, 'output_format'] : [format, 'output_config.format']
+  if (wanted === undefined) return undefined
+  if (wanted.schema === undefined) throw RequestError.badRequest(`${param}.schema must be given.`, `${param}.schema`)
+  return { json: wanted.schema }
+}
+
+function toEffort({ thinking, output_config: config }: PromptFields): ReasoningEffort | undefined {
+  if (thinking?.type === 'disabled') return 'none'
+  return config?.effort ?? (thinking === undefined ? undefined : 'medium')
 }
 
 /** Clients send a budget whatever the model: one that has no reasoning keeps it. */

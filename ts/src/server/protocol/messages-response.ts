@@ -13,7 +13,7 @@ const usage = z.object({
 })
 
 const contentBlock = z.union([
-  z.object({ type: z.literal('text'), text: z.string(), citations: z.null() }),
+  z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('thinking'), thinking: z.string(), signature: z.string() }),
   z.object({ type: z.literal('tool_use'), id: z.string(), name: z.string(), input: z.record(z.string(), z.unknown()) }),
 ])
@@ -85,7 +85,7 @@ export function messageBody(head: MessageHead, { choices, usage: counts }: ChatR
     ...opening(head),
     content: [
       ...(reasoning === null ? [] : [{ type: 'thinking' as const, thinking: reasoning, signature: '' }]),
-      ...(hasText ? [{ type: 'text' as const, text: content, citations: null }] : []),
+      ...(hasText ? [{ type: 'text' as const, text: content }] : []),
       ...toolCalls.map(({ id, name, arguments: text }) => ({
         type: 'tool_use' as const,
         id,

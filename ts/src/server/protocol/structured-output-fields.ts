@@ -107,9 +107,11 @@ function ofConstraints(given: Fields['structured_outputs']): StructuredOutputs |
 
 /** The field of a body that a grammar is made of: a constraint that it names, else its tools; undefined: there is none. */
 export function constraintField(body: Readonly<Record<string, unknown>>): string | undefined {
-  const { text } = body
+  const { text, output_config: output } = body
   if (body.structured_outputs != null) return 'structured_outputs'
   if (body.response_format != null) return 'response_format'
+  if (body.output_format != null) return 'output_format'
   if (typeof text === 'object' && text !== null && 'format' in text) return 'text.format'
+  if (typeof output === 'object' && output !== null && 'format' in output) return 'output_config.format'
   return body.tools == null ? undefined : 'tools'
 }
