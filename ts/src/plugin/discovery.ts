@@ -6,6 +6,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PluginError } from '../errors.js'
 import type { FrameworkPlugin } from './framework-plugin.js'
+import { importInTurn } from './import-in-turn.js'
 import { checkPlugin, checkSpecVersion, type PluginSource } from './registry.js'
 
 /** A package.json, as far as discovery reads it. */
@@ -86,7 +87,7 @@ async function importPlugin(folder: string, entry: unknown, origin: string): Pro
     })
   }
   try {
-    const module = await importAfterOthers(path)
+    const module = await importInTurn(() => import(pathToFileURL(path).href) as Promise<ModuleOfPlugin>)
     return module.plugin ?? module.default?.plugin ?? module.default
   } catch (cause) {
     throw new PluginError(`The plugin from ${origin} cannot be imported: ${(cause as Error).message}`, {
@@ -94,15 +95,6 @@ async function importPlugin(folder: string, entry: unknown, origin: string): Pro
       details: { origin, path },
     })
   }
-}
-
-let lastImport: Promise<unknown> = Promise.resolve()
-
-/** One import after the other: a CommonJS plugin cannot require a module that another import has half loaded. */
-function importAfterOthers(path: string): Promise<ModuleOfPlugin> {
-  const imported = lastImport.then(() => import(pathToFileURL(path).href) as Promise<ModuleOfPlugin>)
-  lastImport = imported.catch(() => {})
-  return imported
 }
 
 interface ModuleOfPlugin {

@@ -1,6 +1,7 @@
 // The default that comes with the package: a plugin like any other, found without discovery, chosen after all others.
 
 import { PluginError } from '../errors.js'
+import { importInTurn } from './import-in-turn.js'
 import { checkPlugin, type PluginSource } from './registry.js'
 
 const embeddedPackage = '@quire-llm/candle-cpu'
@@ -11,7 +12,7 @@ export const embeddedPlugin: PluginSource & { readonly name: string } = {
   origin: embeddedPackage,
   kind: 'embedded',
   load: async () => {
-    const module = await import(embeddedPackage).catch((cause: Error) => {
+    const module = await importInTurn(() => import(embeddedPackage)).catch((cause: Error) => {
       throw new PluginError(
         `${embeddedPackage} cannot be imported (${cause.message}). In a bundle, \`import '${embeddedPackage}/register'\`.`,
         { cause, details: { origin: embeddedPackage } },
