@@ -9,10 +9,13 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 
 /** Where Chromium is: `QUIRE_CHROMIUM`, else on the PATH. */
 export function findChromium(environment: NodeJS.ProcessEnv): string | undefined {
-  const { QUIRE_CHROMIUM: named, PATH: path = '' } = environment
-  if (named !== undefined && named !== '') return named
+  return environment.QUIRE_CHROMIUM || findProgram(NAMES, environment)
+}
+
+/** The first of some programs that is on the PATH: by name first, then by folder. */
+export function findProgram(names: readonly string[], { PATH: path = '' }: NodeJS.ProcessEnv): string | undefined {
   const folders = path.split(delimiter).filter(folder => folder !== '')
-  return NAMES.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable)
+  return names.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable)
 }
 
 function isExecutable(path: string): boolean {

@@ -2,13 +2,12 @@
 // display, and so Xvfb.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { cachedPackages } from '../apps/cached-packages.js'
-import { findChromium, TestBrowser } from '../ui/browser.js'
+import { findChromium, findProgram, TestBrowser } from '../ui/browser.js'
 
 /** One page of a browser. */
 export interface OtherPage {
@@ -40,20 +39,6 @@ function valueIn<T>(said: string): T {
   return value
 }
 
-function onPath(...names: string[]): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(folder => folder !== '')
-  return names.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 const chromium: OtherBrowser = {
   name: 'Chromium',
   fuses: true,
@@ -77,7 +62,7 @@ interface Puppeteer {
 }
 
 async function firefox(): Promise<OtherBrowser> {
-  const executablePath = process.env.QUIRE_FIREFOX || onPath('firefox-esr', 'firefox')
+  const executablePath = process.env.QUIRE_FIREFOX || findProgram(['firefox-esr', 'firefox'], process.env)
   const driver =
     executablePath === undefined
       ? { reason: 'there is no Firefox: set QUIRE_FIREFOX, or put one on the PATH' }
@@ -112,10 +97,9 @@ const webkit: OtherBrowser = {
   name: 'WebKit',
   fuses: false,
   hasStorage: false,
-  why:
-    onPath('WebKitWebDriver') === undefined || onPath('xvfb-run') === undefined
-      ? 'there is no WebKitWebDriver, or no xvfb-run, on the PATH'
-      : undefined,
+  why: ['WebKitWebDriver', 'xvfb-run'].some(name => findProgram([name], process.env) === undefined)
+    ? 'there is no WebKitWebDriver, or no xvfb-run, on the PATH'
+    : undefined,
   async open(url) {
     const port = await freePort()
     const child = spawn('xvfb-run', ['-a', 'WebKitWebDriver', `--port=${port}`], {
